@@ -9,14 +9,15 @@ UTC (instants, read in the dimension's timezone).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Value = str | int
 Partition = tuple[Value, ...]
+V = TypeVar("V", str, int)
 
 STRING, LONG, DATETIME = "STRING", "LONG", "DATETIME"
 MINUTE, HOUR, DAY, MONTH, YEAR = "MINUTE", "HOUR", "DAY", "MONTH", "YEAR"
@@ -26,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP = {MINUTE: 1, HOUR: 60, DAY: 1, MONTH: 1, YEAR: 1}
 # The guide's zone names that IANA does not list under the same meaning.
 _ZONES = {"PST": "America/Los_Angeles", "GMT": "UTC", "UTC": "UTC"}
-# strftime directives by the granularity that they fix; those that fix none or are not readable back are refused.
+# strftime directives by the granularity that they fix; any other cannot be read back and is refused.
 _DIRECTIVES = {
     "Y": YEAR, "y": YEAR, "m": MONTH, "b": MONTH, "B": MONTH, "d": DAY, "j": DAY,
     "H": HOUR, "I": HOUR, "p": HOUR, "M": MINUTE, "S": MINUTE, "f": MINUTE,
@@ -175,7 +176,7 @@ def render(value: Value, kind: Kind) -> str:
     '18-03-2020'
     """
     if kind.type == DATETIME:
-        return _render_datetime(value, kind)  # type: ignore[arg-type]
+        return _render_datetime(value, kind)
     if kind.type == LONG and kind.digits:
         return f"{value:0{kind.digits}d}"
     return str(value)
@@ -205,8 +206,7 @@ def parse(text: str, kind: Kind) -> Value:
         return _parse_long(text, kind)
     if not text:
         raise BadValue("an empty text is no STRING value")
-    value = text.lower() if kind.insensitive else text
-    return _at_least_min(value, kind)
+    return _at_least_min(text.lower() if kind.insensitive else text, kind)
 
 
 def _parse_long(text: str, kind: Kind) -> int:
@@ -235,8 +235,8 @@ def _parse_datetime(text: str, kind: Kind) -> int:
     return value
 
 
-def _at_least_min[T: (str, int)](value: T, kind: Kind) -> T:  # type: ignore[valid-type]
-    if kind.min is not None and value < kind.min:
+def _at_least_min(value: V, kind: Kind) -> V:
+    if kind.min is not None and value < kind.min:  # type: ignore[operator]
         raise BadValue(f"{render(value, kind)!r} is below the minimum {render(kind.min, kind)!r}")
     return value
 
@@ -266,7 +266,7 @@ def cast(value: object, kind: Kind) -> Value:
             return _at_least_min(int(value), kind)
         raise BadValue(f"{value!r} is no LONG")
     if isinstance(value, str):
-        return parse(str(value), replace(kind))
+        return parse(str(value), kind)
     raise BadValue(f"{value!r} is no STRING")
 
 
@@ -299,6 +299,3 @@ def trunc(value: int, kind: Kind, to: str) -> int:
 def at(value: int, kind: Kind, to: str) -> int:
     """Return the first value at the finer granularity ``to`` within ``value``: zero-filled."""
     return from_datetime(to_datetime(value, kind), replace(kind, granularity=to))
-
-
-Render = Callable[[Value], str]
