@@ -236,7 +236,7 @@ def _encode(value: Any) -> Any:
         return x.to_json(value)
     if is_dataclass(value):
         data = {f.name: _encode(y) for f in fields(value) if (y := getattr(value, f.name)) != f.default}
-        tag = _EVENT_TAGS.get(type(value))  # type: ignore[arg-type]
+        tag = _EVENT_TAGS.get(type(value))
         return {"type": tag, **data} if tag else data
     if isinstance(value, tuple):
         return [_encode(y) for y in value]
