@@ -1,0 +1,150 @@
+"""Command -> process in its own session, findable and endable from any other process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from platforms.local.errors import StartError
+
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process that leads its own session; ``created`` tells it from a later one with the same id."""
+
+    name: str
+    pid: int
+    created: float
+    log: str
+
+
+def spawn(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> Started:
+    """Start ``command`` as the leader of a new session, its output appended to ``log``."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    # The object is not kept: from here on the process is known by its id, as to any other process.
+    process.returncode = 0
+    try:
+        created: float = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        created = time.time()
+    return Started(name, process.pid, created, str(log))
+
+
+def alive(started: Started) -> bool:
+    """Say whether the process itself still runs (its children do not count)."""
+    return any(process.pid == started.pid for process in members(started))
+
+
+def members(started: Started) -> list[psutil.Process]:
+    """Return the running processes of a session; empty once its id belongs to another process."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) != started.pid or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if process.pid == started.pid and abs(process.create_time() - started.created) > 1:
+                return []
+        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            continue
+        found.append(process)
+    return found
+
+
+def end(started: Iterable[Started], *, grace: float = 10.0) -> None:
+    """End every process of the sessions: asked first, killed after ``grace`` seconds."""
+    sessions = list(started)
+    for sign, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
+        deadline = time.monotonic() + patience
+        asked: set[int] = set()
+        while left := [process for each in sessions for process in members(each)]:
+            for process in left:
+                if process.pid not in asked:
+                    asked.add(process.pid)
+                    send(process.pid, sign)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        _reap(sessions)
+        if not left:
+            return
+    raise RuntimeError(f"processes that cannot be killed: {[process.pid for process in left]}")
+
+
+def send(pid: int, sign: signal.Signals) -> None:
+    """Send a signal; a process that has just ended is no fault."""
+    try:
+        os.kill(pid, sign)
+    except ProcessLookupError:
+        return
+
+
+def _reap(sessions: Iterable[Started]) -> None:
+    for each in sessions:
+        try:
+            os.waitpid(each.pid, os.WNOHANG)
+        except ChildProcessError:  # started by another process, or reaped before
+            continue
+
+
+def memory(started: Iterable[Started]) -> dict[str, int]:
+    """Return the private memory of each session in bytes (shared pages are divided among their users)."""
+    result: dict[str, int] = {}
+    for each in started:
+        total = 0
+        for process in members(each):
+            try:
+                info = process.memory_full_info()
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            total += getattr(info, "pss", info.rss)
+        result[each.name] = total
+    return result
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listening(port: int) -> bool:
+    """Say whether something accepts connections on ``port`` of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((_LOOPBACK, port)) == 0
+
+
+def wait_for_port(started: Started, port: int, *, timeout: float = 60.0) -> None:
+    """Wait until ``started`` listens on ``port``.
+
+    Raises
+    ------
+    StartError
+        When the process ends or does not listen in time; the end of its log is in the message.
+    """
+    deadline = time.monotonic() + timeout
+    while not listening(port):
+        if not alive(started) or time.monotonic() > deadline:
+            raise StartError(started.name, started.log)
+        time.sleep(0.05)
