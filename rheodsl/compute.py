@@ -135,7 +135,7 @@ class IInlinedCompute(ABC):
 SparkCode = str | Callable[..., Any] | _Module | _Scala
 
 
-def BatchCompute(  # noqa: N802 - the guide's name
+def BatchCompute(
     code: SparkCode,
     lang: Lang = Lang.PYTHON,
     abi: ABI = ABI.GLUE_EMBEDDED,
@@ -188,12 +188,12 @@ GlueBatchCompute = BatchCompute
 Glue = BatchCompute
 
 
-def SparkSQL(query: str, **parameters: Any) -> SparkCompute:  # noqa: N802 - the guide's name
+def SparkSQL(query: str, **parameters: Any) -> SparkCompute:
     """Return a Spark SQL query over the inputs, as views named by alias; its result is the output."""
     return BatchCompute(query, Lang.SPARK_SQL, **parameters)
 
 
-def InlinedCompute(code: Callable[..., Any], *, retry_count: int = 0) -> InlinedPython:  # noqa: N802
+def InlinedCompute(code: Callable[..., Any], *, retry_count: int = 0) -> InlinedPython:
     """Return a Python compute target that runs in the Airflow worker.
 
     ``code`` is called as ``code(input_map, output, params)``: a function, or an object of a class
@@ -222,7 +222,9 @@ def _module_code(path: str) -> Code:
     except (ImportError, ValueError):
         spec = None
     if spec is None or spec.origin is None:
-        raise ComputeError(f"module {path!r} is not found", hint="it must be importable where the application is compiled")
+        raise ComputeError(
+            f"module {path!r} is not found", hint="it must be importable where the application is compiled"
+        )
     return Code(Path(spec.origin).read_text("utf-8"), form="module", where=Place(Path(spec.origin).name, 1))
 
 

@@ -68,7 +68,7 @@ class DimensionVariant:
     params: Mapping[str, Any] | None = None
 
 
-def AnyDate(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:  # noqa: N802 - the guide's name
+def AnyDate(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a DATETIME dimension that lets any value pass.
 
     >>> AnyDate("day", {"format": "%Y-%m-%d"}).value
@@ -77,17 +77,17 @@ def AnyDate(name: str, params: Mapping[str, Any] | None = None) -> DimensionVari
     return DimensionVariant(name, DATETIME, "*", params)
 
 
-def AnyString(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:  # noqa: N802
+def AnyString(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a STRING dimension that lets any value pass."""
     return DimensionVariant(name, STRING, "*", params)
 
 
-def AnyLong(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:  # noqa: N802
+def AnyLong(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a LONG dimension that lets any value pass."""
     return DimensionVariant(name, LONG, "*", params)
 
 
-def StringVariant(value: str, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:  # noqa: N802
+def StringVariant(value: str, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a STRING dimension that lets one value pass.
 
     >>> StringVariant("NA", "region").value
@@ -96,12 +96,12 @@ def StringVariant(value: str, name: str, params: Mapping[str, Any] | None = None
     return DimensionVariant(name, STRING, value, params)
 
 
-def LongVariant(value: int, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:  # noqa: N802
+def LongVariant(value: int, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a LONG dimension that lets one value pass."""
     return DimensionVariant(name, LONG, value, params)
 
 
-def DateVariant(value: Any, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:  # noqa: N802
+def DateVariant(value: Any, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a DATETIME dimension that lets one date, or a window, pass."""
     return DimensionVariant(name, DATETIME, value, params)
 
@@ -142,7 +142,9 @@ class DimensionFilter:
         """Return the filter that the nested-dict form writes."""
         return cls(data)
 
-    def add_dimension(self, variant: DimensionVariant, sub_filter: DimensionFilter | None = None) -> DimensionFilter:
+    def add_dimension(
+        self, variant: DimensionVariant, sub_filter: DimensionFilter | None = None
+    ) -> DimensionFilter:
         """Return a filter that also lets ``variant`` pass, and below it what ``sub_filter`` does."""
         below = sub_filter.data if sub_filter else {}
         return DimensionFilter({**self.data, variant.value: {**(variant.params or {}), **below}})
@@ -200,7 +202,9 @@ def read_spec(data: DimensionSpec | Mapping[Any, Any] | None) -> Spec:
         name, body = next(iter(level.items()))
         _check_name(name, [n for n, _ in found])
         if not isinstance(body, Mapping):
-            raise SpecError(f"dimension {name!r} is declared by {body!r}", hint="declare it by a dict: {'type': ...}")
+            raise SpecError(
+                f"dimension {name!r} is declared by {body!r}", hint="declare it by a dict: {'type': ...}"
+            )
         attributes, below = _split(body)
         found.append((name, make_kind(name, attributes)))
         level = below
@@ -258,7 +262,8 @@ def _one_granularity(rules: tuple[Rule, ...]) -> list[Rule]:
 def _branches(spec: Spec, level: Mapping[Any, Any], signal: str) -> Iterator[list[Rule]]:
     if not spec:
         raise SpecError(
-            f"the filter of {signal} has more levels than dimensions", hint="nest one level for each dimension"
+            f"the filter of {signal} has more levels than dimensions",
+            hint="nest one level for each dimension",
         )
     (name, kind), rest = spec[0], spec[1:]
     for key, body in level.items():

@@ -65,9 +65,10 @@ class DimensionExpr:
     @property
     def kind(self) -> Kind:
         """The type of the value."""
-        if any(ref.input == OUTPUT for ref in x.refs(self._node)):
+        if any(ref.input == OUTPUT and ref not in self._kinds for ref in x.refs(self._node)):
             raise LinkError(
-                f"{self!r} has no type before the node exists", hint="put the operator on the other side of =="
+                f"{self!r} has no type before the node exists",
+                hint="put the operator on the other side of ==",
             )
         return x.kind_of(self._node, self._kinds.__getitem__)
 
@@ -81,7 +82,9 @@ class DimensionExpr:
         )
 
     def __iter__(self) -> NoReturn:
-        raise TruthError(f"{self!r} cannot be iterated: it is one value", hint="use signal('a', 'b') for several")
+        raise TruthError(
+            f"{self!r} cannot be iterated: it is one value", hint="use signal('a', 'b') for several"
+        )
 
     def __contains__(self, item: object) -> NoReturn:
         raise TruthError(
@@ -110,7 +113,9 @@ class DimensionExpr:
 
     strftime = fmt
 
-    def parse(self, format: str, granularity: str | None = None, timezone: str | None = None) -> DimensionExpr:
+    def parse(
+        self, format: str, granularity: str | None = None, timezone: str | None = None
+    ) -> DimensionExpr:
         """Return the date that a text in ``format`` spells."""
         try:
             kind = v.datetime_kind(format, granularity and granularity.upper(), timezone)
@@ -231,7 +236,8 @@ class DimensionExpr:
         )
         if unit is None:
             raise LinkError(
-                f"{self!r} is a {kind} and cannot be moved by {by!r}", hint="add or subtract a whole number of units"
+                f"{self!r} is a {kind} and cannot be moved by {by!r}",
+                hint="add or subtract a whole number of units",
             )
         if by % unit:
             raise LinkError(
@@ -279,7 +285,8 @@ def literal(value: object, beside: DimensionExpr) -> DimensionExpr:
         return DimensionExpr(x.Const(v.cast(value, kind), replace(kind, min=None)), {})
     except BadValue as fault:
         raise LinkError(
-            f"{beside!r} cannot equal {value!r}: {fault}", hint=f"compare it with a {kind} value or expression"
+            f"{beside!r} cannot equal {value!r}: {fault}",
+            hint=f"compare it with a {kind} value or expression",
         ) from None
 
 
@@ -381,8 +388,8 @@ def show(expr: Expr) -> str:
             return f"{show(base)}.map({{{inner}{', ...' if len(pairs) > 4 else ''}}})"
         case x.Part(base, field):
             return f"{show(base)}.{field}"
-        case x.Cast(base, type):
-            return f"{show(base)}.cast({type})"
+        case x.Cast(base, wanted):
+            return f"{show(base)}.cast({wanted})"
         case x.Zfill(base, width):
             return f"{show(base)}.zfill({width})"
         case x.Trunc(base, unit) | x.At(base, unit):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from rheo_runtime.values import DATETIME, STRING, BadValue, Kind, cast, render
 from rheo_runtime.wire import Branch, Rule, Window
@@ -29,16 +29,13 @@ def narrow(branches: tuple[Branch, ...], position: int, index: object, shown: st
         rule = branch[position]
         try:
             narrowed = _intersect(rule, read_index(index, rule.kind, shown))
-        except BadValue as fault:
-            failures.append(str(fault))
-            continue
-        except _Empty as fault:
+        except (BadValue, _Empty) as fault:
             failures.append(str(fault))
             continue
         left.append((*branch[:position], narrowed, *branch[position + 1 :]))
     if left:
         return tuple(left)
-    raise _nothing_left(branches, position, index, shown, failures)
+    raise _nothing_left(branches, position, index, shown, failures) from None
 
 
 def _nothing_left(
@@ -48,12 +45,12 @@ def _nothing_left(
     try:
         wanted = read_index(index, rule.kind, shown)
     except BadValue as fault:
-        example = {STRING: "a text", DATETIME: f"a date such as {_example(rule.kind)!r}"}.get(
-            rule.kind.type, "a whole number"
+        return ValueCastError(
+            f"{shown} cannot be {index!r}: {fault}", hint=f"write {_example(rule.kind)}, or '*' for any"
         )
-        return ValueCastError(f"{shown} cannot be {index!r}: {fault}", hint=f"write {example}, or '*' for any")
     if wanted.value is not None:
-        allowed = sorted({render(b[position].value, b[position].kind) for b in branches if b[position].value is not None})  # type: ignore[arg-type]
+        rules = [branch[position] for branch in branches]
+        allowed = sorted({render(r.value, r.kind) for r in rules if r.value is not None})
         return FilterError(
             f"{shown} cannot be {index!r}: it lies outside the filter ({', '.join(allowed)})",
             hint="use a value that the signal's dimension_filter lets pass",
@@ -62,7 +59,9 @@ def _nothing_left(
 
 
 def _example(kind: Kind) -> str:
-    return render(cast(date(2020, 3, 18), kind), kind)
+    if kind.type == DATETIME:
+        return f"a date such as {render(cast(datetime(2020, 3, 18), kind), kind)!r}"
+    return "a text" if kind.type == STRING else "a whole number"
 
 
 def read_index(index: object, kind: Kind, shown: str) -> Rule:
@@ -71,7 +70,8 @@ def read_index(index: object, kind: Kind, shown: str) -> Rule:
         return Rule(kind)
     if isinstance(index, tuple):
         raise FilterError(
-            f"{shown}: a tuple is no index", hint="write one [] for each dimension: s[1][:-30], not s[1, :-30]"
+            f"{shown}: a tuple is no index",
+            hint="write one [] for each dimension: s[1][:-30], not s[1, :-30]",
         )
     if isinstance(index, slice):
         return Rule(kind, window=_window(index, kind, shown))
@@ -87,24 +87,30 @@ def _window(index: slice, kind: Kind, shown: str) -> Window:
     for part in (index.start, index.stop):
         if part is not None and (not isinstance(part, int) or isinstance(part, bool)):
             raise FilterError(
-                f"{shown}: {part!r} is no whole number of partitions", hint="write a window as [:-7] or [-1:-3]"
+                f"{shown}: {part!r} is no whole number of partitions",
+                hint="write a window as [:-7] or [-1:-3]",
             )
     if kind.type == STRING:
         raise FilterError(
             f"{shown}: a STRING dimension has no window", hint="its values have no order; use a value or '*'"
         )
     if index.start is None and index.stop is None:
-        raise FilterError(f"{shown}: [:] says no window", hint="use '*' for any value, [:-7] for a window of 7")
+        raise FilterError(
+            f"{shown}: [:] says no window", hint="use '*' for any value, [:-7] for a window of 7"
+        )
     if index.stop == 0:
         raise FilterError(
-            f"{shown}: a window of 0 partitions is empty", hint="[:-1] is the tip alone, [-1:] the value before it"
+            f"{shown}: a window of 0 partitions is empty",
+            hint="[:-1] is the tip alone, [-1:] the value before it",
         )
     return Window(index.start or 0, 1 if index.stop is None else index.stop)
 
 
 def _intersect(old: Rule, new: Rule) -> Rule:
     if new.value is not None and old.value is not None and new.value != old.value:
-        raise _Empty(f"{render(new.value, new.kind)!r} and {render(old.value, old.kind)!r} have nothing in common")
+        raise _Empty(
+            f"{render(new.value, new.kind)!r} and {render(old.value, old.kind)!r} have nothing in common"
+        )
     window = old.window
     if new.window is not None:
         window = new.window if old.window is None else _common_window(old.window, new.window)

@@ -8,14 +8,16 @@ dimension of an input by the input's alias.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rheo_runtime.expr import Expr
 from rheo_runtime.values import Kind
-from rheo_runtime.wire import Branch, Rule, SnsEvents
-from rheodsl.alarm_rules import AlarmRule
+from rheo_runtime.wire import Branch, Rule
 from rheodsl.compute import Compute, Hook
 from rheodsl.errors import Place, Warning_
+
+if TYPE_CHECKING:
+    from rheodsl.alarm_rules import AlarmRule
 
 # User metadata: JSON values under sorted names.
 Metadata = tuple[tuple[str, Any], ...]
@@ -40,6 +42,13 @@ class GlueSource:
     primary_keys: tuple[str, ...] = ()
     table_type: str = "REPLACE"
     location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnsSource:
+    """Messages of an SNS topic: JSON whose fields, named like the dimensions, hold their texts."""
+
+    topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class NodeSource:
     """The output of the node of the same id, below the application's bucket."""
 
 
-Source = S3Source | GlueSource | TimerSource | AlarmSource | MetricSource | NodeSource
+Source = S3Source | GlueSource | SnsSource | TimerSource | AlarmSource | MetricSource | NodeSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ class Signal:
     dims: tuple[str, ...]
     branches: tuple[Branch, ...]
     source: Source
-    proxy: Source | SnsEvents | None = None
+    proxy: Source | None = None
     data: DataFormatSpec = DataFormatSpec()
     metadata: Metadata = ()
     where: Place | None = field(default=None, compare=False)

@@ -30,7 +30,9 @@ class Delta:
             raise TypeError("a computed timedelta has no weeks")
         if weeks:
             parts.append((weeks * 7, v.DAY))
-        self.parts = [(amount, unit) for amount, unit in parts if not (isinstance(amount, int) and amount == 0)]
+        self.parts = [
+            (amount, unit) for amount, unit in parts if not (isinstance(amount, int) and amount == 0)
+        ]
 
 
 def _delta(*args: Any, **kwargs: Any) -> Any:
@@ -78,7 +80,9 @@ _STAND_INS: dict[Any, Any] = {dt.timedelta: _delta, dt.datetime: _Datetime(), dt
 def refuse_text(expr: DimensionExpr) -> None:
     """Raise TraceError while a function is traced: a text made from an expression would be a constant."""
     if _tracing.get():
-        raise TraceError(f"{expr!r} cannot be put into a text", hint="use .fmt(...), .cast(STRING) or .zfill(n)")
+        raise TraceError(
+            f"{expr!r} cannot be put into a text", hint="use .fmt(...), .cast(STRING) or .zfill(n)"
+        )
 
 
 def trace(function: Callable[..., Any], arguments: Sequence[DimensionExpr]) -> Any:

@@ -1,0 +1,656 @@
+"""``app.create_data(...)`` -> a graph: the application that a user builds."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from rheo_runtime import expr as x
+from rheo_runtime.wire import Branch, Rule
+from rheodsl import dimensions as dims
+from rheodsl import ir, schedule, tracing
+from rheodsl.checks import check
+from rheodsl.compute import BatchCompute, Compute, InlinedCompute
+from rheodsl.dimensions import DimensionFilter, DimensionSpec, DimensionVariant, Spec, read_filter, read_spec
+from rheodsl.errors import (
+    CycleError,
+    GraphError,
+    LinkError,
+    NameError_,
+    RheoError,
+    SpecError,
+    TraceError,
+    UnknownNameError,
+    Warning_,
+    here,
+)
+from rheodsl.expressions import OUTPUT, DimensionExpr, Links, link, raw_literal
+from rheodsl.external import (
+    S3,
+    DataFormat,
+    External,
+    GlueTable,
+    S3Dataset,
+    SignalIntegrityProtocol,
+    make_data,
+    split_s3,
+)
+from rheodsl.resolve import Declaration, resolve
+from rheodsl.views import SignalNode, View
+
+Inputs = Sequence[View] | Mapping[str, View] | View | None
+DimLinks = Sequence[Any] | Links | None
+ComputeTarget = Compute | str | Callable[..., Any]
+
+
+class Application:
+    """An application: signals, nodes and the links between them.
+
+    Parameters
+    ----------
+    name
+        Letters, digits, ``_``, ``-`` and ``.``; part of every DAG id and resource name.
+    platform
+        Where the application runs; None for one that is only compiled and simulated.
+    strict
+        Treat warnings as errors.
+
+    >>> app = Application("sales")
+    >>> orders = app.s3("orders", "s3://my-bucket/orders/{region_id:int}/{day:%Y-%m-%d}")
+    >>> daily = app.create_data("daily", inputs=[orders[1][:-30]], compute_targets="output = orders")
+    >>> [dim for dim, _ in app.graph().node("daily").output]
+    ['region_id', 'day']
+    """
+
+    def __init__(self, name: str, platform: Any = None, *, strict: bool = False) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", name):
+            raise NameError_(
+                f"{name!r} is no name of an application",
+                hint="use up to 40 letters, digits, '_', '-' and '.', starting with a letter or digit",
+            )
+        self.name = name
+        self.platform = platform
+        self.strict = strict
+        self._signals: dict[str, ir.Signal] = {}
+        self._declared: dict[str, Declaration] = {}
+        # Parameters as written, for patch_data.
+        self._parameters: dict[str, dict[str, Any]] = {}
+        self._faults: list[RheoError] = []
+        self._graph: ir.Graph | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    # --- external data ---------------------------------------------------------------------------
+
+    def marshal_external_data(
+        self,
+        external_data_desc: External,
+        id: str,
+        dimension_spec: DimensionSpec | Mapping[Any, Any] | None = None,
+        dimension_filter: DimensionFilter | Mapping[Any, Any] | None = None,
+        protocol: SignalIntegrityProtocol | None = None,
+        tags: str | None = None,
+        **metadata: Any,
+    ) -> SignalNode:
+        """Declare data that others write, so that its partitions are signals.
+
+        Parameters
+        ----------
+        external_data_desc
+            `S3Dataset`, `AndesDataset`, `GlueTable` or `SNS`.
+        id
+            The id of the signal.
+        dimension_spec
+            The dimensions, each nested in the one before it.
+        dimension_filter
+            What passes: values, ``"*"`` or windows, with attributes that apply there.
+        protocol
+            The completion protocol; ``_SUCCESS`` objects by default.
+        tags, metadata
+            Kept for `search_data`.
+
+        Raises SpecError, FilterError, ValueCastError, NameError_.
+        """
+        spec = read_spec(dimension_spec)
+        branches = read_filter(spec, dimension_filter, id)
+        spec = tuple((name, rule.kind) for (name, _), rule in zip(spec, branches[0], strict=True))
+        if tags is not None:
+            metadata["tags"] = tags
+        return self._external(external_data_desc, id, spec, branches, protocol, metadata)
+
+    def add_external_data(
+        self,
+        data_id: str,
+        external: External,
+        completion_file: str | Sequence[str] | None = "_SUCCESS",
+        **metadata: Any,
+    ) -> SignalNode:
+        """Declare external data whose dimensions are given as variants: ``S3(..., AnyDate("day"))``."""
+        if not isinstance(external, S3):
+            raise SpecError(
+                f"{data_id}: {type(external).__name__} does not carry dimensions",
+                hint="use S3(account, bucket, folder, AnyDate('day'), ...), or marshal_external_data",
+            )
+        spec, branches = external.domain(data_id)
+        protocol = SignalIntegrityProtocol("FILE_CHECK", {"file": completion_file or []})
+        return self._external(external, data_id, spec, branches, protocol, metadata)
+
+    def s3(
+        self,
+        id: str,
+        path: str,
+        *,
+        dimension_filter: DimensionFilter | Mapping[Any, Any] | None = None,
+        completion: str | Sequence[str] | None = "_SUCCESS",
+        format: DataFormat | str | None = None,
+        header: bool = True,
+        delimiter: str = ",",
+        schema: str | None = None,
+        account_id: str | None = None,
+        **metadata: Any,
+    ) -> SignalNode:
+        """Declare S3 data by the template of its paths.
+
+        >>> Application("a").s3("orders", "s3://bucket/orders/{region:int}/{day:%Y-%m-%d}").dimension_spec()
+        {'region': {'type': 'LONG', 'day': {'type': 'DATETIME', 'format': '%Y-%m-%d', 'granularity': 'DAY'}}}
+        """
+        bucket, key = split_s3(path, id)
+        template, spec = dims.from_template(key, id)
+        external = S3Dataset(
+            account_id, bucket, "", template,
+            dataset_format=format, header=header, delimiter=delimiter, schema=schema,
+        )  # fmt: skip
+        protocol = SignalIntegrityProtocol("FILE_CHECK", {"file": completion or []})
+        branches = read_filter(spec, dimension_filter, id)
+        return self._external(external, id, spec, branches, protocol, metadata)
+
+    def glue_table(
+        self,
+        id: str,
+        database: str,
+        table: str,
+        dimension_spec: DimensionSpec | Mapping[Any, Any] | None = None,
+        dimension_filter: DimensionFilter | Mapping[Any, Any] | None = None,
+        **options: Any,
+    ) -> SignalNode:
+        """Declare a table of the Glue Data Catalog; options are those of `GlueTable`."""
+        spec = read_spec(dimension_spec)
+        branches = read_filter(spec, dimension_filter, id)
+        return self._external(GlueTable(database, table, **options), id, spec, branches, None, {})
+
+    def _external(
+        self,
+        external: External,
+        id: str,
+        spec: Spec,
+        branches: tuple[Branch, ...],
+        protocol: SignalIntegrityProtocol | None,
+        metadata: Mapping[str, Any],
+    ) -> SignalNode:
+        return self._add_signal(
+            ir.Signal(
+                id=id,
+                dims=tuple(name for name, _ in spec),
+                branches=branches,
+                source=external.source(spec, protocol),
+                data=external.data,
+                metadata=_metadata({**external.metadata, **metadata}, id),
+                where=here(),
+            )
+        )
+
+    def _add_signal(self, signal: ir.Signal) -> SignalNode:
+        self._check_id(signal.id)
+        self._signals[signal.id] = signal
+        self._graph = None
+        return SignalNode(signal)
+
+    def _check_id(self, id: str) -> None:
+        if not isinstance(id, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", id):
+            raise NameError_(
+                f"{id!r} is no id", hint="use letters, digits, '_', '-' and '.': Airflow ids have no others"
+            )
+        if id in self._signals:
+            first = self._signals[id].where
+            self._faults.append(
+                NameError_(
+                    f"the id {id!r} is taken" + (f" (by {first})" if first else ""),
+                    hint="choose another id, or change the node by update_data or patch_data",
+                )
+            )
+
+    # --- timers ----------------------------------------------------------------------------------
+
+    def add_timer(
+        self,
+        id: str,
+        schedule_expression: str,
+        time_dimension_id: str = "time",
+        time_dimension_shift: int = 0,
+        **metadata: Any,
+    ) -> SignalNode:
+        """Declare a timer: a signal of one DATETIME dimension, the fire time at the timer's granularity.
+
+        Parameters
+        ----------
+        schedule_expression
+            ``rate(1 day)`` or ``cron(0 0 1 * ? *)``, as AWS writes schedules.
+        time_dimension_id
+            The name of the dimension.
+        time_dimension_shift
+            Moves the partition by whole units of the granularity.
+
+        Raises ScheduleError, SpecError.
+
+        >>> Application("a").add_timer("daily", "rate(1 day)", "day").dimension_spec()["day"]["granularity"]
+        'DAY'
+        """
+        return self._timer(
+            id,
+            schedule_expression,
+            DimensionVariant(time_dimension_id, dims.DATETIME),
+            time_dimension_shift,
+            metadata,
+        )
+
+    def create_timer(
+        self,
+        id: str,
+        schedule_expression: str,
+        date_dimension: DimensionVariant | str = "time",
+        time_dimension_shift: int = 0,
+        **metadata: Any,
+    ) -> SignalNode:
+        """Declare a timer whose dimension is given as a variant: ``AnyDate("day", {"format": "%Y-%m-%d"})``."""
+        if isinstance(date_dimension, str):
+            date_dimension = DimensionVariant(date_dimension, dims.DATETIME)
+        return self._timer(id, schedule_expression, date_dimension, time_dimension_shift, metadata)
+
+    def _timer(
+        self, id: str, expression: str, variant: DimensionVariant, shift: int, metadata: Mapping[str, Any]
+    ) -> SignalNode:
+        parsed = schedule.parse(expression)
+        if isinstance(shift, bool) or not isinstance(shift, int):
+            raise SpecError(
+                f"timer {id!r}: time_dimension_shift is {shift!r}", hint="a whole number of units, such as -1"
+            )
+        attributes = {"granularity": parsed.granularity, **(variant.params or {})}
+        spec = read_spec({variant.name: {"type": variant.type, **attributes}})
+        return self._add_signal(
+            ir.Signal(
+                id=id,
+                dims=(variant.name,),
+                branches=dims.all_pass(spec),
+                source=ir.TimerSource(expression, shift),
+                metadata=_metadata(metadata, id),
+                where=here(),
+            )
+        )
+
+    # --- nodes -----------------------------------------------------------------------------------
+
+    def create_data(
+        self,
+        id: str,
+        inputs: Inputs = None,
+        input_dim_links: DimLinks = None,
+        output_dimension_spec: DimensionSpec | Mapping[Any, Any] | None = None,
+        output_dim_links: DimLinks = None,
+        compute_targets: ComputeTarget | Sequence[ComputeTarget] | None = None,
+        *,
+        retrigger: str = "all",
+        pending_ttl: timedelta | int | None = None,
+        arrival_ttl: timedelta | int = timedelta(days=90),
+        dataset_format: DataFormat | str | None = None,
+        header: bool = True,
+        delimiter: str = ",",
+        max_active_runs: int = 16,
+        pool: str | None = None,
+        owner: str = "rheo",
+        tags: Sequence[str] = (),
+        **metadata: Any,
+    ) -> SignalNode:
+        """Declare a node: which inputs start it, what it computes, and the data that it emits.
+
+        Parameters
+        ----------
+        inputs
+            Views, in a list or under aliases in a dict.
+        input_dim_links
+            Links between inputs: ``[a.day == b.ship_day]``, or the guide's ``(target, fn, source)``.
+            Inputs that share a dimension are linked by equality without being told.
+        output_dimension_spec
+            The dimensions of the output; the first trigger input's when left out.
+        output_dim_links
+            ``[output.day == a.day.trunc("month")]`` or ``("day", fn, source)``.
+        compute_targets
+            One or several; a text is PySpark, a function runs in the Airflow worker.
+        retrigger
+            "all": runs again when every input has arrived anew; "any": when one has.
+        pending_ttl, arrival_ttl
+            How long an incomplete binding waits, and an arrival is kept: a timedelta, or seconds.
+        dataset_format, header, delimiter
+            How the output is written.
+        max_active_runs, pool, owner, tags
+            For the generated DAG.
+        metadata
+            JSON values of the user's, found by `search_data`.
+
+        Faults of links and outputs are reported by `graph`, all together.
+        """
+        return self._declare(
+            id,
+            dict(
+                inputs=inputs,
+                input_dim_links=input_dim_links,
+                output_dimension_spec=output_dimension_spec,
+                output_dim_links=output_dim_links,
+                compute_targets=compute_targets,
+                options=dict(
+                    retrigger=retrigger, pending_ttl=pending_ttl, arrival_ttl=arrival_ttl,
+                    max_active_runs=max_active_runs, pool=pool, owner=owner, tags=tags,
+                ),
+                data=dict(dataset_format=dataset_format, header=header, delimiter=delimiter),
+                metadata=metadata,
+            ),
+        )  # fmt: skip
+
+    def update_data(self, id: str, inputs: Inputs = None, *args: Any, **kwargs: Any) -> SignalNode:
+        """Declare an existing node anew; parameters are those of `create_data`. Raises UnknownNameError."""
+        self._node_of(id)
+        del self._declared[id], self._signals[id]
+        return self.create_data(id, inputs, *args, **kwargs)
+
+    def patch_data(self, id: str, **changes: Any) -> SignalNode:
+        """Change some parameters of an existing node and keep the others. Raises UnknownNameError.
+
+        >>> app = Application("a")
+        >>> node = app.create_data("n", app.s3("s", "s3://bucket/s/{day:%Y-%m-%d}"), compute_targets="output = s")
+        >>> app.patch_data("n", retrigger="any") == node
+        True
+        """
+        written = self._parameters[self._node_of(id)]
+        known: dict[str, Any] = {
+            **written,
+            "options": dict(written["options"]),
+            "data": dict(written["data"]),
+        }
+        known["metadata"] = dict(written["metadata"])
+        for name, value in changes.items():
+            part = next((known[p] for p in ("options", "data") if name in known[p]), None)
+            if part is None:
+                part = known if name in known else known["metadata"]
+            part[name] = value
+        del self._declared[id], self._signals[id]
+        return self._declare(id, known)
+
+    def _node_of(self, id: str) -> str:
+        if id not in self._declared:
+            near = difflib.get_close_matches(id, self._declared, 1)
+            raise UnknownNameError(
+                f"{self.name} has no node {id!r}",
+                hint=f"did you mean {near[0]!r}?" if near else "declare it by create_data",
+            )
+        return id
+
+    def _declare(self, id: str, written: dict[str, Any]) -> SignalNode:
+        self._check_id(id)
+        spec = written["output_dimension_spec"]
+        declared = Declaration(
+            id=id,
+            inputs=self._read_inputs(id, written["inputs"]),
+            links=self._read_links(id, written["input_dim_links"], outputs=False),
+            output_spec=None if spec is None else read_spec(spec),
+            output_links=self._read_links(id, written["output_dim_links"], outputs=True),
+            computes=read_computes(written["compute_targets"]),
+            options=_options(id, **written["options"]),
+            data=make_data(**written["data"]),
+            metadata=_metadata(written["metadata"], id),
+            where=here(),
+        )
+        self._parameters[id] = written
+        self._declared[id] = declared
+        node, _, _ = resolve(declared, self._signals)
+        return self._add_output(node)
+
+    def _add_output(self, node: ir.Node) -> SignalNode:
+        signal = ir.Signal(
+            id=node.id,
+            dims=tuple(name for name, _ in node.output),
+            branches=(tuple(Rule(rule.kind) for _, rule in node.output),),
+            source=ir.NodeSource(),
+            data=node.data,
+            metadata=node.metadata,
+            where=node.where,
+        )
+        self._signals[node.id] = signal
+        self._graph = None
+        return SignalNode(signal)
+
+    def _read_inputs(self, id: str, inputs: Inputs) -> tuple[tuple[str | None, View], ...]:
+        if inputs is None:
+            return ()
+        if isinstance(inputs, View):
+            inputs = [inputs]
+        pairs = list(inputs.items()) if isinstance(inputs, Mapping) else [(None, view) for view in inputs]
+        for alias, view in pairs:
+            if not isinstance(view, View):
+                raise SpecError(
+                    f"{id}: {view!r} is no input",
+                    hint="inputs are signals and views of them: orders, orders[1][:-7]",
+                )
+            if alias is not None and not (isinstance(alias, str) and alias.isidentifier()):
+                raise SpecError(f"{id}: {alias!r} is no alias", hint="use letters, digits and underscores")
+            self._adopt(id, view)
+        return tuple(pairs)
+
+    def _adopt(self, id: str, view: View) -> None:
+        """Take the proxy of a linked signal over; refuse signals of another application."""
+        known = self._signals.get(view.id)
+        if known is None:
+            raise UnknownNameError(
+                f"{id}: {view.id!r} is no signal of {self.name}",
+                hint="declare it in this application, or import it",
+            )
+        if view.signal.proxy is not None and known.proxy is None:
+            self._signals[view.id] = replace(known, proxy=view.signal.proxy)
+
+    def _read_links(self, id: str, links: DimLinks, *, outputs: bool) -> tuple[ir.Link, ...]:
+        if links is None:
+            return ()
+        if isinstance(links, Links):
+            return tuple(links)
+        found: list[ir.Link] = []
+        for item in links:
+            if isinstance(item, Links):
+                found.extend(item)
+            elif isinstance(item, tuple) and len(item) >= 3 and callable(item[1]):
+                found.append(self._traced(id, item, outputs=outputs))
+            else:
+                raise LinkError(
+                    f"{id}: {item!r} is no link",
+                    hint="write a.day == b.day, or (target, function, source)",
+                )
+        return tuple(found)
+
+    def _traced(self, id: str, item: tuple[Any, ...], *, outputs: bool) -> ir.Link:
+        """The guide's form ``(target, fn, source, ...)``: target == fn(source, ...)."""
+        target, function, *rest = item
+        sources: list[Any] = []
+        for source in rest:
+            sources.extend(source if isinstance(source, tuple) else [source])
+        if isinstance(target, str):
+            if not outputs:
+                raise LinkError(f"{id}: the target {target!r} is no dimension", hint="write signal('day')")
+            target = DimensionExpr(x.Ref(OUTPUT, target), {})
+        if not isinstance(target, DimensionExpr):
+            raise LinkError(f"{id}: the target {target!r} is no dimension", hint="write signal('day')")
+        if all(isinstance(s, DimensionExpr) for s in sources):
+            result = tracing.trace(function, sources)
+        elif any(isinstance(s, DimensionExpr) for s in sources):
+            raise LinkError(
+                f"{id}: literals and dimensions are mixed as sources",
+                hint="write the literal in the function",
+            )
+        else:
+            try:
+                result = function(*sources)
+            except Exception as fault:  # noqa: BLE001 - the user's function, on the user's literals
+                raise TraceError(f"{id}: the function of a link fails on {sources!r} ({fault})") from None
+        if (
+            not isinstance(result, DimensionExpr)
+            and isinstance(target.node, x.Ref)
+            and target.node.input == OUTPUT
+        ):
+            return ir.Link(target.node, raw_literal(result, target), where=here())
+        return link(target, result)[0]
+
+    # --- the graph -------------------------------------------------------------------------------
+
+    def graph(self, *, strict: bool | None = None) -> ir.Graph:
+        """Return the application as a graph, resolved and checked.
+
+        Raises GraphError with every fault of it; warnings count as faults when ``strict``.
+        """
+        strict = self.strict if strict is None else strict
+        if self._graph is None:
+            self._graph = self._build()
+        if strict and self._graph.warnings:
+            raise GraphError(self.name, map(_as_error, self._graph.warnings))
+        return self._graph
+
+    def _build(self) -> ir.Graph:
+        faults, warnings, nodes = list(self._faults), [], []
+        for id in _in_order(self._declared, faults):
+            node, found, warned = resolve(self._declared[id], self._signals)
+            faults += found
+            warnings += warned
+            nodes.append(node)
+            if tuple(name for name, _ in node.output) != self._signals[id].dims:
+                self._add_output(node)
+        graph = ir.Graph(
+            app=self.name,
+            signals=tuple(sorted(self._signals.values(), key=lambda s: s.id)),
+            nodes=tuple(sorted(nodes, key=lambda n: n.id)),
+            warnings=tuple(warnings),
+        )
+        faults += check(graph)
+        if faults:
+            raise GraphError(self.name, faults)
+        return graph
+
+    def __getitem__(self, entity_id: str) -> SignalNode:
+        """Return a signal by its id; raises UnknownNameError."""
+        if entity_id not in self._signals:
+            near = difflib.get_close_matches(entity_id, self._signals, 1)
+            raise UnknownNameError(
+                f"{self.name} has no {entity_id!r}", hint=f"did you mean {near[0]!r}?" if near else None
+            )
+        return SignalNode(self._signals[entity_id])
+
+
+def _in_order(declared: Mapping[str, Declaration], faults: list[RheoError]) -> list[str]:
+    """Ids, each after the nodes that it reads; a cycle is a fault."""
+    order: list[str] = []
+    state: dict[str, int] = {}
+    for start in declared:
+        stack = [(start, iter(_upstream(declared, start)))] if start not in state else []
+        state.setdefault(start, 1)
+        while stack:
+            id, upstream = stack[-1]
+            for below in upstream:
+                if state.get(below) == 1:
+                    path = [i for i, _ in stack]
+                    loop = [*path[path.index(below) :], below]
+                    faults.append(
+                        CycleError(
+                            f"nodes wait for one another: {' <- '.join(loop)}",
+                            where=declared[id].where,
+                            hint="take one of these inputs out, or make it a signal of its own",
+                        )
+                    )
+                elif below not in state:
+                    state[below] = 1
+                    stack.append((below, iter(_upstream(declared, below))))
+                    break
+            else:
+                state[id] = 2
+                order.append(id)
+                stack.pop()
+    return order
+
+
+def _upstream(declared: Mapping[str, Declaration], id: str) -> list[str]:
+    return [view.id for _, view in declared[id].inputs if view.id in declared]
+
+
+def _as_error(warning: Warning_) -> RheoError:
+    fault = RheoError(warning.what, where=warning.where, hint=warning.hint)
+    fault.code = warning.code
+    return fault
+
+
+def read_computes(targets: Any) -> tuple[Compute, ...]:
+    """Return compute targets from what a user may write: one or several, texts, functions."""
+    if targets is None:
+        return ()
+    if isinstance(targets, str | Compute) or callable(targets):
+        targets = [targets]
+    return tuple(_compute(target) for target in targets)
+
+
+def _compute(target: Any) -> Compute:
+    if isinstance(target, Compute):
+        return target
+    if isinstance(target, str):
+        return BatchCompute(target)
+    if callable(target):
+        return InlinedCompute(target)
+    raise SpecError(
+        f"{target!r} is no compute target", hint="use BatchCompute(...), InlinedCompute(...) or a text"
+    )
+
+
+def _seconds(id: str, name: str, value: timedelta | int | None) -> int | None:
+    if value is None:
+        return None
+    seconds = int(value.total_seconds()) if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds <= 0:
+        raise SpecError(f"{id}: {name} is {value!r}", hint="a timedelta, or a positive number of seconds")
+    return seconds
+
+
+def _options(id: str, **given: Any) -> ir.Options:
+    if given["retrigger"] not in ("all", "any"):
+        raise SpecError(f"{id}: retrigger is {given['retrigger']!r}", hint='use "all" or "any"')
+    if (
+        isinstance(given["max_active_runs"], bool)
+        or not isinstance(given["max_active_runs"], int)
+        or given["max_active_runs"] < 1
+    ):
+        raise SpecError(
+            f"{id}: max_active_runs is {given['max_active_runs']!r}", hint="a whole number from 1"
+        )
+    return ir.Options(
+        retrigger=given["retrigger"],
+        pending_ttl=_seconds(id, "pending_ttl", given["pending_ttl"]),
+        arrival_ttl=_seconds(id, "arrival_ttl", given["arrival_ttl"]) or 90 * 86400,
+        max_active_runs=given["max_active_runs"],
+        pool=given["pool"],
+        owner=given["owner"],
+        tags=tuple(sorted(given["tags"])),
+    )
+
+
+def _metadata(data: Mapping[str, Any], id: str) -> ir.Metadata:
+    try:
+        text = json.dumps(data, sort_keys=True)
+    except (TypeError, ValueError) as fault:
+        raise SpecError(f"{id}: metadata must be JSON values ({fault})") from None
+    return tuple(sorted(json.loads(text).items()))

@@ -1,0 +1,109 @@
+"""A link -> why it can never hold, where that can be known before any event: disjoint values or formats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from rheo_runtime import expr as x
+from rheo_runtime import values as v
+from rheo_runtime.expr import Expr
+from rheo_runtime.values import BadValue, Kind, Value, render
+from rheodsl import ir
+
+Kinds = Mapping[x.Ref, Kind]
+
+
+def contradiction(
+    link: ir.Link, inputs: Mapping[str, ir.Input], signals: Mapping[str, ir.Signal], kinds: Kinds
+) -> str | None:
+    """Return the reason why the two sides are never equal, or None."""
+    left = possible(link.left, inputs, signals, kinds)
+    right = possible(link.right, inputs, signals, kinds)
+    if left is not None and right is not None and not left & right:
+        kind = x.kind_of(link.left, kinds.__getitem__)
+        return f"the one side is {_listed(left, kind)}, the other {_listed(right, kind)}"
+    shapes = [_shape(link.left, kinds), _shape(link.right, kinds)]
+    for (a, b), known in ((shapes, right), (shapes[::-1], left)):
+        if a is not None and b is not None and not _may_match(a, b):
+            return f"texts of the form {a!r} are never of the form {b!r}"
+        if a is not None and known and not any(re.fullmatch(_pattern(a), str(value)) for value in known):
+            return f"texts of the form {a!r} are never {_listed(known, Kind(v.STRING))}"
+    return None
+
+
+def possible(
+    expr: Expr, inputs: Mapping[str, ir.Input], signals: Mapping[str, ir.Signal], kinds: Kinds
+) -> frozenset[Value] | None:
+    """Return all values that ``expr`` can take, where filters and maps enumerate them; else None."""
+    if isinstance(expr, x.Const):
+        return frozenset([expr.value])
+    refs = list(dict.fromkeys(x.refs(expr)))
+    if len(refs) != 1:
+        return None
+    ref = refs[0]
+    position = signals[ref.input].dims.index(ref.dim)
+    literals = [branch[position].value for branch in inputs[ref.input].branches]
+    if None not in literals:
+        return _image(expr, kinds, {value for value in literals if value is not None})
+    innermost = _innermost_map(expr)
+    if innermost is None:
+        return None
+    # The keys of the innermost map are all that can pass it.
+    above = x.rewrite(expr, lambda e: ref if e == innermost else e)
+    of_map = x.kind_of(innermost, kinds.__getitem__)
+    return _image(above, {**kinds, ref: of_map}, {result for _, result in innermost.pairs})
+
+
+def _innermost_map(expr: Expr) -> x.MapValues | None:
+    for child in x.children(expr):
+        if found := _innermost_map(child):
+            return found
+    return expr if isinstance(expr, x.MapValues) else None
+
+
+def _image(expr: Expr, kinds: Kinds, arguments: set[Value]) -> frozenset[Value]:
+    compute = x.compile_expr(expr, kinds.__getitem__, lambda ref: lambda value: value)
+    found: set[Value] = set()
+    for argument in arguments:
+        try:
+            found.add(compute(argument))
+        except BadValue:
+            continue  # this value has no image, so no partner
+    return frozenset(found)
+
+
+def _shape(expr: Expr, kinds: Kinds) -> str | None:
+    return expr.format if isinstance(expr, x.Fmt) else None
+
+
+_WIDTHS = {
+    "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{2}", "d": r"\d{2}", "H": r"\d{2}", "I": r"\d{2}",
+    "M": r"\d{2}", "S": r"\d{2}", "j": r"\d{3}", "f": r"\d{6}", "U": r"\d{2}", "V": r"\d{2}", "u": r"\d",
+}  # fmt: skip
+
+
+def _pattern(format: str) -> str:
+    """The texts of a strftime format, as a regular expression."""
+    parts = re.split(r"(%.)", format)
+    return "".join(
+        _WIDTHS.get(p[1], r".+") if p.startswith("%") and len(p) == 2 else re.escape(p) for p in parts
+    )
+
+
+def _may_match(a: str, b: str) -> bool:
+    if a == b:
+        return True
+    patterns = _pattern(a), _pattern(b)
+    if any(".+" in p for p in patterns):
+        return True
+    return re.sub(r"%.", lambda m: "0" * _width(m[0]), a) == re.sub(r"%.", lambda m: "0" * _width(m[0]), b)
+
+
+def _width(directive: str) -> int:
+    return {"Y": 4, "j": 3, "f": 6, "u": 1}.get(directive[1], 2)
+
+
+def _listed(found: frozenset[Value], kind: Kind) -> str:
+    texts = sorted(render(value, kind) for value in found)
+    return ", ".join(texts[:4]) + (", ..." if len(texts) > 4 else "") if texts else "nothing"

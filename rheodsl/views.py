@@ -1,0 +1,279 @@
+"""``orders[1][:-30].ref`` -> views: a signal, a filter, and how it is read. Every operator makes a new one."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
+
+from rheo_runtime import expr as x
+from rheo_runtime.values import Kind, Partition, render
+from rheo_runtime.wire import Branch
+from rheodsl import ir
+from rheodsl.errors import FilterError, SpecError, UnknownNameError, here
+from rheodsl.expressions import DimensionExpr
+from rheodsl.filters import narrow, show_window
+
+V = TypeVar("V", bound="View")
+
+RANGE_CHECK, NEAREST = "range_check", "nearest"
+
+
+class View:
+    """A signal seen through a filter; immutable.
+
+    One ``[]`` for each dimension, in declared order; an index past the last starts over at the first
+    dimension and narrows. ``view.day``, ``view("day")`` and ``view.dimension("day")`` give a dimension.
+    """
+
+    __slots__ = ("_alias", "_branches", "_depth", "_mode", "_reference", "_signal")
+
+    def __init__(
+        self,
+        signal: ir.Signal,
+        branches: tuple[Branch, ...] | None = None,
+        *,
+        depth: int = 0,
+        mode: str = "",
+        reference: bool = False,
+        alias: str | None = None,
+    ) -> None:
+        self._signal = signal
+        self._branches = signal.branches if branches is None else branches
+        self._depth = depth
+        self._mode = mode
+        self._reference = reference
+        self._alias = alias
+
+    # --- what it is ---
+
+    @property
+    def id(self) -> str:
+        """The id of the signal."""
+        return self._signal.id
+
+    @property
+    def signal(self) -> ir.Signal:
+        """The signal as data."""
+        return self._signal
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The filter as data: alternatives of one rule for each dimension."""
+        return self._branches
+
+    @property
+    def mode(self) -> str:
+        """How a window is read: "" (what exists), "range_check" or "nearest"."""
+        return self._mode
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the view is never awaited."""
+        return self._reference
+
+    @property
+    def given_alias(self) -> str | None:
+        """The alias, if one was given."""
+        return self._alias
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self._signal, self._branches, self._mode, self._reference, self._alias)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, View) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        text = self._signal.id + "".join(map(self._show_dim, range(len(self._signal.dims)))).rstrip()
+        while text.endswith("['*']"):
+            text = text.removesuffix("['*']")
+        return (
+            text
+            + {RANGE_CHECK: ".range_check(True)", NEAREST: ".nearest()"}.get(self._mode, "")
+            + (".ref" if self._reference else "")
+        )
+
+    def _show_dim(self, position: int) -> str:
+        rules = [branch[position] for branch in self._branches]
+        values = sorted({render(r.value, r.kind) for r in rules if r.value is not None})
+        shown = f"[{values[0]!r}]" if len(values) == 1 else ("[" + "|".join(values) + "]" if values else "")
+        if rules[0].window is not None:
+            shown += show_window(rules[0].window)
+        return shown or "['*']"
+
+    # --- filters ---
+
+    def __getitem__(self: V, index: str | int | date | slice) -> V:
+        dims = self._signal.dims
+        if not dims:
+            raise FilterError(f"{self.id} has no dimensions to index", hint="use the signal as it is")
+        position = self._depth % len(dims)
+        shown = f"{self.id}.{dims[position]}"
+        past = self._depth >= len(dims)
+        try:
+            branches = narrow(self._branches, position, index, shown)
+        except FilterError as fault:
+            if past and fault.hint and not isinstance(index, tuple):
+                raise type(fault)(
+                    f"too many indexes: {self.id} has {_dimensions(dims)}, and one more [] starts over: {fault.what}",
+                    hint=fault.hint,
+                ) from None
+            raise
+        if past and branches == self._branches and not self._has_window(position):
+            raise FilterError(
+                f"too many indexes: {self.id} has {_dimensions(dims)}, and one more [] changes nothing",
+                hint="write one [] for each dimension",
+            )
+        return self._copy(branches=branches, depth=self._depth + 1)
+
+    def _has_window(self, position: int) -> bool:
+        return any(branch[position].window is not None for branch in self._branches)
+
+    def _copy(self: V, **changes: Any) -> V:
+        state: dict[str, Any] = {
+            "branches": self._branches, "depth": self._depth, "mode": self._mode,
+            "reference": self._reference, "alias": self._alias,
+        }  # fmt: skip
+        made = object.__new__(type(self))
+        View.__init__(made, self._signal, **{**state, **changes})
+        return made
+
+    # --- how it is read ---
+
+    @property
+    def ref(self: V) -> V:
+        """The view as a reference input: never awaited, never starts a binding."""
+        return self._copy(reference=True)
+
+    def reference(self: V) -> V:
+        """Return the view as a reference input, as `ref`."""
+        return self.ref
+
+    as_reference = reference
+
+    @property
+    def no_event(self: V) -> V:
+        """The view as a reference input, as `ref`."""
+        return self.ref
+
+    def range_check(self: V, enabled: bool = True) -> V:
+        """Return the view so that every partition of its window must exist before the node runs."""
+        if enabled and self._mode == NEAREST:
+            raise _both_modes(self)
+        return self._copy(mode=RANGE_CHECK if enabled else "")
+
+    def check_range(self: V) -> V:
+        """Return the view with the window checked, as `range_check`."""
+        return self.range_check(True)
+
+    def nearest(self: V) -> V:
+        """Return the view so that the existing partition of its window closest to the tip is read."""
+        if self._mode == RANGE_CHECK:
+            raise _both_modes(self)
+        return self._copy(mode=NEAREST)
+
+    latest = nearest
+
+    def alias(self: V, name: str) -> V:
+        """Return the view under a name for compute code."""
+        if not isinstance(name, str) or not name.isidentifier():
+            raise SpecError(f"{name!r} is no alias", hint="use letters, digits and underscores")
+        return self._copy(alias=name)
+
+    # --- dimensions ---
+
+    def dimension(self, name: str) -> DimensionExpr:
+        """Return a dimension as an expression; raises UnknownNameError."""
+        if name not in self._signal.dims:
+            near = difflib.get_close_matches(name, self._signal.dims, 1)
+            known = ", ".join(self._signal.dims) or "none"
+            raise UnknownNameError(
+                f"{self.id} has no dimension {name!r}",
+                hint=f"did you mean {near[0]!r}?" if near else f"its dimensions: {known}",
+            )
+        position = self._signal.dims.index(name)
+        ref = x.Ref(self._alias or self.id, name)
+        rules = [branch[position] for branch in self._branches]
+        values = tuple(dict.fromkeys(r.value for r in rules if r.value is not None))
+        whole = all(r.value is not None for r in rules)
+        return DimensionExpr(ref, {ref: rules[0].kind}, {ref: values} if whole else None)
+
+    def __call__(self, *names: str) -> Any:
+        """Return one dimension, or a tuple of several for a many-to-one link."""
+        if not names:
+            raise SpecError(f"{self.id}() names no dimension", hint=f"write {self.id}('day')")
+        found = tuple(map(self.dimension, names))
+        return found[0] if len(found) == 1 else found
+
+    def __getattr__(self, name: str) -> DimensionExpr:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.dimension(name)
+
+    # --- partitions ---
+
+    def tip(self) -> Partition:
+        """Return the one partition that the filter's literals name; raises FilterError when some are open."""
+        branch = self._branches[0]
+        open_ = [dim for dim, rule in zip(self._signal.dims, branch, strict=True) if rule.value is None]
+        if open_ or len(self._branches) > 1:
+            names = ", ".join(open_) or ", ".join(self._signal.dims)
+            raise FilterError(
+                f"{self!r} names no single partition: {names} is open",
+                hint="index every dimension by a value",
+            )
+        return tuple(rule.value for rule in branch if rule.value is not None)
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the texts of `tip`, as they stand in the path."""
+        return tuple(
+            render(value, rule.kind) for value, rule in zip(self.tip(), self._branches[0], strict=True)
+        )
+
+    def access_spec(self) -> dict[str, Any]:
+        """Return where and how the signal's data lies, with the user's metadata."""
+        source = self._signal.source
+        fields = {name: getattr(source, name) for name in getattr(type(source), "__slots__", ())}
+        return {"id": self.id, "type": type(source).__name__, **fields, **dict(self._signal.metadata)}
+
+    def dimension_spec(self) -> dict[str, Any]:
+        """Return the dimensions in the nested-dict form, with their attributes."""
+        spec: dict[str, Any] = {}
+        for name, rule in reversed(list(zip(self._signal.dims, self._signal.branches[0], strict=True))):
+            spec = {name: {**_attributes(rule.kind), **spec}}
+        return spec
+
+
+class SignalNode(View):
+    """A signal as it was declared: what ``create_data`` and the other declarations return."""
+
+    __slots__ = ()
+
+    def link(self, proxy: View) -> SignalNode:
+        """Return the signal so that its events are those of ``proxy``: data announced by something else."""
+        if proxy.signal.dims != self._signal.dims:
+            raise SpecError(
+                f"{self.id} and its proxy {proxy.id} have different dimensions",
+                hint=f"both need {', '.join(self._signal.dims) or 'none'}, in this order",
+            )
+        return SignalNode(replace(self._signal, proxy=proxy.signal.source, where=here()))
+
+
+def _attributes(kind: Kind) -> dict[str, Any]:
+    names = ("type", "format", "granularity", "timezone", "digits", "insensitive", "min")
+    return {n: value for n in names if (value := getattr(kind, n)) not in (None, False)}
+
+
+def _dimensions(dims: tuple[str, ...]) -> str:
+    return f"{len(dims)} dimension{'s' if len(dims) != 1 else ''} ({', '.join(dims)})"
+
+
+def _both_modes(view: View) -> FilterError:
+    return FilterError(
+        f"{view.id}: nearest and range_check exclude each other",
+        hint="nearest reads one existing partition; range_check waits for all of them",
+    )
