@@ -8,14 +8,14 @@ import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from rheodsl.errors import ComputeError, Place, here
 
 
-class Lang(str, Enum):
+class Lang(StrEnum):
     """The language of a batch compute."""
 
     PYTHON = "PYTHON"
@@ -24,13 +24,13 @@ class Lang(str, Enum):
     PRESTO_SQL = "PRESTO_SQL"
 
 
-class ABI(str, Enum):
+class ABI(StrEnum):
     """How batch code finds its inputs: as local variables of the script."""
 
     GLUE_EMBEDDED = "GLUE_EMBEDDED"
 
 
-class GlueWorkerType(str, Enum):
+class GlueWorkerType(StrEnum):
     """Worker types of AWS Glue (StartJobRun, WorkerType)."""
 
     STANDARD = "Standard"

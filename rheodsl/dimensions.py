@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from rheo_runtime import values as v
@@ -15,7 +15,7 @@ from rheodsl.errors import FilterError, SpecError, ValueCastError
 from rheodsl.filters import read_index
 
 
-class DimensionType(str, Enum):
+class DimensionType(StrEnum):
     """The type of a dimension's values."""
 
     STRING = "STRING"

@@ -251,7 +251,7 @@ class DimensionExpr:
     def __eq__(self, other: object) -> Links:  # type: ignore[override]
         return link(self, other)
 
-    def __ne__(self, other: object) -> NoReturn:  # type: ignore[override]
+    def __ne__(self, other: object) -> NoReturn:
         raise LinkError(f"{self!r} != ... is no link: links are equations", hint="use a filter on the signal")
 
     def __lt__(self, other: object) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from rheo_runtime.wire import Branch
@@ -14,7 +14,7 @@ from rheodsl.dimensions import DimensionVariant, Spec, from_variants
 from rheodsl.errors import SpecError
 
 
-class DataFormat(str, Enum):
+class DataFormat(StrEnum):
     """The file format of a data set."""
 
     CSV = "CSV"
