@@ -105,9 +105,11 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def depth(node: Node) -> int:
-    """Return how many operators stand inside one another."""
+    """Return how many operators stand inside one another; NOT before a single condition counts for none."""
     below = children(node)
-    return 1 + max(map(depth, below)) if below else 0
+    if not below or (isinstance(node, Not) and not children(node.part)):
+        return 0
+    return 1 + max(map(depth, below))
 
 
 def elements(node: Node) -> int:

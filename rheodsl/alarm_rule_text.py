@@ -123,15 +123,18 @@ def parse_node(text: str) -> Node:
 
 
 def _node(source: Source, tree: Tree[Token], level: int) -> Node:
-    if level > DEEPEST:
-        source.at(
-            tree,
-            f"more than {DEEPEST} operators stand inside one another",
-            "split the rule into several composite alarms",
-        )
     kind = str(tree.data)
     if kind in ("any", "all", "not"):
-        parts = [_node(source, tree_of(child), level + 1) for child in tree.children]
+        trees = [tree_of(child) for child in tree.children]
+        if kind != "not" or trees[0].data in ("any", "all", "not"):
+            level += 1
+        if level > DEEPEST:
+            source.at(
+                tree,
+                f"more than {DEEPEST} operators stand inside one another",
+                "split the rule into several composite alarms",
+            )
+        parts = [_node(source, child, level) for child in trees]
         return any_of(*parts) if kind == "any" else all_of(*parts) if kind == "all" else negation(*parts)
     if kind == "in_state":
         state, alarm = map(token_of, tree.children)

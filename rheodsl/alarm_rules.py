@@ -86,7 +86,7 @@ class RuleOperators:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class AlarmRule(RuleOperators):
     """A Boolean expression over "alarm x is in state S".
 
@@ -97,12 +97,13 @@ class AlarmRule(RuleOperators):
 
     node: Node
 
-    def __post_init__(self) -> None:
-        if depth(self.node) > DEEPEST:
+    def __init__(self, node: Node) -> None:
+        if depth(node) > DEEPEST:
             raise AlarmRuleError(
                 f"more than {DEEPEST} operators stand inside one another",
                 hint="split the rule into several composite alarms",
             )
+        object.__setattr__(self, "node", node)
 
     def __rheo_rule__(self) -> AlarmRule:
         """Return the rule itself."""
