@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from rheo_runtime import expr as x
 from rheo_runtime.wire import Branch, Rule
 from rheodsl import dimensions as dims
-from rheodsl import ir, schedule, tracing
-from rheodsl.checks import check
-from rheodsl.compute import BatchCompute, Compute, InlinedCompute
+from rheodsl import ir, schedule
+from rheodsl.checks import check, in_order
 from rheodsl.dimensions import DimensionFilter, DimensionSpec, DimensionVariant, Spec, read_filter, read_spec
 from rheodsl.errors import (
-    CycleError,
     GraphError,
-    LinkError,
     NameError_,
     RheoError,
     SpecError,
-    TraceError,
     UnknownNameError,
-    Warning_,
     here,
 )
-from rheodsl.expressions import OUTPUT, DimensionExpr, Links, link, raw_literal
 from rheodsl.external import (
     S3,
     DataFormat,
@@ -40,12 +32,18 @@ from rheodsl.external import (
     make_data,
     split_s3,
 )
+from rheodsl.parameters import (
+    ComputeTarget,
+    DimLinks,
+    Inputs,
+    read_computes,
+    read_inputs,
+    read_links,
+    read_metadata,
+    read_options,
+)
 from rheodsl.resolve import Declaration, resolve
 from rheodsl.views import SignalNode, View
-
-Inputs = Sequence[View] | Mapping[str, View] | View | None
-DimLinks = Sequence[Any] | Links | None
-ComputeTarget = Compute | str | Callable[..., Any]
 
 
 class Application:
@@ -200,7 +198,7 @@ class Application:
                 branches=branches,
                 source=external.source(spec, protocol),
                 data=external.data,
-                metadata=_metadata({**external.metadata, **metadata}, id),
+                metadata=read_metadata({**external.metadata, **metadata}, id),
                 where=here(),
             )
         )
@@ -288,7 +286,7 @@ class Application:
                 dims=(variant.name,),
                 branches=dims.all_pass(spec),
                 source=ir.TimerSource(expression, shift),
-                metadata=_metadata(metadata, id),
+                metadata=read_metadata(metadata, id),
                 where=here(),
             )
         )
@@ -405,13 +403,13 @@ class Application:
         declared = Declaration(
             id=id,
             inputs=self._read_inputs(id, written["inputs"]),
-            links=self._read_links(id, written["input_dim_links"], outputs=False),
+            links=read_links(id, written["input_dim_links"], outputs=False),
             output_spec=None if spec is None else read_spec(spec),
-            output_links=self._read_links(id, written["output_dim_links"], outputs=True),
+            output_links=read_links(id, written["output_dim_links"], outputs=True),
             computes=read_computes(written["compute_targets"]),
-            options=_options(id, **written["options"]),
+            options=read_options(id, **written["options"]),
             data=make_data(**written["data"]),
-            metadata=_metadata(written["metadata"], id),
+            metadata=read_metadata(written["metadata"], id),
             where=here(),
         )
         self._parameters[id] = written
@@ -434,21 +432,10 @@ class Application:
         return SignalNode(signal)
 
     def _read_inputs(self, id: str, inputs: Inputs) -> tuple[tuple[str | None, View], ...]:
-        if inputs is None:
-            return ()
-        if isinstance(inputs, View):
-            inputs = [inputs]
-        pairs = list(inputs.items()) if isinstance(inputs, Mapping) else [(None, view) for view in inputs]
-        for alias, view in pairs:
-            if not isinstance(view, View):
-                raise SpecError(
-                    f"{id}: {view!r} is no input",
-                    hint="inputs are signals and views of them: orders, orders[1][:-7]",
-                )
-            if alias is not None and not (isinstance(alias, str) and alias.isidentifier()):
-                raise SpecError(f"{id}: {alias!r} is no alias", hint="use letters, digits and underscores")
+        pairs = read_inputs(id, inputs)
+        for _, view in pairs:
             self._adopt(id, view)
-        return tuple(pairs)
+        return pairs
 
     def _adopt(self, id: str, view: View) -> None:
         """Take the proxy of a linked signal over; refuse signals of another application."""
@@ -461,56 +448,6 @@ class Application:
         if view.signal.proxy is not None and known.proxy is None:
             self._signals[view.id] = replace(known, proxy=view.signal.proxy)
 
-    def _read_links(self, id: str, links: DimLinks, *, outputs: bool) -> tuple[ir.Link, ...]:
-        if links is None:
-            return ()
-        if isinstance(links, Links):
-            return tuple(links)
-        found: list[ir.Link] = []
-        for item in links:
-            if isinstance(item, Links):
-                found.extend(item)
-            elif isinstance(item, tuple) and len(item) >= 3 and callable(item[1]):
-                found.append(self._traced(id, item, outputs=outputs))
-            else:
-                raise LinkError(
-                    f"{id}: {item!r} is no link",
-                    hint="write a.day == b.day, or (target, function, source)",
-                )
-        return tuple(found)
-
-    def _traced(self, id: str, item: tuple[Any, ...], *, outputs: bool) -> ir.Link:
-        """The guide's form ``(target, fn, source, ...)``: target == fn(source, ...)."""
-        target, function, *rest = item
-        sources: list[Any] = []
-        for source in rest:
-            sources.extend(source if isinstance(source, tuple) else [source])
-        if isinstance(target, str):
-            if not outputs:
-                raise LinkError(f"{id}: the target {target!r} is no dimension", hint="write signal('day')")
-            target = DimensionExpr(x.Ref(OUTPUT, target), {})
-        if not isinstance(target, DimensionExpr):
-            raise LinkError(f"{id}: the target {target!r} is no dimension", hint="write signal('day')")
-        if all(isinstance(s, DimensionExpr) for s in sources):
-            result = tracing.trace(function, sources)
-        elif any(isinstance(s, DimensionExpr) for s in sources):
-            raise LinkError(
-                f"{id}: literals and dimensions are mixed as sources",
-                hint="write the literal in the function",
-            )
-        else:
-            try:
-                result = function(*sources)
-            except Exception as fault:  # noqa: BLE001 - the user's function, on the user's literals
-                raise TraceError(f"{id}: the function of a link fails on {sources!r} ({fault})") from None
-        if (
-            not isinstance(result, DimensionExpr)
-            and isinstance(target.node, x.Ref)
-            and target.node.input == OUTPUT
-        ):
-            return ir.Link(target.node, raw_literal(result, target), where=here())
-        return link(target, result)[0]
-
     # --- the graph -------------------------------------------------------------------------------
 
     def graph(self, *, strict: bool | None = None) -> ir.Graph:
@@ -522,12 +459,12 @@ class Application:
         if self._graph is None:
             self._graph = self._build()
         if strict and self._graph.warnings:
-            raise GraphError(self.name, map(_as_error, self._graph.warnings))
+            raise GraphError(self.name, map(RheoError.of_warning, self._graph.warnings))
         return self._graph
 
     def _build(self) -> ir.Graph:
         faults, warnings, nodes = list(self._faults), [], []
-        for id in _in_order(self._declared, faults):
+        for id in in_order(self._declared, faults):
             node, found, warned = resolve(self._declared[id], self._signals)
             faults += found
             warnings += warned
@@ -553,104 +490,3 @@ class Application:
                 f"{self.name} has no {entity_id!r}", hint=f"did you mean {near[0]!r}?" if near else None
             )
         return SignalNode(self._signals[entity_id])
-
-
-def _in_order(declared: Mapping[str, Declaration], faults: list[RheoError]) -> list[str]:
-    """Ids, each after the nodes that it reads; a cycle is a fault."""
-    order: list[str] = []
-    state: dict[str, int] = {}
-    for start in declared:
-        stack = [(start, iter(_upstream(declared, start)))] if start not in state else []
-        state.setdefault(start, 1)
-        while stack:
-            id, upstream = stack[-1]
-            for below in upstream:
-                if state.get(below) == 1:
-                    path = [i for i, _ in stack]
-                    loop = [*path[path.index(below) :], below]
-                    faults.append(
-                        CycleError(
-                            f"nodes wait for one another: {' <- '.join(loop)}",
-                            where=declared[id].where,
-                            hint="take one of these inputs out, or make it a signal of its own",
-                        )
-                    )
-                elif below not in state:
-                    state[below] = 1
-                    stack.append((below, iter(_upstream(declared, below))))
-                    break
-            else:
-                state[id] = 2
-                order.append(id)
-                stack.pop()
-    return order
-
-
-def _upstream(declared: Mapping[str, Declaration], id: str) -> list[str]:
-    return [view.id for _, view in declared[id].inputs if view.id in declared]
-
-
-def _as_error(warning: Warning_) -> RheoError:
-    fault = RheoError(warning.what, where=warning.where, hint=warning.hint)
-    fault.code = warning.code
-    return fault
-
-
-def read_computes(targets: Any) -> tuple[Compute, ...]:
-    """Return compute targets from what a user may write: one or several, texts, functions."""
-    if targets is None:
-        return ()
-    if isinstance(targets, str | Compute) or callable(targets):
-        targets = [targets]
-    return tuple(_compute(target) for target in targets)
-
-
-def _compute(target: Any) -> Compute:
-    if isinstance(target, Compute):
-        return target
-    if isinstance(target, str):
-        return BatchCompute(target)
-    if callable(target):
-        return InlinedCompute(target)
-    raise SpecError(
-        f"{target!r} is no compute target", hint="use BatchCompute(...), InlinedCompute(...) or a text"
-    )
-
-
-def _seconds(id: str, name: str, value: timedelta | int | None) -> int | None:
-    if value is None:
-        return None
-    seconds = int(value.total_seconds()) if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds <= 0:
-        raise SpecError(f"{id}: {name} is {value!r}", hint="a timedelta, or a positive number of seconds")
-    return seconds
-
-
-def _options(id: str, **given: Any) -> ir.Options:
-    if given["retrigger"] not in ("all", "any"):
-        raise SpecError(f"{id}: retrigger is {given['retrigger']!r}", hint='use "all" or "any"')
-    if (
-        isinstance(given["max_active_runs"], bool)
-        or not isinstance(given["max_active_runs"], int)
-        or given["max_active_runs"] < 1
-    ):
-        raise SpecError(
-            f"{id}: max_active_runs is {given['max_active_runs']!r}", hint="a whole number from 1"
-        )
-    return ir.Options(
-        retrigger=given["retrigger"],
-        pending_ttl=_seconds(id, "pending_ttl", given["pending_ttl"]),
-        arrival_ttl=_seconds(id, "arrival_ttl", given["arrival_ttl"]) or 90 * 86400,
-        max_active_runs=given["max_active_runs"],
-        pool=given["pool"],
-        owner=given["owner"],
-        tags=tuple(sorted(given["tags"])),
-    )
-
-
-def _metadata(data: Mapping[str, Any], id: str) -> ir.Metadata:
-    try:
-        text = json.dumps(data, sort_keys=True)
-    except (TypeError, ValueError) as fault:
-        raise SpecError(f"{id}: metadata must be JSON values ({fault})") from None
-    return tuple(sorted(json.loads(text).items()))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rheodsl import ir
-from rheodsl.errors import NameError_, RheoError
+from rheodsl.errors import CycleError, NameError_, RheoError
+from rheodsl.resolve import Declaration
 
 # MWAA's InvokeRestApi takes paths of at most 64 characters: /dags/<dag id>/dagRuns.
 MAX_DAG_ID = 48
@@ -50,3 +51,38 @@ def _same_file(graph: ir.Graph) -> Iterator[RheoError]:
                 where=nodes[1].where,
                 hint="choose ids that differ in letters",
             )
+
+
+def in_order(declared: Mapping[str, Declaration], faults: list[RheoError]) -> list[str]:
+    """Ids, each after the nodes that it reads; a cycle is a fault."""
+    order: list[str] = []
+    state: dict[str, int] = {}
+    for start in declared:
+        stack = [(start, iter(_upstream(declared, start)))] if start not in state else []
+        state.setdefault(start, 1)
+        while stack:
+            id, upstream = stack[-1]
+            for below in upstream:
+                if state.get(below) == 1:
+                    path = [i for i, _ in stack]
+                    loop = [*path[path.index(below) :], below]
+                    faults.append(
+                        CycleError(
+                            f"nodes wait for one another: {' <- '.join(loop)}",
+                            where=declared[id].where,
+                            hint="take one of these inputs out, or make it a signal of its own",
+                        )
+                    )
+                elif below not in state:
+                    state[below] = 1
+                    stack.append((below, iter(_upstream(declared, below))))
+                    break
+            else:
+                state[id] = 2
+                order.append(id)
+                stack.pop()
+    return order
+
+
+def _upstream(declared: Mapping[str, Declaration], id: str) -> list[str]:
+    return [view.id for _, view in declared[id].inputs if view.id in declared]

@@ -41,6 +41,21 @@ def _relative(file: str) -> str:
     return file.removeprefix(below) if file.startswith(below) else os.path.basename(file)
 
 
+@dataclass(frozen=True, slots=True)
+class Warning_:
+    """A likely mistake that does not stop a graph from being compiled."""
+
+    code: str
+    what: str
+    where: Place | None
+    hint: str | None
+
+    def __str__(self) -> str:
+        at = f"\n  at   {self.where}" if self.where else ""
+        hint = f"\n  hint {self.hint}" if self.hint else ""
+        return f"{self.code}: {self.what}{at}{hint}"
+
+
 class RheoError(Exception):
     """Base of every error that Rheo raises for a user.
 
@@ -64,6 +79,13 @@ class RheoError(Exception):
         self.where = where if where is not None else here()
         self.hint = hint
         super().__init__(what)
+
+    @classmethod
+    def of_warning(cls, warning: Warning_) -> RheoError:
+        """Return a warning as an error, for those who treat it as one."""
+        made = cls(warning.what, where=warning.where, hint=warning.hint)
+        made.code = warning.code
+        return made
 
     def __str__(self) -> str:
         lines = [f"{self.code}: {self.what}"]
@@ -144,21 +166,6 @@ class StateError(RheoError, RuntimeError):
     """An operation at a time when it has no meaning."""
 
     code = "RD112"
-
-
-@dataclass(frozen=True, slots=True)
-class Warning_:
-    """A likely mistake that does not stop a graph from being compiled."""
-
-    code: str
-    what: str
-    where: Place | None
-    hint: str | None
-
-    def __str__(self) -> str:
-        at = f"\n  at   {self.where}" if self.where else ""
-        hint = f"\n  hint {self.hint}" if self.hint else ""
-        return f"{self.code}: {self.what}{at}{hint}"
 
 
 class GraphError(RheoError, ValueError):

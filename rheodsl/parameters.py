@@ -1,0 +1,152 @@
+"""Parameters of ``create_data`` as a user writes them -> what the graph is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from rheo_runtime import expr as x
+from rheodsl import ir, tracing
+from rheodsl.compute import BatchCompute, Compute, InlinedCompute
+from rheodsl.errors import LinkError, SpecError, TraceError, here
+from rheodsl.expressions import OUTPUT, DimensionExpr, Links, link, raw_literal
+from rheodsl.views import View
+
+Inputs = Sequence[View] | Mapping[str, View] | View | None
+DimLinks = Sequence[Any] | Links | None
+ComputeTarget = Compute | str | Callable[..., Any]
+
+
+def read_inputs(id: str, inputs: Inputs) -> tuple[tuple[str | None, View], ...]:
+    """Return views with the aliases that a dict gives them; raises SpecError."""
+    if inputs is None:
+        return ()
+    if isinstance(inputs, View):
+        inputs = [inputs]
+    pairs = list(inputs.items()) if isinstance(inputs, Mapping) else [(None, view) for view in inputs]
+    for alias, view in pairs:
+        if not isinstance(view, View):
+            raise SpecError(
+                f"{id}: {view!r} is no input",
+                hint="inputs are signals and views of them: orders, orders[1][:-7]",
+            )
+        if alias is not None and not (isinstance(alias, str) and alias.isidentifier()):
+            raise SpecError(f"{id}: {alias!r} is no alias", hint="use letters, digits and underscores")
+    return tuple(pairs)
+
+
+def read_links(id: str, links: DimLinks, *, outputs: bool) -> tuple[ir.Link, ...]:
+    """Return links, the guide's tuples traced; raises LinkError, TraceError."""
+    if links is None:
+        return ()
+    if isinstance(links, Links):
+        return tuple(links)
+    found: list[ir.Link] = []
+    for item in links:
+        if isinstance(item, Links):
+            found.extend(item)
+        elif isinstance(item, tuple) and len(item) >= 3 and callable(item[1]):
+            found.append(_traced(id, item, outputs=outputs))
+        else:
+            raise LinkError(
+                f"{id}: {item!r} is no link",
+                hint="write a.day == b.day, or (target, function, source)",
+            )
+    return tuple(found)
+
+
+def _traced(id: str, item: tuple[Any, ...], *, outputs: bool) -> ir.Link:
+    """The guide's form ``(target, fn, source, ...)``: target == fn(source, ...)."""
+    target, function, *rest = item
+    sources: list[Any] = []
+    for source in rest:
+        sources.extend(source if isinstance(source, tuple) else [source])
+    if isinstance(target, str):
+        if not outputs:
+            raise LinkError(f"{id}: the target {target!r} is no dimension", hint="write signal('day')")
+        target = DimensionExpr(x.Ref(OUTPUT, target), {})
+    if not isinstance(target, DimensionExpr):
+        raise LinkError(f"{id}: the target {target!r} is no dimension", hint="write signal('day')")
+    if all(isinstance(s, DimensionExpr) for s in sources):
+        result = tracing.trace(function, sources)
+    elif any(isinstance(s, DimensionExpr) for s in sources):
+        raise LinkError(
+            f"{id}: literals and dimensions are mixed as sources",
+            hint="write the literal in the function",
+        )
+    else:
+        try:
+            result = function(*sources)
+        except Exception as fault:  # noqa: BLE001 - the user's function, on the user's literals
+            raise TraceError(f"{id}: the function of a link fails on {sources!r} ({fault})") from None
+    if (
+        not isinstance(result, DimensionExpr)
+        and isinstance(target.node, x.Ref)
+        and target.node.input == OUTPUT
+    ):
+        return ir.Link(target.node, raw_literal(result, target), where=here())
+    return link(target, result)[0]
+
+
+def read_computes(targets: Any) -> tuple[Compute, ...]:
+    """Return compute targets from what a user may write: one or several, texts, functions."""
+    if targets is None:
+        return ()
+    if isinstance(targets, str | Compute) or callable(targets):
+        targets = [targets]
+    return tuple(_compute(target) for target in targets)
+
+
+def _compute(target: Any) -> Compute:
+    if isinstance(target, Compute):
+        return target
+    if isinstance(target, str):
+        return BatchCompute(target)
+    if callable(target):
+        return InlinedCompute(target)
+    raise SpecError(
+        f"{target!r} is no compute target", hint="use BatchCompute(...), InlinedCompute(...) or a text"
+    )
+
+
+def _seconds(id: str, name: str, value: timedelta | int | None) -> int | None:
+    if value is None:
+        return None
+    seconds = int(value.total_seconds()) if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds <= 0:
+        raise SpecError(f"{id}: {name} is {value!r}", hint="a timedelta, or a positive number of seconds")
+    return seconds
+
+
+def read_options(id: str, **given: Any) -> ir.Options:
+    """Return how a node runs; raises SpecError."""
+    if given["retrigger"] not in ("all", "any"):
+        raise SpecError(f"{id}: retrigger is {given['retrigger']!r}", hint='use "all" or "any"')
+    if (
+        isinstance(given["max_active_runs"], bool)
+        or not isinstance(given["max_active_runs"], int)
+        or given["max_active_runs"] < 1
+    ):
+        raise SpecError(
+            f"{id}: max_active_runs is {given['max_active_runs']!r}", hint="a whole number from 1"
+        )
+    return ir.Options(
+        retrigger=given["retrigger"],
+        pending_ttl=_seconds(id, "pending_ttl", given["pending_ttl"]),
+        arrival_ttl=_seconds(id, "arrival_ttl", given["arrival_ttl"]) or 90 * 86400,
+        max_active_runs=given["max_active_runs"],
+        pool=given["pool"],
+        owner=given["owner"],
+        tags=tuple(sorted(given["tags"])),
+    )
+
+
+def read_metadata(data: Mapping[str, Any], id: str) -> ir.Metadata:
+    """Return user metadata as JSON values under sorted names; raises SpecError."""
+    try:
+        text = json.dumps(data, sort_keys=True)
+    except (TypeError, ValueError) as fault:
+        raise SpecError(f"{id}: metadata must be JSON values ({fault})") from None
+    return tuple(sorted(json.loads(text).items()))
