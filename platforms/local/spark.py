@@ -20,6 +20,7 @@ from platforms.local.spark_run import Request
 
 WARM_UP = "warm-up"
 START_SECONDS = 120.0
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class SparkWorker:
             )
         self.starts += 1
         line = self._read_line(START_SECONDS)
-        if not line or json.loads(line)["result"]["error"] is not None:
+        if not line or (json.loads(line)["result"] or {"error": "no answer"})["error"] is not None:
             self._end()
             raise StartError("the Spark worker", str(log))
 
@@ -116,18 +117,19 @@ class SparkWorker:
                 return Outcome("STOPPED")
             self._running = run.id
         try:
-            outcome = None
-            while outcome is None:
+            for _ in range(TRIES):
                 self.ensure()
-                outcome = self._run(run)
-            return outcome
+                if (outcome := self._run(run)) is not None:
+                    return outcome
+                self._end()
+            return Outcome("FAILED", f"the Spark worker does not answer; see {self.folder / 'worker.log'}")
         finally:
             with self._guard:
                 self._running = None
                 self._stopped.discard(run.id)
 
     def _run(self, run: SparkRun) -> Outcome | None:
-        """Ask the worker; None when it had died while it waited and the script has not begun."""
+        """Ask the worker; None when it had died while it waited, so that the script has not begun."""
         process = self._process
         assert process is not None and process.stdin is not None
         request = Request(
@@ -145,7 +147,6 @@ class SparkWorker:
             process.stdin.flush()
             line = self._read_line(run.timeout)
         except BrokenPipeError:
-            self._end()
             return None
         if line is None:
             self._end()
@@ -156,10 +157,10 @@ class SparkWorker:
                 return Outcome("STOPPED")
             return Outcome("FAILED", f"the Spark worker died; see {self.folder / 'worker.log'}")
         reply = json.loads(line)
-        if not reply["healthy"]:
-            self._end()
         if reply["result"] is None:
             return None
+        if not reply["healthy"]:
+            self._end()
         error = reply["result"]["error"]
         return Outcome("FAILED" if error else "SUCCEEDED", error, reply["result"]["traceback"])
 

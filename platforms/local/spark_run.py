@@ -63,12 +63,21 @@ class Result(TypedDict):
     traceback: str | None
 
 
-def run(request: Request) -> Result:
-    """Run the request's script as ``__main__``; whatever it raises is its error."""
+def run(request: Request) -> Result | None:
+    """Run the request's script as ``__main__``; whatever it raises is its error.
+
+    None when the JVM does not answer and the script has not begun.
+    """
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+
     sys.path[:0] = [os.path.dirname(request["script"]), *request["python_path"]]
     sys.argv = [request["script"], *request["argv"]]
     try:
         _attach(request)
+    except (OSError, Py4JError):
+        traceback.print_exc()
+        return None
+    try:
         runpy.run_path(request["script"], run_name="__main__")
     except SystemExit as end:
         if end.code in (None, 0):
@@ -96,7 +105,7 @@ def describe(error: BaseException, script: str) -> str:
 
 
 def _message(error: BaseException) -> str:
-    from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+    from py4j.protocol import Py4JJavaError
 
     if not isinstance(error, Py4JJavaError):
         return str(error).strip()
@@ -118,6 +127,8 @@ def _attach(request: Request) -> None:
     context = jvm.org.apache.spark.SparkContext.getOrCreate(conf._jconf)
     java = jvm.org.apache.spark.api.java.JavaSparkContext.fromSparkContext(context)
     sc = SparkContext(gateway=gateway, jsc=java, conf=SparkConf(_jconf=java.getConf()))
+    # Where Spark's own Python processes, which run user-defined functions, find modules.
+    sc.environment["PYTHONPATH"] = os.pathsep.join(request["python_path"])
     _forget_earlier_runs(sc)
     _mount(sc, Path(request["root"]), request["buckets"])
     _offer(SparkSession(sc).newSession(), request["conf"])

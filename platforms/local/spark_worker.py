@@ -112,7 +112,7 @@ def _request_to_warm_up(folder: Path) -> spark_run.Request:
     )
 
 
-def _fork(request: spark_run.Request, jvm: Jvm) -> spark_run.Result:
+def _fork(request: spark_run.Request, jvm: Jvm) -> spark_run.Result | None:
     answer, question = os.pipe()
     sys.stdout.flush()
     child = os.fork()
@@ -124,7 +124,7 @@ def _fork(request: spark_run.Request, jvm: Jvm) -> spark_run.Result:
     os.close(answer)
     _, status = os.waitpid(child, 0)
     if data:
-        result: spark_run.Result = json.loads(data)
+        result: spark_run.Result | None = json.loads(data)
         return result
     how = os.waitstatus_to_exitcode(status)
     return spark_run.Result(error=f"the script ended its interpreter (exit code {how})", traceback=None)

@@ -35,5 +35,5 @@ def getResolvedOptions(args: Sequence[str], options: Sequence[str]) -> dict[str,
     for option in options:
         if option != "JOB_NAME":
             parser.add_argument(f"--{option}", required=True)
-    found, _ = parser.parse_known_args(list(args[1:]))
-    return vars(found)
+    found = vars(parser.parse_known_args(list(args[1:]))[0])
+    return {name: found[name] for name in ("JOB_NAME", *options) if name in found}

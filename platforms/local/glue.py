@@ -1,0 +1,198 @@
+"""AWS Glue's HTTP protocol -> job runs that really run on local Spark; catalog calls go on to moto."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from platforms.local.errors import StartError, tail
+from platforms.local.glue_jobs import ACTIVE, GlueError, Jobs, Run
+from platforms.local.glue_logs import JobLogs
+from platforms.local.http import HttpReply, HttpRequest, HttpService
+from platforms.local.mirror import Location, Mirror, addresses
+from platforms.local.spark import Outcome, SparkRun, SparkWorker
+
+JSON = {"Content-Type": "application/x-amz-json-1.1"}
+# Named in every job for the machinery's own use: what lies there is no input of the script.
+_NOT_INPUT = ("--TempDir", "--spark-event-logs-path")
+
+
+class Glue:
+    """The service.
+
+    Parameters
+    ----------
+    folder
+        Logs and the files of the current run.
+    catalog
+        Address of the server that answers everything but job calls.
+    minute
+        Length in seconds of the minutes that timeouts are counted in; tests shorten it.
+    """
+
+    def __init__(self, folder: Path, catalog: str, *, minute: float = 60.0) -> None:
+        self.folder = folder
+        self.catalog = catalog
+        self.minute = minute
+        self.worker = SparkWorker(folder / "worker")
+        self.logs = JobLogs(boto3.client("logs"))
+        self.s3 = boto3.client("s3")
+        self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self.jobs = Jobs(self._waiting.put, self._cancel)
+        self._thread = threading.Thread(target=self._work, name="glue-runs", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the worker; runs that wait stay undone."""
+        self._waiting.put(None)
+        self.worker.close()
+
+    def answer(self, request: HttpRequest) -> HttpReply:
+        """Answer one call of the JSON 1.1 protocol."""
+        action = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        if action not in self.jobs.calls:
+            return self._forward(request)
+        try:
+            content = self.jobs.calls[action](json.loads(request.body or b"{}"))
+        except GlueError as error:
+            return HttpReply.of(400, {"__type": error.kind, "Message": str(error)}, JSON)
+        return HttpReply.of(200, content, JSON)
+
+    def _forward(self, request: HttpRequest) -> HttpReply:
+        names = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token")
+        headers = {name: request.headers[name] for name in names if name in request.headers}
+        call = urllib.request.Request(
+            self.catalog + request.path, data=request.body, headers=headers, method=request.method
+        )
+        try:
+            with urllib.request.urlopen(call, timeout=60) as reply:
+                return HttpReply(reply.status, reply.read(), JSON)
+        except urllib.error.HTTPError as error:
+            return HttpReply(error.code, error.read(), JSON)
+
+    def _cancel(self, run: Run) -> None:
+        _turn(run, "STOPPED" if run.state == "WAITING" else "STOPPING")
+        self.worker.stop(run.id)
+
+    def _work(self) -> None:
+        """One run after another: there is one JVM."""
+        self._warm()
+        while (run := self._waiting.get()) is not None:
+            if run.state != "WAITING":
+                continue
+            try:
+                outcome = self._execute(run)
+            except Exception as error:  # noqa: BLE001 - a run always ends, and says why
+                outcome = Outcome("FAILED", f"{type(error).__name__}: {error}")
+            self._write_logs(run, outcome)
+            run.error = outcome.error
+            _turn(run, outcome.state)
+            shutil.rmtree(self._files(run), ignore_errors=True)
+            self._warm()
+
+    def _write_logs(self, run: Run, outcome: Outcome) -> None:
+        try:
+            self.logs.write(run.id, tail(self._log(run), 5000), outcome.traceback or outcome.error or "")
+        except (ClientError, BotoCoreError) as error:
+            print(f"no log in CloudWatch for {run.id}: {error}", flush=True)
+
+    def _warm(self) -> None:
+        try:
+            self.worker.ensure()
+        except StartError as error:
+            # Not lost: the next run asks again, and fails with this error if it stays.
+            print(error, flush=True)
+
+    def _execute(self, run: Run) -> Outcome:
+        _turn(run, "STARTING")
+        run.began = time.time()
+        files = self._files(run)
+        mirror = Mirror(self.s3, files)
+        script = Location.parse(run.script)
+        inputs = {key: value for key, value in run.arguments.items() if key not in _NOT_INPUT}
+        buckets = mirror.fetch(addresses({**inputs, "script": run.script}))
+        path = files / script.bucket / script.key
+        if not path.exists():
+            return Outcome("FAILED", f"the script {run.script} does not exist")
+        log = self._log(run)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if run.state == "STARTING":  # not stopped meanwhile
+            _turn(run, "RUNNING")
+        outcome = self.worker.run(
+            SparkRun(
+                id=run.id,
+                script=path,
+                argv=_command_line(run),
+                log=log,
+                root=files,
+                buckets=buckets,
+                timeout=run.timeout * self.minute,
+                python_path=_python_path(run.arguments.get("--extra-py-files", ""), files),
+                conf=_conf(run.arguments.get("--conf", "")),
+            )
+        )
+        if outcome.state == "SUCCEEDED":
+            # A run that fails leaves S3 as it was, as if nothing had been committed.
+            mirror.push()
+        return outcome
+
+    def _log(self, run: Run) -> Path:
+        return self.folder / "logs" / f"{run.id}.log"
+
+    def _files(self, run: Run) -> Path:
+        return self.folder / "runs" / run.id
+
+
+def _turn(run: Run, state: str) -> None:
+    run.state = state
+    run.changed = time.time()
+    if state not in ACTIVE and run.done is None:
+        run.done = run.changed
+
+
+def _command_line(run: Run) -> tuple[str, ...]:
+    own = {"--JOB_NAME": run.job, "--JOB_RUN_ID": run.id}
+    return tuple(part for pair in (own | run.arguments).items() for part in pair)
+
+
+def _python_path(text: str, files: Path) -> tuple[str, ...]:
+    """A zip file is imported from, a module lies in a folder that is."""
+    paths = [files / place.bucket / place.key for place in addresses({"": text})]
+    return tuple(str(path.parent if path.suffix == ".py" else path) for path in paths)
+
+
+def _conf(text: str) -> Mapping[str, str]:
+    """Read Glue's ``--conf`` value.
+
+    >>> _conf("spark.sql.ansi.enabled=true --conf spark.sql.shuffle.partitions=4")
+    {'spark.sql.ansi.enabled': 'true', 'spark.sql.shuffle.partitions': '4'}
+    """
+    pairs = (part.strip().partition("=") for part in text.split("--conf") if "=" in part)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def main() -> None:
+    """Serve until told to end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--catalog", required=True, help="address of the moto server")
+    options = parser.parse_args()
+    glue = Glue(options.folder, options.catalog)
+    HttpService(options.port, glue.answer).serve_until_told()
+    glue.close()
+
+
+if __name__ == "__main__":
+    main()
