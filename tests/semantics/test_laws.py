@@ -1,0 +1,151 @@
+"""Section 5 as laws over random graphs and traces, and the simulator against the naive evaluator."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import strategies as st
+
+from rheodsl.testing import Simulator
+
+from .graphs import Graph, Node, declare, plainly, send, spell, windows
+from .helpers import texts
+from .naive import Event, executions
+from .strategies import graphs, traces
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+EXAMPLES = {"dev": 60, "ci": 600}.get(PROFILE, 60)
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+def law(share: float = 1.0) -> settings:
+    return settings(max_examples=int(EXAMPLES * share), deadline=None, suppress_health_check=QUIET)
+
+
+graphs_and_traces = graphs().flatmap(lambda graph: st.tuples(st.just(graph), traces(graph)))
+
+
+class Replay:
+    """A simulator of a graph, and what has run in each node."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        app, self.signals = declare(graph)
+        self.sim = Simulator(app)
+        self.ran: dict[str, Counter[tuple[str, ...]]] = {node.id: Counter() for node in graph.nodes}
+
+    def send(self, delivery: Event) -> list[Any]:
+        runs = self.sim.send(send(self.signals, self.graph, delivery), event_id=delivery.id)
+        for run in runs:
+            self.ran[run.node][texts(run.output)] += 1
+        return list(runs)
+
+    def send_all(self, trace: list[Event]) -> Replay:
+        for delivery in trace:
+            self.send(delivery)
+        return self
+
+
+@law()
+@given(graphs_and_traces)
+def test_the_simulator_agrees_with_the_naive_evaluator_after_every_event(
+    given_: tuple[Graph, list[Event]],
+) -> None:
+    graph, trace = given_
+    replay = Replay(graph)
+    for count, delivery in enumerate(trace, start=1):
+        note(f"{count}. {delivery}")
+        replay.send(delivery)
+        for node in graph.nodes:
+            assert replay.ran[node.id] == executions(plainly(node), trace[:count]), node.id
+    event("something runs" if any(replay.ran.values()) else "nothing runs")
+
+
+@law()
+@given(graphs_and_traces)
+def test_every_run_reads_a_binding_that_the_links_allow(given_: tuple[Graph, list[Event]]) -> None:
+    graph, trace = given_
+    replay = Replay(graph)
+    nodes = {node.id: node for node in graph.nodes}
+    for count, delivery in enumerate(trace, start=1):
+        for run in replay.send(delivery):
+            check_run(nodes[run.node], run, trace[:count])
+
+
+def check_run(node: Node, run: Any, trace: list[Event]) -> None:
+    plain = plainly(node)
+    seen = {(e.signal, e.partition) for e in trace}
+    tips: dict[str, Any] = {}
+    for input in node.inputs:
+        if input.reference:
+            continue
+        tip = texts(run.inputs[input.name].tip)
+        tips[input.name] = next(
+            partition
+            for signal, partition in seen
+            if signal == input.signal.id and spelled(input, partition) == tip
+        )
+    assert all(link(tips) for link in plain.links)
+    for input, simple in zip(node.inputs, plain.inputs, strict=True):
+        if simple.follows is not None:
+            tips[input.name] = simple.follows(tips)
+            assert texts(run.inputs[input.name].tip) == spelled(input, tips[input.name])
+        window = windows(input, tips[input.name])
+        paths = run.inputs[input.name].paths
+        if input.mode == "nearest":
+            offsets = input.window.offsets if input.window else [0]
+            distance = {
+                path(input, partition): abs(offset)
+                for partition, offset in zip(window, offsets, strict=True)
+                if (input.signal.id, partition) in seen and simple.accepts(partition)
+            }
+            assert len(paths) == 1
+            assert distance[paths[0]] == min(distance.values())
+        else:
+            assert paths == [path(input, partition) for partition in window]
+    assert texts(run.output) == plain.output(tips)
+
+
+def spelled(input: Any, partition: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(spell(value, dim.code) for value, dim in zip(partition, input.signal.dims, strict=True))
+
+
+def path(input: Any, partition: tuple[Any, ...]) -> str:
+    return "/".join([f"s3://lake/{input.signal.id}", *spelled(input, partition)])
+
+
+@law()
+@given(graphs_and_traces, st.randoms(use_true_random=False))
+def test_a_any_order_of_the_events_gives_the_same_executions(
+    given_: tuple[Graph, list[Event]], random: Any
+) -> None:
+    graph, trace = given_
+    shuffled = list(trace)
+    random.shuffle(shuffled)
+    assert Replay(graph).send_all(trace).ran == Replay(graph).send_all(shuffled).ran
+
+
+@law(0.5)
+@given(graphs_and_traces, st.data())
+def test_b_a_redelivered_event_changes_nothing(
+    given_: tuple[Graph, list[Event]], data: st.DataObject
+) -> None:
+    graph, trace = given_
+    replay = Replay(graph)
+    for count, delivery in enumerate(trace, start=1):
+        replay.send(delivery)
+        again = data.draw(st.sampled_from(trace[:count]))
+        assert replay.send(again) == []
+
+
+@law(0.5)
+@given(graphs_and_traces)
+def test_c_events_of_one_node_never_block_another(given_: tuple[Graph, list[Event]]) -> None:
+    graph, trace = given_
+    together = Replay(graph).send_all(trace).ran
+    for node in graph.nodes:
+        alone = Replay(Graph(graph.signals, (node,))).send_all(trace).ran
+        assert alone[node.id] == together[node.id]
