@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import singledispatch
+from functools import cache, singledispatch
 from typing import Any, TypeVar
 
 from rheo_runtime import values as v
@@ -161,8 +161,12 @@ PARTS = ("year", "month", "day_of_month", "hour")
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """Return the expressions directly below ``expr``."""
-    found = (getattr(expr, f.name) for f in fields(expr))
-    return tuple(x for x in found if isinstance(x, Expr))
+    return tuple(getattr(expr, name) for name in _child_names(type(expr)))
+
+
+@cache
+def _child_names(cls: type[Expr]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls) if f.type == "Expr")
 
 
 def refs(expr: Expr) -> Iterator[Ref]:
@@ -179,11 +183,7 @@ def refs(expr: Expr) -> Iterator[Ref]:
 
 def rewrite(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """Return ``expr`` with ``change`` applied to every node, the deepest first."""
-    below = {
-        f.name: rewrite(child, change)
-        for f in fields(expr)
-        if isinstance(child := getattr(expr, f.name), Expr)
-    }
+    below = {name: rewrite(getattr(expr, name), change) for name in _child_names(type(expr))}
     return change(replace(expr, **below) if below else expr)
 
 
@@ -455,7 +455,13 @@ def to_json(expr: Expr) -> list[Any]:
     >>> to_json(Fmt(Ref("ships", "ship_day"), "%Y"))
     ['fmt', ['ref', 'ships', 'ship_day'], '%Y']
     """
-    return [_TAGS[type(expr)], *(_field_to_json(getattr(expr, f.name)) for f in fields(expr))]
+    cls = type(expr)
+    return [_TAGS[cls], *(_field_to_json(getattr(expr, name)) for name in _field_names(cls))]
+
+
+@cache
+def _field_names(cls: type[Expr]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls))
 
 
 def _field_to_json(value: Any) -> Any:
@@ -487,6 +493,11 @@ def _field_from_json(value: Any) -> Any:
 
 def kind_to_json(kind: Kind) -> dict[str, Any]:
     """Return a kind as a dict without its defaults."""
+    return dict(_kind_json(kind))
+
+
+@cache
+def _kind_json(kind: Kind) -> dict[str, Any]:
     return {f.name: x for f in fields(kind) if (x := getattr(kind, f.name)) != f.default}
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 from rheo_runtime import expr as x
@@ -205,7 +206,11 @@ class RouteTable:
 
     def dumps(self) -> str:
         """Return the table as JSON text, the same text for the same table."""
-        return json.dumps({"version": VERSION, **_encode(self)}, indent=1, ensure_ascii=False) + "\n"
+        # One line for each signal and route: quick to write, and a change is a one-line diff.
+        return (
+            f'{{"version": {VERSION}, "app": {json.dumps(self.app)},\n'
+            f'"signals": [{_lines(self.signals)}],\n"routes": [{_lines(self.routes)}]}}\n'
+        )
 
     @staticmethod
     def loads(text: str) -> RouteTable:
@@ -230,17 +235,28 @@ _EVENTS: dict[str, type[Any]] = {
 _EVENT_TAGS = {cls: tag for tag, cls in _EVENTS.items()}
 
 
+def _lines(items: tuple[Any, ...]) -> str:
+    return ",\n".join(json.dumps(_encode(item), ensure_ascii=False) for item in items)
+
+
 def _encode(value: Any) -> Any:
     """Dataclasses become dicts without their defaults, expressions tagged lists."""
     if isinstance(value, x.Expr):
         return x.to_json(value)
-    if is_dataclass(value):
-        data = {f.name: _encode(y) for f in fields(value) if (y := getattr(value, f.name)) != f.default}
-        tag = _EVENT_TAGS.get(type(value))
-        return {"type": tag, **data} if tag else data
     if isinstance(value, tuple):
         return [_encode(y) for y in value]
-    return value
+    if value is None or isinstance(value, str | int):
+        return value
+    data = {
+        name: _encode(y) for name, default in _defaults(type(value)) if (y := getattr(value, name)) != default
+    }
+    tag = _EVENT_TAGS.get(type(value))
+    return {"type": tag, **data} if tag else data
+
+
+@cache
+def _defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default) for f in fields(cls))
 
 
 def _rule(data: Mapping[str, Any]) -> Rule:

@@ -42,7 +42,7 @@ from rheodsl.parameters import (
     read_metadata,
     read_options,
 )
-from rheodsl.resolve import Declaration, resolve
+from rheodsl.resolve import Declaration, Resolved, resolve
 from rheodsl.views import SignalNode, View
 
 
@@ -78,6 +78,7 @@ class Application:
         self._declared: dict[str, Declaration] = {}
         # Parameters as written, for patch_data.
         self._parameters: dict[str, dict[str, Any]] = {}
+        self._resolved: dict[str, tuple[Declaration, tuple[ir.Signal | None, ...], Resolved]] = {}
         self._faults: list[RheoError] = []
         self._graph: ir.Graph | None = None
 
@@ -414,8 +415,16 @@ class Application:
         )
         self._parameters[id] = written
         self._declared[id] = declared
-        node, _, _ = resolve(declared, self._signals)
-        return self._add_output(node)
+        return self._add_output(self._resolve(id)[0])
+
+    def _resolve(self, id: str) -> Resolved:
+        """The node as resolved, anew only when a signal that it reads has changed."""
+        declared = self._declared[id]
+        read = tuple(self._signals.get(view.id) for _, view in declared.inputs)
+        known = self._resolved.get(id)
+        if known is None or known[0] is not declared or known[1] != read:
+            known = self._resolved[id] = declared, read, resolve(declared, self._signals)
+        return known[2]
 
     def _add_output(self, node: ir.Node) -> SignalNode:
         signal = ir.Signal(
@@ -465,7 +474,7 @@ class Application:
     def _build(self) -> ir.Graph:
         faults, warnings, nodes = list(self._faults), [], []
         for id in in_order(self._declared, faults):
-            node, found, warned = resolve(self._declared[id], self._signals)
+            node, found, warned = self._resolve(id)
             faults += found
             warnings += warned
             nodes.append(node)

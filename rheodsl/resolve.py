@@ -68,9 +68,11 @@ class _Work:
         return [alias for alias, i in self.inputs.items() if not i.reference]
 
 
-def resolve(
-    declared: Declaration, signals: Mapping[str, ir.Signal]
-) -> tuple[ir.Node, list[RheoError], list[Warning_]]:
+# A node, its faults and its warnings.
+Resolved = tuple[ir.Node, list[RheoError], list[Warning_]]
+
+
+def resolve(declared: Declaration, signals: Mapping[str, ir.Signal]) -> Resolved:
     """Return the node, its faults and its warnings. ``signals`` are the current ones, by id."""
     work = _Work(declared)
     _take_inputs(work, signals)
@@ -142,6 +144,8 @@ def _take_inputs(work: _Work, signals: Mapping[str, ir.Signal]) -> None:
 
 
 def _identifier(id: str) -> str:
+    if id.isidentifier():
+        return id
     text = "".join(c if c.isalnum() or c == "_" else "_" for c in id)
     return text if text.isidentifier() else f"_{text}"
 

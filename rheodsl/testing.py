@@ -1,0 +1,294 @@
+"""An application and events -> the runs they start: the simulator, without a cloud and without Airflow.
+
+It runs the same matcher and joiner as the listener, with a ledger in memory and a virtual clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from codegen.routes import route_table
+from rheo_runtime import values as v
+from rheo_runtime import wire
+from rheo_runtime.engine import Engine
+from rheo_runtime.explain import Account
+from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.match import Rejected
+from rheo_runtime.outcome import Outcome
+from rheo_runtime.pending import Waiting
+from rheodsl import ir, schedule
+from rheodsl.application import Application
+from rheodsl.errors import FilterError, StateError, UnknownNameError
+from rheodsl.views import View
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """What a run reads of one input: ``paths`` of its partitions, the tip first, and the ``tip`` itself."""
+
+    signal: str
+    tip: dict[str, str | int]
+    paths: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Run:
+    """One execution of a node.
+
+    ``output`` and each input's ``tip`` show dates as text, as in the path, and LONG values as numbers.
+    ``state`` is RUNNING, SUCCEEDED or FAILED.
+    """
+
+    node: str
+    output: dict[str, str | int]
+    generation: int
+    inputs: dict[str, RunInput]
+    path: str | None
+    document: Mapping[str, Any] = field(repr=False)
+    state: str = "RUNNING"
+
+    @property
+    def id(self) -> str:
+        """The execution's id: ``node/partition#generation``."""
+        return str(self.document["id"])
+
+    @property
+    def partition(self) -> str:
+        """The output partition as text: ``1/2020-03-18``."""
+        return str(self.document["partition"])
+
+
+class Simulator:
+    """Runs an application in memory.
+
+    An execution succeeds at once, and its output is sent on, unless ``auto_complete`` is False or
+    `fail` says otherwise. ``rejected`` and ``unmatched`` keep events without effect, with reasons;
+    ``skipped`` the executions that were merged into a later one, ``expired`` what waited too long.
+
+    Parameters
+    ----------
+    app
+        The application; it is compiled, so GraphError is raised for a faulty one.
+    now
+        The virtual time at the start, aware; 2024-01-01 UTC by default.
+
+    >>> from rheodsl import *
+    >>> app = Application("shop")
+    >>> orders = app.s3("orders", "s3://my-bucket/orders/{region_id:int}/{day:%Y-%m-%d}")
+    >>> daily = app.create_data("daily", inputs=[orders[1][:-2]])
+    >>> sim = Simulator(app)
+    >>> [run] = sim.send(orders[1]["2020-03-18"])
+    >>> run.node, run.output
+    ('daily', {'region_id': 1, 'day': '2020-03-18'})
+    >>> run.inputs["orders"].paths
+    ('s3://my-bucket/orders/1/2020-03-18', 's3://my-bucket/orders/1/2020-03-17')
+    >>> sim.send(orders[2]["2020-03-18"])
+    []
+    """
+
+    def __init__(self, app: Application, *, now: datetime = START) -> None:
+        self.app = app
+        self.graph = app.graph()
+        self.table = route_table(self.graph)
+        self.now = now
+        self.auto_complete = True
+        self.runs: list[Run] = []
+        self.rejected: list[Rejected] = []
+        self.unmatched: list[Any] = []
+        self.skipped: list[dict[str, Any]] = []
+        self.expired: list[Waiting] = []
+        self._failing: Counter[str] = Counter()
+        self._sent = 0
+        self._signals = {signal.id: signal for signal in self.table.signals}
+        self._routes = {route.node: route for route in self.table.routes}
+        self._engine = Engine(self.table, ledger=MemoryLedger(), now=lambda: self.now.timestamp())
+
+    def __repr__(self) -> str:
+        return f"Simulator({self.app.name!r}, {len(self.runs)} runs, {len(self.pending())} waiting)"
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def send(self, event: View | Mapping[str, Any], *, event_id: str | None = None) -> list[Run]:
+        """Send an event: a view that names one partition, or a raw AWS event. Return the runs it starts.
+
+        Without ``event_id`` a view is a new event each time; a raw event carries its own identity.
+        """
+        if isinstance(event, View):
+            outcome = self._engine.on_signal(
+                self._id_of(event), event.tip(), event_id or self._next_id(), self._time()
+            )
+            return self._take(outcome, event)
+        return self._take(self._engine.on_event(event), event)
+
+    def exists(self, view: View) -> list[Run]:
+        """Let a partition be found in storage, without an event."""
+        return self._take(self._engine.exists(self._id_of(view), view.tip()), view)
+
+    def fire(self, timer: View, at: datetime | None = None) -> list[Run]:
+        """Let a timer fire, at ``at`` (UTC when naive) or now; shift and truncation apply."""
+        source = timer.signal.source
+        if not isinstance(source, ir.TimerSource):
+            raise FilterError(f"{timer.id} is no timer", hint="send(view) sends any other signal")
+        moment = at or self.now
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        kind = timer.branches[0][0].kind
+        value = v.shift(v.from_datetime(moment, kind), source.shift, kind)
+        event_id = f"{timer.id}@{moment.astimezone(UTC).isoformat()}"
+        return self._take(self._engine.on_signal(timer.id, (value,), event_id, self._time()), timer)
+
+    def tick(self) -> list[Run]:
+        """Run the periodic check: storage, expiry."""
+        return self._take(self._engine.tick(), None)
+
+    def advance(self, by: timedelta) -> list[Run]:
+        """Let virtual time pass: timers fire at their times, then the periodic check runs."""
+        if by < timedelta(0):
+            raise FilterError(f"time cannot go back by {by!r}", hint="advance by a positive timedelta")
+        end = self.now + by
+        started: list[Run] = []
+        timers = [s for s in self.graph.signals if isinstance(s.source, ir.TimerSource)]
+        fires = sorted(
+            (time, timer.id)
+            for timer in timers
+            for time in schedule.parse(timer.source.schedule).fire_times(self.now, end)  # type: ignore[union-attr]
+        )
+        for time, id in fires:
+            self.now = time
+            started += self.fire(View(self.graph.signal(id)), time)
+        self.now = end
+        return started + self.tick()
+
+    # --- runs ------------------------------------------------------------------------------------
+
+    def fail(self, node: View | str, times: int = 1) -> None:
+        """Let the node's next run, or the next several, fail."""
+        self._failing[self._node_of(node)] += times
+
+    def complete(self, run: Run, ok: bool = True) -> list[Run]:
+        """End a run by hand (``auto_complete`` is False). Return the runs that start because of it."""
+        if run.state != "RUNNING":
+            raise StateError(f"run {run.id} has ended already: it {run.state.lower()}")
+        return self._settle(deque([(run, ok)]))
+
+    def _take(self, outcome: Outcome, event: object) -> list[Run]:
+        self.rejected += outcome.rejected
+        self.skipped += outcome.skipped
+        self.expired += outcome.expired
+        if outcome.unmatched:
+            self.unmatched.append(Unmatched(event, outcome.unmatched))
+        return self._start(outcome.fired)
+
+    def _start(self, documents: Iterable[Mapping[str, Any]]) -> list[Run]:
+        started = [self._run(document) for document in documents]
+        self.runs += started
+        if not self.auto_complete:
+            return started
+        return started + self._settle(deque((run, self._succeeds(run)) for run in started))
+
+    def _succeeds(self, run: Run) -> bool:
+        if self._failing[run.node]:
+            self._failing[run.node] -= 1
+            return False
+        return True
+
+    def _settle(self, ending: deque[tuple[Run, bool]]) -> list[Run]:
+        """End runs, one after the other; what they release and what their outputs start follows."""
+        started: list[Run] = []
+        while ending:
+            run, ok = ending.popleft()
+            run.state = "SUCCEEDED" if ok else "FAILED"
+            documents = list(self._engine.complete(run.document, ok))
+            if ok:
+                outcome = self._engine.on_named(
+                    self.app.name, run.node, tuple(run.document["output"]["dimensions"].values()), run.id
+                )
+                self.rejected += outcome.rejected
+                self.skipped += outcome.skipped
+                documents += outcome.fired
+            made = [self._run(document) for document in documents]
+            self.runs += made
+            started += made
+            if self.auto_complete:
+                ending.extend((m, self._succeeds(m)) for m in made)
+        return started
+
+    def _run(self, document: Mapping[str, Any]) -> Run:
+        route = self._routes[document["node"]]
+        return Run(
+            node=document["node"],
+            output=_shown(document["output"]["dimensions"], route.output.kinds),
+            generation=document["generation"],
+            inputs={i["alias"]: self._input(i) for i in document["inputs"]},
+            path=document["output"]["path"],
+            document=document,
+        )
+
+    def _input(self, data: Mapping[str, Any]) -> RunInput:
+        kinds = tuple(rule.kind for rule in self._signals[data["signal"]].branches[0])
+        return RunInput(data["signal"], _shown(data["dimensions"], kinds), tuple(data["paths"]))
+
+    # --- looking in ------------------------------------------------------------------------------
+
+    def pending(self, node: View | str | None = None) -> list[Waiting]:
+        """Return the waiting bindings of a node, or of all: each with ``arrived`` and ``missing``."""
+        return list(self._engine.pending(None if node is None else self._node_of(node)))
+
+    def explain(self, node: View | str, partition: Iterable[object] | View | None = None) -> Account:
+        """Tell in words why an output partition ran, or what it waits for.
+
+        ``partition`` are the texts of its dimensions; or give the view of the output: ``daily[1]["2020-03-18"]``.
+        """
+        if isinstance(node, View) and partition is None:
+            partition = node.texts()
+        elif isinstance(partition, View):
+            partition = partition.texts()
+        return self._engine.explain(self._node_of(node), tuple(map(str, partition or ())))
+
+    def _node_of(self, node: View | str) -> str:
+        id = node if isinstance(node, str) else node.id
+        if id not in self._routes:
+            known = ", ".join(self._routes) or "none"
+            raise UnknownNameError(f"{self.app.name} has no node {id!r}", hint=f"its nodes: {known}")
+        return id
+
+    def _id_of(self, view: View) -> str:
+        if view.id not in self._signals:
+            raise UnknownNameError(f"{self.app.name} has no signal {view.id!r}")
+        return view.id
+
+    def _next_id(self) -> str:
+        self._sent += 1
+        return f"event-{self._sent}"
+
+    def _time(self) -> float:
+        return self.now.timestamp()
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """An event that came to no input, and why."""
+
+    event: Any
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.event!r}: {self.reason}"
+
+
+def _shown(texts: Mapping[str, str], kinds: tuple[v.Kind, ...]) -> dict[str, str | int]:
+    return {
+        name: int(text) if kind.type == v.LONG else text
+        for (name, text), kind in zip(texts.items(), kinds, strict=True)
+    }
+
+
+def compiled(app: Application) -> wire.RouteTable:
+    """Return the application's route table, as the listener gets it."""
+    return route_table(app.graph())
