@@ -156,17 +156,14 @@ NODES: dict[str, type[Expr]] = {
     "tz": Tz, "part": Part, "cast": Cast,
 }  # fmt: skip
 _TAGS = {cls: tag for tag, cls in NODES.items()}
+_FIELDS = {cls: tuple(f.name for f in fields(cls)) for cls in _TAGS}
+_CHILDREN = {cls: tuple(f.name for f in fields(cls) if f.type == "Expr") for cls in _TAGS}
 PARTS = ("year", "month", "day_of_month", "hour")
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """Return the expressions directly below ``expr``."""
-    return tuple(getattr(expr, name) for name in _child_names(type(expr)))
-
-
-@cache
-def _child_names(cls: type[Expr]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls) if f.type == "Expr")
+    return tuple(getattr(expr, name) for name in _CHILDREN[type(expr)])
 
 
 def refs(expr: Expr) -> Iterator[Ref]:
@@ -183,7 +180,7 @@ def refs(expr: Expr) -> Iterator[Ref]:
 
 def rewrite(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """Return ``expr`` with ``change`` applied to every node, the deepest first."""
-    below = {name: rewrite(getattr(expr, name), change) for name in _child_names(type(expr))}
+    below = {name: rewrite(getattr(expr, name), change) for name in _CHILDREN[type(expr)]}
     return change(replace(expr, **below) if below else expr)
 
 
@@ -456,12 +453,7 @@ def to_json(expr: Expr) -> list[Any]:
     ['fmt', ['ref', 'ships', 'ship_day'], '%Y']
     """
     cls = type(expr)
-    return [_TAGS[cls], *(_field_to_json(getattr(expr, name)) for name in _field_names(cls))]
-
-
-@cache
-def _field_names(cls: type[Expr]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls))
+    return [_TAGS[cls], *(_field_to_json(getattr(expr, name)) for name in _FIELDS[cls])]
 
 
 def _field_to_json(value: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any
 
 from rheo_runtime import expr as x
@@ -233,6 +232,10 @@ _EVENTS: dict[str, type[Any]] = {
     "sns": SnsEvents, "signal": SignalEvents,
 }  # fmt: skip
 _EVENT_TAGS = {cls: tag for tag, cls in _EVENTS.items()}
+_DEFAULTS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
+    cls: tuple((f.name, f.default) for f in fields(cls))
+    for cls in (Window, Rule, Kind, Signal, Input, Output, Route, *_EVENTS.values())
+}
 
 
 def _lines(items: tuple[Any, ...]) -> str:
@@ -248,15 +251,10 @@ def _encode(value: Any) -> Any:
     if value is None or isinstance(value, str | int):
         return value
     data = {
-        name: _encode(y) for name, default in _defaults(type(value)) if (y := getattr(value, name)) != default
+        name: _encode(y) for name, default in _DEFAULTS[type(value)] if (y := getattr(value, name)) != default
     }
     tag = _EVENT_TAGS.get(type(value))
     return {"type": tag, **data} if tag else data
-
-
-@cache
-def _defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple((f.name, f.default) for f in fields(cls))
 
 
 def _rule(data: Mapping[str, Any]) -> Rule:
