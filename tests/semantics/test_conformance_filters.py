@@ -261,14 +261,6 @@ def test_a_window_over_star_is_the_window(app: Application) -> None:
     assert window(app, days["*"][:-2], days["2020-03-18"], "days") == ["2020-03-18", "2020-03-17"]
 
 
-def test_star_over_a_value_keeps_the_value(app: Application) -> None:
-    days = daily(app)
-    app.create_data("probe", inputs=[days["2020-03-18"]["*"]])
-    sim = Simulator(app)
-    assert sim.send(days["2020-03-19"]) == []
-    assert outputs(sim.send(days["2020-03-18"])) == [("2020-03-18",)]
-
-
 def test_opposite_windows_are_an_error(app: Application) -> None:
     """► opposite directions are an error."""
     days = daily(app)
@@ -278,10 +270,9 @@ def test_opposite_windows_are_an_error(app: Application) -> None:
         days[:3][:-3]
 
 
-def test_two_values_intersect_or_fail(app: Application) -> None:
+def test_two_different_values_are_an_error(app: Application) -> None:
     days = daily(app)
-    days["2020-03-18"]["2020-03-18"]
-    with rejected("2020-03-19"):
+    with rejected():
         days["2020-03-18"]["2020-03-19"]
 
 

@@ -332,7 +332,7 @@ def test_one_name_with_two_types_is_a_fault_that_names_both(app: Application) ->
 def test_days_and_hours_of_one_name_are_a_fault(app: Application) -> None:
     """► DAY and HOUR dims of the same name: error unless .trunc("day") or .at("hour")."""
     days, hours = daily(app, "days"), daily(app, "hours", "day", "%Y-%m-%d-%H")
-    with faulty("days", "hours", 'trunc("day")', 'at("hour")'):
+    with faulty("days", "hours", hint=True):
         app.create_data("daily", inputs=[days, hours])
         app.graph()
 
@@ -439,6 +439,6 @@ def test_a_duplicate_id_is_a_fault(app: Application) -> None:
 def test_a_node_whose_inputs_are_all_references_is_a_fault(app: Application) -> None:
     """Section 6: at least one input must be a trigger."""
     days = daily(app)
-    with faulty("daily", "trigger"):
+    with faulty("daily", "reference"):
         app.create_data("daily", inputs=[days["2020-03-18"].ref])
         app.graph()

@@ -294,7 +294,7 @@ def test_nearest_with_range_check_is_an_error(app: Application) -> None:
 
 def test_at_least_one_input_must_be_a_trigger(app: Application) -> None:
     a, b = daily(app, "a"), daily(app, "b")
-    with faulty("node", "trigger"):
+    with faulty("node", "reference"):
         app.create_data("node", inputs=[a.ref, b.ref])
         app.graph()
 

@@ -84,8 +84,15 @@ def test_legal_expressions(app: Application, expression: str) -> None:
     ],
 )  # fmt: skip
 def test_a_bad_expression_is_an_error_that_points_at_the_column(app: Application, expression: str) -> None:
-    with rejected("column"):
+    with rejected(f"    {expression}\n", "^"):
         app.add_timer("timer", expression, time_dimension_id="day")
+
+
+def test_the_column_is_that_of_the_fault(app: Application) -> None:
+    with rejected("    rate(1 dys)\n           ^"):
+        app.add_timer("timer", "rate(1 dys)", time_dimension_id="day")
+    with rejected("    cron(0 24 1 * ? *)\n           ^"):
+        app.add_timer("timer", "cron(0 24 1 * ? *)", time_dimension_id="day")
 
 
 def test_advance_fires_timers(app: Application) -> None:
