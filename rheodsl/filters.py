@@ -137,3 +137,16 @@ def show_window(window: Window) -> str:
     if window.count == 1 and window.shift:
         return f"[{window.shift}:]"
     return f"[{window.shift or ''}:{window.count}]"
+
+
+def show_filter(branches: tuple[Branch, ...]) -> str:
+    """Return a filter as indexes; trailing ``['*']`` left out."""
+    shown = []
+    for rules in zip(*branches, strict=True):
+        values = list(dict.fromkeys(render(r.value, r.kind) for r in rules if r.value is not None))
+        text = f"['{'|'.join(values)}']" if values else ""
+        windows = {show_window(r.window) for r in rules if r.window is not None}
+        shown.append((text + "".join(sorted(windows))) or "['*']")
+    while shown and shown[-1] == "['*']":
+        shown.pop()
+    return "".join(shown)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import cast
 
-from rheodsl.metric_math_eval import Evaluator, Points, Series
+from rheodsl.metric_math_eval import Evaluator, Points, Series, series_of
 from rheodsl.metric_math_parser import (
     Array,
     Call,
@@ -57,8 +56,7 @@ class Expression:
         >>> parse("m1 + SUM(METRICS('err'))").metrics(["m1", "m2", "errors"])
         ('m1', 'errors')
         """
-        parts = _parts(self.node)
-        return tuple(name for name in names if name in parts or any(p in name for p in parts[""]))
+        return tuple(name for name in names if _reads(self.node, name))
 
     def evaluate(
         self,
@@ -99,8 +97,9 @@ class Expression:
         times = [t for points in series.values() for t in points]
         first = start if start is not None else min(times, default=0)
         stop = end if end is not None else max(times, default=first - 1) + 1
-        value = Evaluator(series, period_seconds, range(first, stop, period_seconds)).value(self.node)
-        return value if isinstance(value, list) else [cast(Points, value)]
+        return series_of(
+            Evaluator(series, period_seconds, range(first, stop, period_seconds)).value(self.node)
+        )
 
     def __str__(self) -> str:
         return self.text
@@ -113,3 +112,20 @@ def parse(text: str) -> Expression:
     'errors > 0 OR failures > 0'
     """
     return Expression(text, parse_node(text))
+
+
+def _reads(node: Node, name: str) -> bool:
+    match node:
+        case Name(id):
+            return id == name
+        case Call("METRICS", (Text(part),)):
+            return part in name
+        case Call("METRICS", ()):
+            return True
+        case Call(arguments=parts) | Array(items=parts):
+            return any(_reads(part, name) for part in parts)
+        case Negative(operand):
+            return _reads(operand, name)
+        case Chain(first, rest):
+            return _reads(first, name) or any(_reads(part, name) for _, part in rest)
+    return False

@@ -101,9 +101,9 @@ class Evaluator:
             case Number(number):
                 return number
             case Name(name):
-                return _points(sorted(self.metrics[name].items()))
+                return self._metric(name)
             case Negative(operand):
-                return _each(lambda points: _points((t, -v) for t, v in points.items()), self.value(operand))
+                return _combine(operator.mul, -1.0, self.value(operand))
             case Array(items):
                 values = map(self.value, items)
                 return [
@@ -118,10 +118,13 @@ class Evaluator:
                 return self._call(function, arguments)
         raise AssertionError(f"{node} is not a value")
 
+    def _metric(self, name: str) -> Points:
+        return _points(sorted(self.metrics[name].items()))
+
     def _call(self, function: str, arguments: tuple[Node, ...]) -> Value:
         if function == "METRICS":
             part = cast(Text, arguments[0]).text if arguments else ""
-            return [cast(Points, self.value(Name(name, (0, 0)))) for name in self.metrics if part in name]
+            return [self._metric(name) for name in self.metrics if part in name]
         if function == "PERIOD":
             return float(self.period)
         if function == "ANOMALY_DETECTION_BAND":
@@ -188,12 +191,13 @@ def _series(value: Value) -> Points:
     return value
 
 
+def series_of(value: Value) -> list[Points]:
+    """Return the series of an array, or the single one."""
+    return value if isinstance(value, list) else [_series(value)]
+
+
 def _each(change: Callable[[Points], Points], value: Value) -> Value:
-    if isinstance(value, list):
-        return [change(points) for points in value]
-    if isinstance(value, dict):
-        return change(value)
-    return -value  # only unary minus takes a number
+    return [change(points) for points in value] if isinstance(value, list) else change(_series(value))
 
 
 def _combine(function: Callable[[float, float], float], left: Value, right: Value) -> Value:

@@ -206,7 +206,7 @@ _FOREIGN: Final = {
 
 def _fault(text: str, stop: Stop) -> tuple[str, str]:
     found, wanted = stop.found, stop.wanted
-    operator = "PLUS" in wanted
+    operator = "NUMBER" not in wanted  # where no operand can stand, an operator or the end can
     if operator and found.upper() in ("AND", "OR") and found != found.upper():
         return f"{found!r} is not an operator", f"write {found.upper()} in capitals"
     if found[:1] in _FOREIGN:

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rheo_runtime.explain import Account
+from rheo_runtime.pending import Waiting
+
 from codegen.routes import route_table
 from rheo_runtime import values as v
 from rheo_runtime import wire
 from rheo_runtime.engine import Engine
-from rheo_runtime.explain import Account
 from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.match import Rejected
 from rheo_runtime.outcome import Outcome
-from rheo_runtime.pending import Waiting
 from rheodsl import ir, schedule
 from rheodsl.application import Application
 from rheodsl.errors import FilterError, StateError, UnknownNameError

@@ -13,7 +13,7 @@ from rheo_runtime.wire import Branch
 from rheodsl import ir
 from rheodsl.errors import FilterError, SpecError, UnknownNameError, here
 from rheodsl.expressions import DimensionExpr
-from rheodsl.filters import narrow, show_window
+from rheodsl.filters import narrow, show_filter
 
 V = TypeVar("V", bound="View")
 
@@ -88,22 +88,8 @@ class View:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        text = self._signal.id + "".join(map(self._show_dim, range(len(self._signal.dims)))).rstrip()
-        while text.endswith("['*']"):
-            text = text.removesuffix("['*']")
-        return (
-            text
-            + {RANGE_CHECK: ".range_check(True)", NEAREST: ".nearest()"}.get(self._mode, "")
-            + (".ref" if self._reference else "")
-        )
-
-    def _show_dim(self, position: int) -> str:
-        rules = [branch[position] for branch in self._branches]
-        values = sorted({render(r.value, r.kind) for r in rules if r.value is not None})
-        shown = f"[{values[0]!r}]" if len(values) == 1 else ("[" + "|".join(values) + "]" if values else "")
-        if rules[0].window is not None:
-            shown += show_window(rules[0].window)
-        return shown or "['*']"
+        mode = {RANGE_CHECK: ".range_check(True)", NEAREST: ".nearest()"}.get(self._mode, "")
+        return self.id + show_filter(self._branches) + mode + (".ref" if self._reference else "")
 
     # --- filters ---
 
