@@ -38,7 +38,8 @@ def here() -> Place | None:
 def _relative(file: str) -> str:
     """A path below the working directory is shown, and generated, relative to it."""
     below = os.getcwd() + os.sep
-    return file.removeprefix(below) if file.startswith(below) else os.path.basename(file)
+    whole = os.path.abspath(file)
+    return whole.removeprefix(below) if whole.startswith(below) else os.path.basename(file)
 
 
 @dataclass(frozen=True, slots=True)
