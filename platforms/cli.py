@@ -1,0 +1,77 @@
+"""The ``rheo`` command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from rheodsl.errors import RheoError
+from rheodsl.loading import load_app
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Event-driven data pipelines."
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+App = Annotated[Path, typer.Argument(help="The file of the application.", metavar="APP")]
+STAGES = ("graph", "plan", "dag")
+
+
+@app.command()
+def check(
+    file: App, strict: Annotated[bool, typer.Option(help="Treat warnings as errors.")] = False
+) -> None:
+    """Report all faults of an application."""
+    application = load_app(file)
+    graph = application.graph(strict=strict)
+    for warning in graph.warnings:
+        out.print(str(warning), markup=False)
+    nodes = f"{len(graph.nodes)} node{'s' if len(graph.nodes) != 1 else ''}"
+    warned = f", {len(graph.warnings)} warnings" if graph.warnings else ""
+    out.print(f"{application.name}: {nodes}, no fault{warned}")
+
+
+@app.command()
+def show(
+    file: App,
+    stage: Annotated[str, typer.Option(help="graph: as understood; plan: what is written; dag: the DAG files.")] = "graph",
+    node: Annotated[str | None, typer.Option(help="Only this node.")] = None,
+) -> None:
+    """Print an application at a stage of its way to Airflow."""
+    from platforms import showing
+
+    if stage not in STAGES:
+        raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
+    out.print(showing.show(load_app(file), stage, node), markup=False, end="")
+
+
+@app.command()
+def replay(
+    file: App,
+    events: Annotated[Path, typer.Argument(help="One JSON event a line: a raw AWS event.", metavar="EVENTS")],
+) -> None:
+    """Send events to an application in memory and print, for each, match, binding and result."""
+    from platforms import replaying
+
+    application = load_app(file)
+    for number, line in enumerate(events.read_text("utf-8").splitlines(), start=1):
+        if line.strip():
+            out.print("\n".join(replaying.replay_line(application, number, line)), markup=False)
+    out.print(replaying.summary(application), markup=False)
+
+
+def main() -> None:
+    """Run the command; a user's mistake is printed as text, not as a traceback."""
+    try:
+        app()
+    except RheoError as fault:
+        err.print(str(fault), markup=False)
+        raise SystemExit(1) from None
+
+
+__all__ = ["app", "json", "main"]
