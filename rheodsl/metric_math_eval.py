@@ -75,7 +75,9 @@ _FOLD: Final[dict[str, Callable[[Sequence[float]], float]]] = {
 
 
 def _value(function: Callable[..., float], *values: float) -> float:
-    """Apply a function to numbers; what it cannot compute is not a number."""
+    """Apply a function to numbers; what it cannot compute is not a number, nor is what follows from it."""
+    if any(map(math.isnan, values)):
+        return math.nan
     try:
         result = float(function(*values))
     except (ArithmeticError, ValueError):
@@ -105,10 +107,7 @@ class Evaluator:
             case Negative(operand):
                 return _combine(operator.mul, -1.0, self.value(operand))
             case Array(items):
-                values = map(self.value, items)
-                return [
-                    points for value in values for points in (value if isinstance(value, list) else [value])
-                ]  # type: ignore[misc]
+                return [points for item in items for points in series_of(self.value(item))]
             case Chain(first, rest):
                 value = self.value(first)
                 for sign, other in rest:
@@ -160,7 +159,7 @@ class Evaluator:
     def _if(self, condition: Value, true: float | Points, false: float | Points | None = None) -> Points:
         if isinstance(condition, float):
             chosen = true if condition != 0 else false
-            return chosen if isinstance(chosen, dict) else {}
+            return chosen if isinstance(chosen, dict) and not math.isnan(condition) else {}
         found = []
         for t, holds in _series(condition).items():
             if holds != 0:

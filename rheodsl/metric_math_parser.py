@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
@@ -190,10 +191,15 @@ def _node(source: Source, tree: Tree[Token], level: int) -> Node:
 
 
 def _explain(source: Source, stop: Stop) -> NoReturn:
-    what, hint = _fault(source.text, stop)
+    name = _LOWER.search(source.text[: stop.start])
+    if stop.found == "(" and name:
+        hint = f"functions are written in capitals, as {name[1].upper()}(...)"
+        source.fault(f"{name[1]!r} is not a function", *name.span(1), hint)
+    what, hint = _fault(stop)
     source.fault(what, stop.start, stop.end, hint)
 
 
+_LOWER: Final = re.compile(r"\b([a-z]\w*)\s*$")
 _FOREIGN: Final = {
     "=": "compare with ==",
     "!": "write x == 0 for not, and != for unequal",
@@ -204,18 +210,13 @@ _FOREIGN: Final = {
 }
 
 
-def _fault(text: str, stop: Stop) -> tuple[str, str]:
+def _fault(stop: Stop) -> tuple[str, str]:
     found, wanted = stop.found, stop.wanted
     operator = "NUMBER" not in wanted  # where no operand can stand, an operator or the end can
     if operator and found.upper() in ("AND", "OR") and found != found.upper():
         return f"{found!r} is not an operator", f"write {found.upper()} in capitals"
     if found[:1] in _FOREIGN:
         return f"{found!r} does not belong here", _FOREIGN[found[:1]]
-    if found == "(" and operator:
-        before = text[: stop.start].split()[-1] if text[: stop.start].split() else ""
-        name = before.rpartition("(")[2].lstrip("[-+*/^<>=!&|,")
-        if name[:1].islower():
-            return f"{name!r} is not a function", f"functions are written in capitals, as {name.upper()}(...)"
     if not found:
         if operator and {"RPAR", "RSQB"} & wanted:
             closing = ")" if "RPAR" in wanted else "]"
