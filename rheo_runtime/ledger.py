@@ -1,0 +1,214 @@
+"""The storage protocol, and the ledger in memory.
+
+Each method is one read or one conditional write of one item, so that DynamoDB can do it without locks
+or transactions. A writer writes first and reads afterwards, strongly consistent: of two that work at
+the same time, at least one sees both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from rheo_runtime.records import CHUNK, Arrivals, Binding, Key, Mark, Output, Partial, Slot, Used, Watch
+from rheo_runtime.values import Partition
+
+REMEMBERED = 2_000  # arrivals of one partition at one input; older ones are forgotten first
+
+
+class Ledger(Protocol):
+    """Where state lives. ``now`` is always in seconds since 1970."""
+
+    def arrive(
+        self,
+        slot: Slot,
+        keys: tuple[Key, ...],
+        partition: Partition,
+        event_id: str,
+        now: float,
+        texts: tuple[str, ...] | None = None,
+    ) -> Arrivals:
+        """Count the event, unless it is counted, and return the record of its partition."""
+
+    def find(self, slot: Slot, index: int, key: Key) -> Sequence[Arrivals]:
+        """Return the records of an input that stand under ``key`` in its index number ``index``."""
+
+    def arrivals(self, slot: Slot) -> Iterable[Arrivals]:
+        """Return all records of an input; for monitoring and expiry."""
+
+    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
+        """Return the state of an output partition, and what ``binding`` has used."""
+
+    def save(
+        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+    ) -> bool:
+        """Replace ``old`` (None: nothing) by ``new``, and what ``binding`` used; False when ``old`` is gone."""
+
+    def outputs(self, node: str | None = None) -> Iterable[Output]:
+        """Return the state of all output partitions (of one node); for the sweeper and monitoring."""
+
+    def see(self, signal: str, row: Key, position: int) -> None:
+        """Record that a partition exists: ``position`` in its ``row`` of neighbours."""
+
+    def seen(self, signal: str, row: Key, first: int, last: int) -> int:
+        """Return which positions exist: bit i stands for ``first // CHUNK * CHUNK + i``."""
+
+    def watch(self, watch: Watch) -> None:
+        """Record that a binding waits for a partition."""
+
+    def unwatch(self, watch: Watch) -> None:
+        """Take a watch back."""
+
+    def watchers(self, signal: str, partition: Partition) -> Sequence[Watch]:
+        """Return the bindings that wait for a partition."""
+
+    def watches(self) -> Iterable[Watch]:
+        """Return everything that waits; for the periodic check."""
+
+    def lapse(self, node: str, partial: Partial, marks: tuple[Mark, ...]) -> None:
+        """Record that a combination expired: ``marks`` are used up for every binding that extends it."""
+
+    def lapses(self, node: str, partials: Sequence[Partial]) -> Iterable[tuple[Mark, ...]]:
+        """Return the marks of those combinations that expired."""
+
+    def forget(self, slot: Slot, now: float) -> None:
+        """Drop arrivals that are older than the slot's time to live."""
+
+
+_Index = dict[Key, list[Arrivals]]
+
+
+class MemoryLedger:
+    """The ledger of the simulator and of tests: dicts."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, dict[Partition, Arrivals]] = {}
+        self._indexes: dict[str, tuple[_Index, ...]] = {}
+        self._outputs: dict[str, dict[str, Output]] = {}
+        self._used: dict[str, dict[Binding, Used]] = {}
+        self._seen: dict[tuple[str, Key, int], int] = {}
+        self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding], Watch]] = {}
+        self._lapses: dict[tuple[str, Partial], tuple[Mark, ...]] = {}
+
+    def arrive(
+        self,
+        slot: Slot,
+        keys: tuple[Key, ...],
+        partition: Partition,
+        event_id: str,
+        now: float,
+        texts: tuple[str, ...] | None = None,
+    ) -> Arrivals:
+        records = self._records.get(slot.name)
+        if records is None:
+            records = self._records[slot.name] = {}
+            self._indexes[slot.name] = () if slot.exact else tuple([{} for _ in slot.indexes])
+        record = records.get(partition)
+        if record is None:
+            record = records[partition] = Arrivals(partition, event_id, now, texts)
+            for index, key in zip(self._indexes[slot.name], keys, strict=False):
+                index.setdefault(key, []).append(record)
+        elif not record.knows(event_id):
+            record.add(event_id, now)
+            record.texts = texts
+            if len(record.ids) > REMEMBERED and isinstance(record.ids, dict):
+                del record.ids[next(iter(record.ids))]
+        return record
+
+    def find(self, slot: Slot, index: int, key: Key) -> Sequence[Arrivals]:
+        records = self._records.get(slot.name)
+        if records is None:
+            return ()
+        if slot.exact:  # the partition is the key: no index is kept
+            record = records.get(key)
+            return () if record is None else (record,)
+        return self._indexes[slot.name][index].get(key, ())
+
+    def arrivals(self, slot: Slot) -> Iterable[Arrivals]:
+        return list(self._records.get(slot.name, {}).values())
+
+    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
+        try:
+            output = self._outputs[node].get(partition)
+        except KeyError:
+            return None, None
+        if output is None or binding is None:
+            return output, None
+        return output, self._used[node].get(binding)
+
+    def save(
+        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+    ) -> bool:
+        try:
+            outputs = self._outputs[new.node]
+        except KeyError:
+            outputs = self._outputs[new.node] = {}
+            self._used[new.node] = {}
+        if outputs.get(new.partition) is not old:
+            return False
+        outputs[new.partition] = new
+        if binding is not None and used is not None:
+            self._used[new.node][binding] = used
+        return True
+
+    def outputs(self, node: str | None = None) -> Iterable[Output]:
+        nodes = list(self._outputs) if node is None else [node]
+        return [output for n in nodes for output in self._outputs.get(n, {}).values()]
+
+    def see(self, signal: str, row: Key, position: int) -> None:
+        key = (signal, row, position // CHUNK)
+        self._seen[key] = self._seen.get(key, 0) | 1 << position % CHUNK
+
+    def seen(self, signal: str, row: Key, first: int, last: int) -> int:
+        get = self._seen.get
+        low, high = first // CHUNK, last // CHUNK
+        bits = get((signal, row, high), 0)
+        for chunk in range(high - 1, low - 1, -1):
+            bits = bits << CHUNK | get((signal, row, chunk), 0)
+        return bits
+
+    def watch(self, watch: Watch) -> None:
+        waiting = self._watches.setdefault((watch.signal, watch.partition), {})
+        waiting.setdefault((watch.node, watch.binding), watch)
+
+    def unwatch(self, watch: Watch) -> None:
+        key = (watch.signal, watch.partition)
+        waiting = self._watches.get(key, {})
+        waiting.pop((watch.node, watch.binding), None)
+        if not waiting:
+            self._watches.pop(key, None)
+
+    def watchers(self, signal: str, partition: Partition) -> Sequence[Watch]:
+        waiting = self._watches.get((signal, partition))
+        return () if waiting is None else list(waiting.values())
+
+    def watches(self) -> Iterable[Watch]:
+        return [watch for waiting in self._watches.values() for watch in waiting.values()]
+
+    def lapse(self, node: str, partial: Partial, marks: tuple[Mark, ...]) -> None:
+        self._lapses[node, partial] = marks
+
+    def lapses(self, node: str, partials: Sequence[Partial]) -> Iterable[tuple[Mark, ...]]:
+        return [m for p in partials if (m := self._lapses.get((node, p))) is not None]
+
+    def forget(self, slot: Slot, now: float) -> None:
+        records = self._records.get(slot.name, {})
+        limit = now - slot.ttl
+        gone = [p for p, record in records.items() if record.since <= limit and not _young(record, limit)]
+        for partition in gone:
+            del records[partition]
+        if gone:
+            lost = set(gone)
+            for index in self._indexes[slot.name]:
+                for key in [k for k, group in index.items() if any(r.partition in lost for r in group)]:
+                    index[key] = [r for r in index[key] if r.partition not in lost]
+                    if not index[key]:
+                        del index[key]
+
+
+def _young(record: Arrivals, limit: float) -> bool:
+    """Forget the old arrivals of a record; say whether any is left."""
+    if isinstance(record.ids, str):
+        return record.since > limit
+    record.ids = {event: time for event, time in record.ids.items() if time > limit}
+    return bool(record.ids)

@@ -1,0 +1,323 @@
+"""Event -> the signals and partitions that it names: an index, not a scan, whatever the number of routes.
+
+Bucket, depth and literal segments find the template; the texts are read once for each spelling of
+the dimensions; literal values of the signals' filters are a dict key, not a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from rheo_runtime import events as ev
+from rheo_runtime import wire
+from rheo_runtime.template import TemplateIndex
+from rheo_runtime.texts import partition_parser, partition_renderer, picker
+from rheo_runtime.values import BadValue, Kind, Partition, Value, from_datetime, shift
+
+T = TypeVar("T")
+
+
+class Rejected(NamedTuple):
+    """An event that came to a signal, or an arrival that came to a node, and could not be used.
+
+    ``node`` is None when the signal itself refused it; ``what`` is the text or partition in question.
+    """
+
+    signal: str | None
+    node: str | None
+    reason: str
+    what: str
+
+
+class Found(NamedTuple):
+    """A signal and the partition of it that an event names; ``texts`` as the event spelled them."""
+
+    signal: str
+    partition: Partition
+    texts: tuple[str, ...]
+
+
+class Literals(Generic[T]):
+    """Filters -> targets: which of many targets' literal values let a partition pass.
+
+    >>> index = Literals([((1, None), "one"), ((2, None), "two"), ((None, None), "any")], 2)
+    >>> index.find((2, 737502))
+    ('two', 'any')
+    """
+
+    def __init__(self, filters: Iterable[tuple[tuple[Value | None, ...], T]], size: int) -> None:
+        masks: dict[tuple[int, ...], dict[Partition, list[T]]] = {}
+        order: dict[T, int] = {}
+        for literals, target in filters:
+            order.setdefault(target, len(order))
+            mask = tuple(i for i, value in enumerate(literals) if value is not None)
+            key = tuple([value for value in literals if value is not None])
+            targets = masks.setdefault(mask, {}).setdefault(key, [])
+            if target not in targets:
+                targets.append(target)
+        self._order = order
+        self._masks = [
+            (picker(mask, size), {key: tuple(targets) for key, targets in keys.items()})
+            for mask, keys in masks.items()
+        ]
+        self.find = self._chosen()
+
+    def _chosen(self) -> Callable[[Partition], tuple[T, ...]]:
+        if not self._masks:
+            return lambda partition: ()
+        if len(self._masks) > 1:
+            return self._merged
+        pick, keys = self._masks[0]
+        if len(keys) == 1 and () in keys:
+            everything = keys[()]
+            return lambda partition: everything
+        return lambda partition: keys.get(pick(partition), ())
+
+    def _merged(self, partition: Partition) -> tuple[T, ...]:
+        """A target that several of its branches let pass is taken once; declared order is kept."""
+        found: dict[T, None] = {}
+        for pick, keys in self._masks:
+            for target in keys.get(pick(partition), ()):
+                found[target] = None
+        return tuple(sorted(found, key=self._order.__getitem__)) if len(found) > 1 else tuple(found)
+
+
+class _Reading:
+    """Branches of signals of one source that spell their dimensions alike."""
+
+    def __init__(self, kinds: tuple[Kind, ...], branches: list[tuple[wire.Branch, str]]) -> None:
+        self.parse = partition_parser(kinds)
+        self.branches = branches
+        self.find = Literals([(tuple(r.value for r in b), s) for b, s in branches], len(kinds)).find
+
+
+class Source:
+    """Texts -> signals, for all signals that one kind of event announces."""
+
+    def __init__(self, signals: Iterable[wire.Signal]) -> None:
+        readings: dict[tuple[Kind, ...], list[tuple[wire.Branch, str]]] = {}
+        for signal in signals:
+            for branch in signal.branches:
+                readings.setdefault(tuple(r.kind for r in branch), []).append((branch, signal.id))
+        self._readings = [_Reading(kinds, branches) for kinds, branches in readings.items()]
+        self._size = len(next(iter(readings)))
+
+    def find(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
+        """Add what ``texts`` name to ``found``, and the signals that refuse them to ``rejected``."""
+        if len(texts) != self._size:
+            self._refused(texts, found, rejected)
+            return
+        if len(self._readings) == 1:
+            reading = self._readings[0]
+            try:
+                partition = reading.parse(texts)
+            except BadValue:
+                self._refused(texts, found, rejected)
+                return
+            for signal in reading.find(partition):
+                found.append(Found(signal, partition, texts))
+            return
+        taken: dict[str, Partition] = {}
+        faulty = False
+        for reading in self._readings:
+            try:
+                partition = reading.parse(texts)
+            except BadValue:
+                faulty = True
+                continue
+            for signal in reading.find(partition):
+                taken.setdefault(signal, partition)
+        found += [Found(signal, partition, texts) for signal, partition in taken.items()]
+        if faulty:
+            self._refused(texts, found, rejected)
+
+    def _refused(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
+        """A signal refuses texts when no branch takes them, and some branch that they are meant for fails.
+
+        A branch is meant for other texts when a literal value of it says so.
+        """
+        taken = {f.signal for f in found}
+        reasons: dict[str, str] = {}
+        for reading in self._readings:
+            for branch, signal in reading.branches:
+                if signal not in taken and (reason := _fault(branch, texts)):
+                    reasons.setdefault(signal, reason)
+        rejected += [Rejected(signal, None, why, "/".join(texts)) for signal, why in reasons.items()]
+
+
+def _fault(branch: wire.Branch, texts: tuple[str, ...]) -> str | None:
+    if len(texts) != len(branch):
+        return f"{len(texts)} values for {len(branch)} dimensions"
+    for text, rule in zip(texts, branch, strict=True):
+        try:
+            (value,) = partition_parser((rule.kind,))((text,))
+        except BadValue as fault:
+            return str(fault)
+        if rule.value is not None and value != rule.value:
+            return None
+    return None
+
+
+class Matcher:
+    """All event sources of a route table, indexed."""
+
+    def __init__(self, table: wire.RouteTable) -> None:
+        self.signals = {signal.id: signal for signal in table.signals}
+        self._objects: TemplateIndex[_Folder] = TemplateIndex()
+        self._sources: dict[tuple[str, ...], Source] = {}
+        self._timers: dict[str, list[_Timed]] = {}
+        self._alarms: dict[str, list[_Timed]] = {}
+        self._topics: dict[str, list[wire.Signal]] = {}
+        self._index(table)
+
+    def _index(self, table: wire.RouteTable) -> None:
+        folders: dict[tuple[str, str], list[tuple[tuple[str, ...], wire.Signal]]] = {}
+        named: dict[tuple[str, ...], list[wire.Signal]] = {}
+        for signal in table.signals:
+            for source in signal.events:
+                match source:
+                    case wire.S3Events(bucket, template, completion):
+                        folders.setdefault((bucket, template.strip("/")), []).append((completion, signal))
+                    case wire.GlueEvents(database, name):
+                        named.setdefault(("glue", database, name), []).append(signal)
+                    case wire.SignalEvents(app):
+                        named.setdefault(("signal", app, signal.id), []).append(signal)
+                    case wire.TimerEvents(timer, by):
+                        self._timers.setdefault(timer, []).append(_Timed(signal, by))
+                    case wire.AlarmEvents(alarm):
+                        self._alarms.setdefault(alarm, []).append(_Timed(signal))
+                    case wire.SnsEvents(topic):
+                        self._topics.setdefault(topic, []).append(signal)
+        for (bucket, template), users in folders.items():
+            self._objects.add(bucket, template, _Folder(users))
+        self._sources = {key: Source(signals) for key, signals in named.items()}
+        self._app = table.app
+
+    def match(self, event: ev.Event) -> tuple[list[Found], list[Rejected], str]:
+        """Return the signals that an event names, those that refuse it, and why it names none at all."""
+        found: list[Found] = []
+        rejected: list[Rejected] = []
+        # By class, not by isinstance chain: S3 events are nearly all events.
+        why = _BY_TYPE[event.__class__](self, event, found, rejected)
+        return found, rejected, "" if found or rejected else why
+
+    def named(self, app: str, signal: str, texts: tuple[str, ...]) -> tuple[list[Found], list[Rejected], str]:
+        """Like `match`, for a signal given by name and texts, whatever its own event sources are."""
+        found: list[Found] = []
+        rejected: list[Rejected] = []
+        why = self._named(ev.SignalEvent(app, signal, texts, "", 0.0), found, rejected)
+        return found, rejected, "" if found or rejected else why
+
+    def _object(self, event: ev.S3Event, found: list[Found], rejected: list[Rejected]) -> str:
+        bucket, key, _, _ = event
+        segments = key.split("/")
+        name = segments[-1]
+        any_template = False
+        for folder, texts in self._objects.find(bucket, segments):
+            any_template = True
+            source = folder.by_name.get(name) or (folder.by_any if name else None)
+            if source is not None:
+                source.find(texts, found, rejected)
+        if found or rejected:
+            return ""
+        if any_template:
+            return f"{name!r} is no completion object, or its partition is filtered out"
+        if bucket in self._objects:
+            return f"no signal has a path like s3://{bucket}/{key}"
+        return f"no signal is in bucket {bucket!r}"
+
+    def _catalog(self, event: ev.GlueEvent, found: list[Found], rejected: list[Rejected]) -> str:
+        source = self._sources.get(("glue", event.database, event.table))
+        if source is None:
+            return f"no signal is on table {event.database}.{event.table}"
+        source.find(event.texts, found, rejected)
+        return f"{'/'.join(event.texts)} is filtered out"
+
+    def _named(self, event: ev.SignalEvent, found: list[Found], rejected: list[Rejected]) -> str:
+        source = self._sources.get(("signal", event.app, event.signal))
+        if source is None:
+            return f"no signal {event.signal!r} of application {event.app!r} is used here"
+        if any("/" in text for text in event.texts):
+            rejected.append(Rejected(event.signal, None, "a text has '/' in it", "/".join(event.texts)))
+            return ""
+        source.find(event.texts, found, rejected)
+        return f"{'/'.join(event.texts)} is filtered out"
+
+    def _timer(self, event: ev.TimerEvent, found: list[Found], rejected: list[Rejected]) -> str:
+        if event.app != self._app:
+            return f"timer {event.timer!r} belongs to application {event.app!r}"
+        for timed in self._timers.get(event.timer, ()):
+            timed.find(event.time, (), found, rejected)
+        return f"no timer {event.timer!r}"
+
+    def _alarm(self, event: ev.AlarmEvent, found: list[Found], rejected: list[Rejected]) -> str:
+        for timed in self._alarms.get(event.alarm, ()):
+            timed.find(event.time, (event.state,), found, rejected)
+        return f"no alarm {event.alarm!r}, or its state is filtered out"
+
+    def _message(self, event: ev.SnsEvent, found: list[Found], rejected: list[Rejected]) -> str:
+        missing = ""
+        for signal in self._topics.get(event.topic, ()):
+            texts = tuple(event.fields.get(dim, "") for dim in signal.dims)
+            if all(texts):
+                Source([signal]).find(texts, found, rejected)
+            else:
+                missing = f"the message has no {signal.dims[texts.index('')]!r}"
+        return missing or f"no signal is on topic {event.topic!r}"
+
+
+class _Timed:
+    """A signal whose last dimension is the moment of its events, truncated to the dimension's granularity."""
+
+    __slots__ = ("_by", "_id", "_kinds", "_size", "_source")
+
+    def __init__(self, signal: wire.Signal, by: int = 0) -> None:
+        self._id = signal.id
+        self._by = by
+        self._size = len(signal.dims)
+        self._kinds = tuple(dict.fromkeys(branch[-1].kind for branch in signal.branches if branch))
+        self._source = Source([signal])
+
+    def find(self, time: float, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
+        """Like `Source.find`, with ``texts`` for the dimensions before the moment."""
+        if self._size == len(texts):
+            self._source.find(texts, found, rejected)
+            return
+        count = len(found), len(rejected)
+        for kind in self._kinds:
+            try:
+                value = shift(from_datetime(datetime.fromtimestamp(time, UTC), kind), self._by, kind)
+                spelled = partition_renderer((kind,))((value,))
+            except (ValueError, OverflowError) as fault:  # BadValue is a ValueError
+                rejected.append(Rejected(self._id, None, str(fault), str(time)))
+                return
+            self._source.find((*texts, *spelled), found, rejected)
+            if (len(found), len(rejected)) != count:
+                return
+
+
+class _Folder:
+    """The signals of one folder template, by the name of the object that announces their partitions."""
+
+    __slots__ = ("by_any", "by_name")
+
+    def __init__(self, users: list[tuple[tuple[str, ...], wire.Signal]]) -> None:
+        greedy = [signal for completion, signal in users if not completion]
+        names = dict.fromkeys(name for completion, _ in users for name in completion)
+        self.by_any = Source(greedy) if greedy else None
+        self.by_name = {
+            name: Source([s for completion, s in users if not completion or name in completion])
+            for name in names
+        }
+
+
+_BY_TYPE: dict[type[Any], Callable[[Matcher, Any, list[Found], list[Rejected]], str]] = {
+    ev.S3Event: Matcher._object,
+    ev.GlueEvent: Matcher._catalog,
+    ev.SignalEvent: Matcher._named,
+    ev.TimerEvent: Matcher._timer,
+    ev.AlarmEvent: Matcher._alarm,
+    ev.SnsEvent: Matcher._message,
+}

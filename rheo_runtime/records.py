@@ -1,0 +1,189 @@
+"""What a ledger holds: arrivals, outputs and their executions, combinations that expired.
+
+An arrival record counts every event of one partition at one input and never counts down; what a
+binding has *used* of it is kept with the binding, as (``since``, count). ``since`` tells one life of
+a record from the next: after the arrivals were forgotten, a new record starts at one, unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from rheo_runtime.values import Partition, Value
+
+CHUNK = 64  # neighbouring partitions whose existence is kept in one item
+
+READY, ANNOUNCED, CLAIMED = "READY", "ANNOUNCED", "CLAIMED"
+SUCCEEDED, FAILED, SKIPPED = "SUCCEEDED", "FAILED", "SKIPPED"
+
+Key = tuple[Value, ...]
+Binding = tuple[Partition, ...]  # one partition for each trigger input
+Partial = tuple[Partition | None, ...]  # the same, with gaps
+Document = dict[str, Any]
+Mark = tuple[float, int]  # (since, how many arrivals of that life of the record)
+
+
+class Slot:
+    """Where the arrivals of one trigger input stand.
+
+    ``name`` tells it from every other; it changes when what is indexed changes. ``indexes`` are the names of its indexes. ``exact`` says that there is one only and that its key is
+    the partition itself. ``ttl`` is how long an arrival counts, in seconds.
+    """
+
+    __slots__ = ("alias", "exact", "indexes", "name", "node", "ttl")
+
+    def __init__(self, node: str, alias: str, indexes: tuple[str, ...], exact: bool, ttl: int) -> None:
+        self.node = node
+        self.alias = alias
+        self.name = "|".join((node, alias, *indexes))
+        self.indexes = indexes
+        self.exact = exact
+        self.ttl = ttl
+
+    def __repr__(self) -> str:
+        return f"Slot({self.node}.{self.alias})"
+
+
+class Arrivals:
+    """The events of one partition at one input.
+
+    ``n`` is how many distinct events came in this life of the record, ``ids`` those that still count,
+    with their times, oldest first. A single event, which is the usual case, is kept as its bare id;
+    its time is ``since``. ``texts`` is the last event's spelling, where case is folded.
+    """
+
+    __slots__ = ("ids", "n", "partition", "since", "texts")
+
+    def __init__(
+        self, partition: Partition, event_id: str, since: float, texts: tuple[str, ...] | None = None
+    ) -> None:
+        self.partition = partition
+        self.n = 1
+        self.since = since
+        self.ids: str | dict[str, float] = event_id
+        self.texts = texts
+
+    def knows(self, event_id: str) -> bool:
+        """Say whether this event is counted already."""
+        ids = self.ids
+        return ids == event_id if ids.__class__ is str else event_id in ids
+
+    def add(self, event_id: str, now: float) -> None:
+        """Count one more event."""
+        if isinstance(self.ids, str):
+            self.ids = {self.ids: self.since}
+        self.ids[event_id] = now
+        self.n += 1
+
+    def times(self) -> dict[str, float]:
+        """Return the ids that still count, with their times, oldest first."""
+        return {self.ids: self.since} if isinstance(self.ids, str) else self.ids
+
+    def unused(self, mark: Mark) -> int:
+        """Return how many arrivals still count and are not used."""
+        live = 1 if self.ids.__class__ is str else len(self.ids)
+        free = self.n - mark[1] if mark[0] == self.since else self.n
+        return free if free < live else live
+
+    def event(self, left: int) -> str:
+        """Return the id of the oldest of the last ``left`` arrivals: the one that a firing uses next."""
+        if isinstance(self.ids, str):
+            return self.ids
+        ids = list(self.ids)
+        return ids[-left] if 0 < left <= len(ids) else ids[-1]
+
+    def __repr__(self) -> str:
+        return f"Arrivals({self.partition}, n={self.n})"
+
+
+Recs = tuple[Arrivals, ...]
+
+
+class Used(NamedTuple):
+    """What a binding has used: how often it fired, and the mark at each trigger input."""
+
+    fired: int
+    marks: tuple[Mark, ...]
+
+
+class Source(Protocol):
+    """What an execution's document is made from when somebody asks for it."""
+
+    def document(self, generation: int) -> Document:
+        """Return the execution document."""
+
+
+class Stored:
+    """A document that was made earlier, and read back."""
+
+    __slots__ = ("_document",)
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def document(self, generation: int) -> Document:
+        return self._document
+
+
+class Execution(NamedTuple):
+    """One execution of an output partition, in one of its states.
+
+    ``fired`` is when it was created, ``moved`` when it came into its state. ``events`` are the ids of
+    the events that made it, one for each trigger input. ``signalled`` is False while an output signal
+    is owed.
+    """
+
+    generation: int
+    state: str
+    source: Source
+    events: tuple[str, ...]
+    fired: float
+    moved: float
+    run_id: str | None = None
+    note: str = ""
+    signalled: bool = True
+
+    @property
+    def document(self) -> Document:
+        """The execution document: plain JSON."""
+        return self.source.document(self.generation)
+
+
+class Output(NamedTuple):
+    """All state of one output partition, changed only by compare-and-swap on ``version``.
+
+    ``active`` is the execution that may write the partition, ``held`` the one that starts when it
+    ends, ``ended`` the last few that are over, the latest first.
+    """
+
+    node: str
+    partition: str
+    version: int
+    generation: int
+    active: Execution | None = None
+    held: Execution | None = None
+    ended: tuple[Execution, ...] = ()
+
+
+class Watch(NamedTuple):
+    """A complete binding that waits, and the partition whose coming it waits for."""
+
+    signal: str
+    partition: Partition
+    node: str
+    binding: Binding
+    since: float
+
+
+def execution_id(node: str, partition: str, generation: int) -> str:
+    """Return the id of an execution.
+
+    >>> execution_id("daily", "1/2020-03-18", 2), execution_id("total", "", 1)
+    ('daily/1/2020-03-18#2', 'total#1')
+    """
+    return f"{node}/{partition}#{generation}" if partition else f"{node}#{generation}"
+
+
+Clock = Callable[[], float]
+Group = Sequence[Arrivals]
