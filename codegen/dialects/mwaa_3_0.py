@@ -1,0 +1,36 @@
+"""Airflow 3.0.6 with amazon provider 9.12.0: events of one asset merge, so the listener creates the runs."""
+
+from __future__ import annotations
+
+from codegen.dialects.base import Dialect, Scheduled
+from codegen.plan import ByHand, OnCron, OnDelta, OnEvents, Schedule
+from codegen.source import Raw, comment, literal
+
+TRIGGER = "airflow.timetables.trigger"
+
+
+def schedule(when: Schedule) -> Scheduled:
+    """A DAG that waits for events has no schedule: each of its runs is created under its own run id."""
+    match when:
+        case OnEvents():
+            return Scheduled(
+                Raw("None"),
+                before=comment(
+                    "Runs are created by the listener, one for each output partition that is ready."
+                ),
+            )
+        case OnCron(expression):
+            return Scheduled(
+                Raw(f'CronTriggerTimetable({literal(expression)}, timezone="UTC")'),
+                imports=((TRIGGER, "CronTriggerTimetable"),),
+            )
+        case OnDelta(seconds):
+            return Scheduled(
+                Raw(f"DeltaTriggerTimetable(timedelta(seconds={literal(seconds)}))"),
+                imports=(("datetime", "timedelta"), (TRIGGER, "DeltaTriggerTimetable")),
+            )
+        case ByHand():
+            return Scheduled(Raw("None"))
+
+
+DIALECT = Dialect(name="mwaa-3.0", airflow="3.0.6", amazon="9.12.0", schedule=schedule)

@@ -1,0 +1,200 @@
+"""What is written for an application, as frozen types: one `DagPlan` for each node, and the stack beside it.
+
+A plan holds plain values only (texts, numbers, tuples of them), so that an emitter needs to know
+nothing of the language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+MAX_DAG_ID = 48  # MWAA's InvokeRestApi takes paths of at most 64 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the user's file."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+# --- when a DAG runs ---
+
+
+@dataclass(frozen=True, slots=True)
+class OnEvents:
+    """For each event of the DAG's own trigger asset, which the listener sends."""
+
+    asset: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnCron:
+    """At the times of a five-field cron expression, UTC.
+
+    ``key_format`` is set when the fire time in this format is the output partition: runs then go by it.
+    """
+
+    expression: str
+    written: str  # as the user wrote it
+    key_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OnDelta:
+    """Every so many seconds."""
+
+    seconds: int
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """When a person, or a program, asks for it."""
+
+
+Schedule = OnEvents | OnCron | OnDelta | ByHand
+
+
+# --- what it reads and writes ---
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the files of a partition read."""
+
+    format: str = "PARQUET"
+    header: bool = True
+    delimiter: str = ","
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input: ``shown`` is the view as written, ``location`` the folder of its data, None without data.
+
+    ``window`` says that it may have several partitions; ``completion`` are the objects that complete one.
+    """
+
+    alias: str
+    signal: str
+    shown: str
+    location: str | None
+    format: Format
+    completion: tuple[str, ...] = ()
+    window: bool = False
+    reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """An output dimension, as the form for a manual run asks for it: JSON Schema's type and format."""
+
+    name: str
+    type: str
+    format: str | None
+    description: str
+
+
+# --- what it runs ---
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """User code; ``form`` is "text", "function", "class" or "module", ``entry`` what is called."""
+
+    text: str
+    form: str
+    entry: str | None
+    where: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class SparkTask:
+    """A run of a Glue job: ``script`` is its file, ``lang`` PYTHON or SPARK_SQL.
+
+    ``writes`` says that it is the task that writes the node's output.
+    """
+
+    task_id: str
+    job: str
+    script: str
+    code: Code
+    lang: str
+    parameters: tuple[tuple[str, Any], ...]
+    args: tuple[tuple[str, str], ...]
+    permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    libraries: tuple[str, ...]
+    retries: int
+    writes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PythonTask:
+    """Python code in the Airflow worker: ``file`` holds it."""
+
+    task_id: str
+    file: str
+    code: Code
+    retries: int
+
+
+Task = SparkTask | PythonTask
+
+
+@dataclass(frozen=True, slots=True)
+class DagPlan:
+    """One node as a DAG: ``claim >> tasks >> publish``.
+
+    ``location`` is the folder of the output. ``links`` are the node's links, as one would write them.
+    """
+
+    app: str
+    node: str
+    dag_id: str
+    file: str
+    where: Place | None
+    schedule: Schedule
+    inputs: tuple[Input, ...]
+    links: tuple[str, ...]
+    dimensions: tuple[str, ...]
+    location: str
+    format: Format
+    params: tuple[Param, ...]
+    tasks: tuple[Task, ...]
+    owner: str = "rheo"
+    tags: tuple[str, ...] = ()
+    pool: str | None = None
+    max_active_runs: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A timer that EventBridge Scheduler fires, because it is joined with data."""
+
+    id: str
+    schedule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An application: its DAGs, sorted by node, and what must exist around them.
+
+    ``bucket`` is the application's own, ``table`` its ledger; ``buckets`` are those whose objects
+    announce partitions. ``backwards`` gives, for each node that can be run from its output, each trigger
+    input's tip as expressions over the output (JSON).
+    """
+
+    app: str
+    dialect: str
+    bucket: str
+    table: str
+    dags: tuple[DagPlan, ...]
+    buckets: tuple[str, ...]
+    timers: tuple[Timer, ...]
+    backwards: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()

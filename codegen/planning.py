@@ -1,0 +1,294 @@
+"""Graph -> plan: names, schedules, parameters and tasks of each DAG."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from functools import singledispatch
+
+from codegen import plan as p
+from codegen.backwards import backwards
+from codegen.dialects import dialect
+from codegen.inlined import check_names
+from codegen.places import first_line
+from codegen.routes import app_bucket, internal_path, signal_path
+from rheo_runtime import expr as x
+from rheo_runtime import values as v
+from rheo_runtime.values import Kind
+from rheodsl import compute, ir, schedule
+from rheodsl.errors import ComputeError, Place
+from rheodsl.expressions import show
+from rheodsl.views import View
+
+
+def build_plan(graph: ir.Graph, *, dialect_name: str = "mwaa-3.3", bucket: str | None = None) -> p.Plan:
+    """Return what is to be written for a graph.
+
+    Parameters
+    ----------
+    graph
+        The application.
+    dialect_name
+        Which Airflow the DAGs are for.
+    bucket
+        The application's bucket; named after it when left out.
+
+    Raises ComputeError for a compute target that cannot be generated.
+    """
+    bucket = bucket or app_bucket(graph.app)
+    dags = tuple(_dag(graph, node, bucket) for node in graph.nodes)
+    inverse = ((node.id, backwards(graph, node)) for node in graph.nodes)
+    return p.Plan(
+        app=graph.app,
+        dialect=dialect(dialect_name).name,
+        bucket=bucket,
+        table=app_bucket(graph.app),
+        dags=dags,
+        buckets=tuple(sorted({b for signal in graph.signals for b in _event_buckets(signal)})),
+        timers=_joined_timers(graph, dags),
+        backwards=tuple(
+            (node, tuple((alias, [x.to_json(e) for e in tip]) for alias, tip in tips.items()))
+            for node, tips in inverse
+            if tips is not None
+        ),
+    )
+
+
+def dag_id(app: str, node: str) -> str:
+    """Return the id of a node's DAG: short enough for MWAA's REST paths, and never that of another node.
+
+    >>> dag_id("flights", "flight_weather")
+    'flights__flight_weather'
+    >>> len(dag_id("flights", "a" * 60))
+    48
+    """
+    full = f"{app}__{node}"
+    if len(full) <= p.MAX_DAG_ID:
+        return full
+    digest = hashlib.sha256(full.encode()).hexdigest()[:7]
+    return f"{full[: p.MAX_DAG_ID - 8]}_{digest}"
+
+
+def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
+    return p.DagPlan(
+        app=graph.app,
+        node=node.id,
+        dag_id=dag_id(graph.app, node.id),
+        file=f"{node.id}.py",
+        where=_place(node.where),
+        schedule=_schedule(graph, node),
+        inputs=tuple(_input(graph, i, bucket) for i in node.inputs),
+        links=tuple(f"{show(link.left)} == {show(link.right)}" for link in node.written),
+        dimensions=tuple(name for name, _ in node.output),
+        location=internal_path(bucket, node.id, 0),
+        format=_format(node.data),
+        params=tuple(_param(name, rule.kind) for name, rule in node.output),
+        tasks=_tasks(graph.app, node),
+        owner=node.options.owner,
+        tags=node.options.tags,
+        pool=node.options.pool,
+        max_active_runs=node.options.max_active_runs,
+    )
+
+
+def _schedule(graph: ir.Graph, node: ir.Node) -> p.Schedule:
+    triggers = [i for i in node.inputs if not i.reference]
+    if not triggers:
+        return p.ByHand()
+    timer = _only_timer(graph, node)
+    if timer is not None:
+        match schedule.parse(timer.schedule):
+            case schedule.Rate() as rate:
+                seconds = int(rate.delta().total_seconds())
+                expression = _cron_of_rate(seconds)
+                if expression is None:
+                    return p.OnDelta(seconds, timer.schedule)
+                return p.OnCron(expression, timer.schedule, _key_format(graph, node, timer))
+            case schedule.Cron() as cron if (expression := cron.airflow_cron()) is not None:
+                return p.OnCron(expression, timer.schedule, _key_format(graph, node, timer))
+    return p.OnEvents(f"rheo://{graph.app}/{node.id}")
+
+
+def _only_timer(graph: ir.Graph, node: ir.Node) -> ir.TimerSource | None:
+    """The timer of a node that nothing else triggers: Airflow itself can run it."""
+    triggers = [i for i in node.inputs if not i.reference]
+    checks = any(i.mode for i in node.inputs)
+    if len(triggers) != 1 or checks or any(r.value is not None for b in triggers[0].branches for r in b):
+        return None
+    signal = graph.signal(triggers[0].signal)
+    return signal.source if isinstance(signal.source, ir.TimerSource) and signal.proxy is None else None
+
+
+def _cron_of_rate(seconds: int) -> str | None:
+    """The cron expression that fires at whole multiples of a rate since 1970, None when there is none.
+
+    >>> _cron_of_rate(86400), _cron_of_rate(6 * 3600), _cron_of_rate(900), _cron_of_rate(7 * 86400)
+    ('0 0 * * *', '0 */6 * * *', '*/15 * * * *', None)
+    """
+    minutes = seconds // 60
+    if minutes == 24 * 60:
+        return "0 0 * * *"
+    if minutes < 60 and 60 % minutes == 0:
+        return f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
+    hours = minutes // 60
+    if minutes % 60 == 0 and 24 % hours == 0:
+        return f"0 */{hours} * * *" if hours > 1 else "0 * * * *"
+    return None
+
+
+def _key_format(graph: ir.Graph, node: ir.Node, timer: ir.TimerSource) -> str | None:
+    """The format in which the fire time is the output partition."""
+    (trigger,) = (i for i in node.inputs if not i.reference)
+    (dim,) = graph.signal(trigger.signal).dims
+    kinds = [rule.kind for _, rule in node.output]
+    same = node.output_values == (x.Ref(trigger.alias, dim),) and kinds == [trigger.branches[0][0].kind]
+    return kinds[0].format if same and not timer.shift and kinds[0].timezone in (None, "UTC") else None
+
+
+def _joined_timers(graph: ir.Graph, dags: tuple[p.DagPlan, ...]) -> tuple[p.Timer, ...]:
+    """Timers that some node joins with data, or that Airflow cannot follow."""
+    used = {
+        i.signal
+        for node, dag in zip(graph.nodes, dags, strict=True)
+        if isinstance(dag.schedule, p.OnEvents)
+        for i in node.inputs
+        if not i.reference
+    }
+    return tuple(
+        p.Timer(s.id, s.source.schedule)
+        for s in graph.signals
+        if isinstance(s.source, ir.TimerSource) and s.id in used
+    )
+
+
+def _event_buckets(signal: ir.Signal) -> list[str]:
+    source = signal.proxy or signal.source
+    return [source.bucket] if isinstance(source, ir.S3Source) else []
+
+
+def _input(graph: ir.Graph, i: ir.Input, bucket: str) -> p.Input:
+    signal = graph.signal(i.signal)
+    path = signal_path(signal, bucket)
+    source = signal.source
+    completion: tuple[str, ...] = ()
+    if isinstance(source, ir.S3Source):
+        completion = source.completion
+    elif isinstance(source, ir.NodeSource):
+        completion = ("_SUCCESS",)
+    view = View(signal, i.branches, mode=i.mode, reference=i.reference)
+    return p.Input(
+        alias=i.alias,
+        signal=i.signal,
+        shown=repr(view),
+        location=None if path is None else _folder(path),
+        format=_format(signal.data),
+        completion=completion,
+        window=any(rule.window is not None for branch in i.branches for rule in branch),
+        reference=i.reference,
+    )
+
+
+def _folder(template: str) -> str:
+    """The part of a path template that all partitions share.
+
+    >>> _folder("s3://bucket/orders/region={}/{}")
+    's3://bucket/orders'
+    """
+    return template.split("{}")[0].rsplit("/", 1)[0] if "{}" in template else template.rstrip("/")
+
+
+def _format(data: ir.DataFormatSpec) -> p.Format:
+    return p.Format(data.format, data.header, data.delimiter, data.schema)
+
+
+def _param(name: str, kind: Kind) -> p.Param:
+    if kind.type == v.LONG:
+        return p.Param(name, "integer", None, f"{name} of the output, a whole number")
+    if kind.type == v.STRING:
+        return p.Param(name, "string", None, f"{name} of the output")
+    format = kind.format or v.DEFAULT_FORMAT
+    picker = "date" if format == "%Y-%m-%d" else None
+    return p.Param(name, "string", picker, f"{name} of the output, written {format}")
+
+
+# --- tasks ---
+
+
+def _tasks(app: str, node: ir.Node) -> tuple[p.Task, ...]:
+    several = len(node.computes) > 1
+    tasks: list[p.Task] = []
+    for number, target in enumerate(node.computes, start=1):
+        suffix = f"_{number}" if several else ""
+        writes = not any(isinstance(t, p.SparkTask) for t in tasks)
+        tasks.append(lower_target(target, app, node, suffix, writes))
+    return tuple(tasks)
+
+
+@singledispatch
+def lower_target(target: compute.Compute, app: str, node: ir.Node, suffix: str, writes: bool) -> p.Task:
+    """Return the task of a compute target; rules are registered below, one for each class."""
+    raise ComputeError(
+        f"{node.id}: {type(target).__name__} cannot be generated yet",
+        where=node.where,
+        hint="use BatchCompute, SparkSQL or InlinedCompute",
+    )
+
+
+@lower_target.register
+def _(target: compute.SparkCompute, app: str, node: ir.Node, suffix: str, writes: bool) -> p.Task:
+    if target.lang not in (compute.Lang.PYTHON, compute.Lang.SPARK_SQL):
+        raise ComputeError(
+            f"{node.id}: {target.lang.value} code cannot be generated yet",
+            where=target.code.where or node.where,
+            hint="write it in PySpark or Spark SQL",
+        )
+    for name, _ in target.args:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or name in _RESERVED_ARGS:
+            raise ComputeError(
+                f"{node.id}: {name!r} cannot be an argument of the job",
+                where=target.code.where or node.where,
+                hint="Rheo or Glue uses that name; choose another",
+            )
+    return p.SparkTask(
+        task_id=f"compute{suffix}",
+        job=f"{app}-{node.id}{suffix.replace('_', '-')}",
+        script=f"glue/{node.id}{suffix}.py",
+        code=_spark_code(target.code),
+        lang=target.lang.value,
+        parameters=target.parameters,
+        args=target.args,
+        permissions=target.permissions,
+        libraries=target.libraries,
+        retries=target.retry_count,
+        writes=writes,
+    )
+
+
+_RESERVED_ARGS = {"execution", "conf", "debug", "mode", "JOB_NAME", "JOB_ID", "JOB_RUN_ID", "TempDir"}
+
+
+@lower_target.register
+def _(target: compute.InlinedPython, app: str, node: ir.Node, suffix: str, writes: bool) -> p.Task:
+    check_names(target.code, node)
+    return p.PythonTask(
+        task_id=f"compute{suffix}",
+        file=f"inlined/{node.id}{suffix}.py",
+        code=_code(target.code),
+        retries=target.retry_count,
+    )
+
+
+def _code(code: compute.Code) -> p.Code:
+    return p.Code(code.text, code.form, code.entry, _place(code.where))
+
+
+def _spark_code(code: compute.Code) -> p.Code:
+    plain = _code(code)
+    if plain.form == "text" and plain.where is not None:
+        return replace(plain, where=first_line(plain.text, plain.where))
+    return plain
+
+
+def _place(where: Place | None) -> p.Place | None:
+    return None if where is None else p.Place(where.file, where.line)
