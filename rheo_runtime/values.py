@@ -97,14 +97,20 @@ def datetime_kind(
 
 def finest_field(format: str) -> str:
     """Return the granularity of the finest field in a strftime format."""
-    found = re.findall(r"%(.)", format.replace("%%", ""))
+    bare = format.replace("%%", "")
+    found = re.findall(r"%(.)", bare)
     if not found:
         raise BadValue(f"format {format!r} has no date field")
+    if bare.endswith("%"):
+        raise BadValue(f"format {format!r} ends in %")
     for directive in found:
         if directive not in _DIRECTIVES:
             raise BadValue(f"format {format!r}: %{directive} cannot be read back from a path")
-    present = {_DIRECTIVES[d] for d in found}
-    finest = min(present, key=GRANULARITIES.index)
+        if found.count(directive) > 1:
+            raise BadValue(f"format {format!r} has %{directive} twice")
+    finest = min((_DIRECTIVES[d] for d in found), key=GRANULARITIES.index)
+    # A half of the day, or a second, does not tell the hour or the minute that it belongs to.
+    present = {_DIRECTIVES[d] for d in found if d not in "pSf"}
     if YEAR not in present:
         raise BadValue(f"format {format!r} has no year")
     needed = set(GRANULARITIES[GRANULARITIES.index(finest) :])
@@ -113,6 +119,8 @@ def finest_field(format: str) -> str:
     if missing := needed - present:
         coarsest = max(missing, key=GRANULARITIES.index)
         raise BadValue(f"format {format!r} has no {coarsest.lower()}, so its values are not unique")
+    if "I" in found and "p" not in found:
+        raise BadValue(f"format {format!r} has %I without %p, so its values are not unique")
     return finest
 
 
@@ -134,7 +142,10 @@ def _zone(name: str | None) -> ZoneInfo:
 
 
 def to_datetime(value: int, kind: Kind) -> datetime:
-    """Return the wall-clock time of a DATETIME value in its own timezone, without tzinfo."""
+    """Return the wall-clock time of a DATETIME value in its own timezone, without tzinfo.
+
+    ``fold`` tells the second of two equal times, when the clock is put back.
+    """
     match kind.granularity:
         case "DAY":
             return datetime.fromordinal(value)
@@ -144,7 +155,7 @@ def to_datetime(value: int, kind: Kind) -> datetime:
             return datetime(value, 1, 1)
         case _:
             instant = _EPOCH + timedelta(minutes=value)
-            return instant.astimezone(_zone(kind.timezone)).replace(tzinfo=None, fold=0)
+            return instant.astimezone(_zone(kind.timezone)).replace(tzinfo=None)
 
 
 def from_datetime(moment: datetime, kind: Kind) -> int:
@@ -260,9 +271,7 @@ def cast(value: object, kind: Kind) -> Value:
             return _cast_date_text(value, kind)
         raise BadValue(f"{value!r} is no {kind}")
     if kind.type == LONG:
-        if isinstance(value, int):
-            return _at_least_min(int(value), kind)
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
+        if isinstance(value, int | str) and re.fullmatch(r"-?[0-9]{1,19}", str(value)):
             return _at_least_min(int(value), kind)
         raise BadValue(f"{value!r} is no LONG")
     if isinstance(value, str):
