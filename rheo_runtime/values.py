@@ -144,18 +144,21 @@ def _zone(name: str | None) -> ZoneInfo:
 def to_datetime(value: int, kind: Kind) -> datetime:
     """Return the wall-clock time of a DATETIME value in its own timezone, without tzinfo.
 
-    ``fold`` tells the second of two equal times, when the clock is put back.
+    ``fold`` tells the second of two equal times, when the clock is put back. Raises BadValue.
     """
-    match kind.granularity:
-        case "DAY":
-            return datetime.fromordinal(value)
-        case "MONTH":
-            return datetime(value // 12, value % 12 + 1, 1)
-        case "YEAR":
-            return datetime(value, 1, 1)
-        case _:
-            instant = _EPOCH + timedelta(minutes=value)
-            return instant.astimezone(_zone(kind.timezone)).replace(tzinfo=None)
+    try:
+        match kind.granularity:
+            case "DAY":
+                return datetime.fromordinal(value)
+            case "MONTH":
+                return datetime(value // 12, value % 12 + 1, 1)
+            case "YEAR":
+                return datetime(value, 1, 1)
+            case _:
+                instant = _EPOCH + timedelta(minutes=value)
+                return instant.astimezone(_zone(kind.timezone)).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise BadValue(f"{value} is out of the range of dates") from None
 
 
 def from_datetime(moment: datetime, kind: Kind) -> int:
@@ -195,10 +198,7 @@ def render(value: Value, kind: Kind) -> str:
 
 @lru_cache(maxsize=65536)
 def _render_datetime(value: int, kind: Kind) -> str:
-    try:
-        moment = to_datetime(value, kind)
-    except (ValueError, OverflowError):
-        raise BadValue(f"{value} is out of the range of dates") from None
+    moment = to_datetime(value, kind)
     # strftime leaves years below 1000 unpadded on some platforms; %Y must read back.
     return moment.strftime((kind.format or DEFAULT_FORMAT).replace("%Y", f"{moment.year:04d}"))
 
