@@ -223,7 +223,7 @@ class RouteTable:
                 signals=tuple(map(_signal, data["signals"])),
                 routes=tuple(map(_route, data["routes"])),
             )
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as fault:
+        except (KeyError, IndexError, TypeError, AttributeError, json.JSONDecodeError) as fault:
             raise WireError(f"no route table: {fault!r}") from fault
 
 
