@@ -29,7 +29,9 @@ def here() -> Place | None:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(_PACKAGES) and not file.startswith("<frozen"):
+        # A dataclass's generated __init__ has no file.
+        generated = file.startswith("<frozen") or (file == "<string>" and frame.f_code.co_name == "__init__")
+        if not generated and not file.startswith(_PACKAGES):
             return Place(_relative(file), frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None

@@ -86,19 +86,13 @@ class Cron:
 
     @property
     def granularity(self) -> Granularity:
-        """The coarsest unit of which no two fires share one.
+        """MINUTE when the minute varies, HOUR when the hour does, else DAY.
 
-        ``cron(0 0 1 * ? *)`` fires once a month, so it is MONTH; ``cron(0 0,12 * * ? *)`` is HOUR.
+        A monthly timer's partition is the day it fires, ``2020-11-01``, as the guide's has it.
         """
         if len(fields.values(self.minutes, fields.MINUTES)) > 1:
             return "MINUTE"
-        if len(fields.values(self.hours, fields.HOURS)) > 1:
-            return "HOUR"
-        if isinstance(self.weekdays, tuple):
-            return "DAY"  # any weekday comes at least four times a month
-        if isinstance(self.days, tuple) and len(fields.values(self.days, fields.DAYS)) > 1:
-            return "DAY"
-        return "MONTH" if len(fields.values(self.months, fields.MONTH)) > 1 else "YEAR"
+        return "HOUR" if len(fields.values(self.hours, fields.HOURS)) > 1 else "DAY"
 
     def delta(self) -> None:
         """Return None: the time between two fires varies."""
