@@ -56,10 +56,13 @@ SHIFTED = {"int", "hour", "day", "month"}
 # ── the description ───────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dim:
     name: str
     code: str
+
+    def __repr__(self) -> str:
+        return f"{self.name}:{self.code}"
 
     @property
     def of(self) -> Code:
@@ -95,7 +98,7 @@ class Window:
         return [self.start + step * i for i in range(abs(self.count))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Input:
     name: str
     signal: Signal
@@ -104,8 +107,12 @@ class Input:
     window: Window | None = None
     mode: str = "plain"  # or "range_check" or "nearest"
 
+    def __repr__(self) -> str:
+        kind = ", ref" if self.reference else ""
+        return f"<{self.name} = {self.signal.id}{kind}, {self.values}, {self.window}, {self.mode}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Link:
     """``left + shift == right`` at ``level``; for a reference, ``left`` is the reference's side."""
 
@@ -115,6 +122,10 @@ class Link:
     level: str
     shift: int
     form: str = "operator"  # or "guide", or "default": not written, for it has the same name on both sides
+
+    def __repr__(self) -> str:
+        left, right = (f"{side.name}.{_dim(side, self.axis).name}" for side in (self.left, self.right))
+        return f"<{left} {self.shift:+d} == {right} as {self.level}, {self.form}>"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .graphs import CODES, SHIFTED, Dim, Graph, Input, Link, Node, Signal, Window
+from .graphs import CODES, SHIFTED, Dim, Graph, Input, Link, Node, Signal, Window, lift
 from .naive import Event
 
 START = date(2020, 2, 28)  # a leap year: windows and shifts cross February 29
@@ -196,14 +196,30 @@ def graphs(draw: st.DrawFn, max_nodes: int = 2) -> Graph:
     return Graph(pool, tuple(draw(nodes(f"n{i}", pool, same_names=same_names)) for i in range(count)))
 
 
+def at_moment(code: str, region: int, moment: datetime) -> Any:
+    """The value of a dimension at one point of both axes, so that events of several signals can meet."""
+    own = CODES[code]
+    if own.axis == "region":
+        return region if code == "int" else lift(min(region, 2), "int", own.level)
+    return lift(moment, "hour", own.level)
+
+
+moments = st.tuples(st.sampled_from([1, 2, 1, 2, 3]), values("hour"))
+
+
 @st.composite
-def traces(draw: st.DrawFn, graph: Graph, max_size: int = 14) -> list[Event]:
+def traces(draw: st.DrawFn, graph: Graph, max_size: int = 12) -> list[Event]:
     """Events in any order, some of them delivered again, some partitions announced again."""
     signal = st.sampled_from(graph.signals)
-    named = signal.flatmap(
+    anywhere = signal.flatmap(
         lambda s: st.tuples(st.just(s.id), st.tuples(*(values(dim.code) for dim in s.dims)))
     )
-    first = draw(st.lists(named, min_size=2, max_size=max_size))
-    events = [Event(id, partition, f"e{i}") for i, (id, partition) in enumerate(first)]
+    scattered = draw(st.lists(anywhere, min_size=1, max_size=max_size))
+    together = [
+        (signal.id, tuple(at_moment(dim.code, *moment) for dim in signal.dims))
+        for moment in draw(st.lists(moments, min_size=1, max_size=3))
+        for signal in graph.signals
+    ]
+    events = [Event(id, partition, f"e{i}") for i, (id, partition) in enumerate(scattered + together)]
     again = draw(st.lists(st.sampled_from(events), max_size=4))
     return list(draw(st.permutations(events + again)))

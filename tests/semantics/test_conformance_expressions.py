@@ -333,8 +333,9 @@ def test_a_zone_for_each_region(app: Application) -> None:
     app.create_data("joined", inputs=[orders, clock], input_dim_links=[orders.hour == clock.at_hour])
     sim = Simulator(app)
     sim.send(clock["2020-01-15-13"])
-    assert outputs(sim.send(orders[1]["2020-01-15-05"])) == [("1", "2020-01-15-05")]
-    assert outputs(sim.send(orders[2]["2020-01-15-13"])) == [("2", "2020-01-15-13")]
+    west, utc = sim.send(orders[1]["2020-01-15-05"]), sim.send(orders[2]["2020-01-15-13"])
+    assert [run.inputs["orders"].tip for run in west] == [{"region_id": 1, "hour": "2020-01-15-05"}]
+    assert [run.inputs["orders"].tip for run in utc] == [{"region_id": 2, "hour": "2020-01-15-13"}]
     assert sim.send(orders[1]["2020-01-15-13"]) == []
     assert sim.send(orders[2]["2020-01-15-05"]) == []
 

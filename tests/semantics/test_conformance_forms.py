@@ -144,8 +144,12 @@ def test_the_andes_table_of_the_guide(app: Application) -> None:
     ducsi = guide_ducsi(app)
     app.create_data("node", inputs=[ducsi])
     sim = Simulator(app)
-    assert outputs(sim.send(ducsi[1]["2020-03-18 00:00:00"])) == [("1", "2020-03-18 00:00:00")]
-    assert outputs(sim.send(ducsi[4]["2020-03-18"])) == [("4", "2020-03-18")]
+    seconds, days = sim.send(ducsi[1]["2020-03-18 00:00:00"]), sim.send(ducsi[4]["2020-03-18"])
+    tips = [run.inputs["DEXML_DUCSI"].tip for run in seconds + days]
+    assert tips == [
+        {"region_id": 1, "ship_day": "2020-03-18 00:00:00"},
+        {"region_id": 4, "ship_day": "2020-03-18"},
+    ]
 
 
 def test_repeat_ducsi_of_the_guide(app: Application) -> None:
@@ -256,7 +260,20 @@ def test_data_whose_events_come_from_elsewhere(app: Application) -> None:
     table = app.glue_table("table", "db", "orders", {"day": {"type": DimensionType.DATETIME, **DAY}})
     data = app.s3("data", "s3://lake/data/{day:%Y-%m-%d}").link(table)
     app.create_data("node", inputs=[data])
-    runs = Simulator(app).send(table["2020-03-18"])
+    event = {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Glue Data Catalog Table State Change",
+        "source": "aws.glue",
+        "time": "2020-03-18T00:00:00Z",
+        "detail": {
+            "databaseName": "db",
+            "typeOfChange": "BatchCreatePartition",
+            "tableName": "orders",
+            "changedPartitions": ["[2020-03-18]"],
+        },
+    }
+    runs = Simulator(app).send(event)
     assert runs[0].inputs["data"].paths == ["s3://lake/data/2020-03-18"]
 
 

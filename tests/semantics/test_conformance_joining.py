@@ -121,6 +121,21 @@ def test_a_key_that_the_map_lacks_joins_nothing_and_disturbs_nothing(app: Applic
     assert outputs(sim.send(orders[1]["2023-11-04"]), "node") == [("NA", "2023-11-04")]
 
 
+def test_a_reference_that_the_map_lacks_stops_its_binding_only(app: Application) -> None:
+    """Section 4: no event raises, and one bad event never affects another."""
+    orders, names = regional(app), app.s3("names", "s3://lake/names/{region}")
+    app.create_data(
+        "node",
+        inputs=[orders, names.ref],
+        input_dim_links=[orders.region_id.map({1: "NA", 2: "EU"}) == names.region],
+    )
+    app.create_data("other", inputs=[orders])
+    sim = Simulator(app)
+    assert [run.node for run in sim.send(orders[9]["2023-11-04"])] == ["other"]
+    assert len(sim.rejected) == 1
+    assert outputs(sim.send(orders[2]["2023-11-04"]), "node") == [("2", "2023-11-04")]
+
+
 def test_formats(app: Application) -> None:
     """► %Y%m%d and %Y-%m-%d days linked: 2020-03-18 on both fires."""
     a, b = daily(app, "a", format="%Y%m%d"), daily(app, "b", format="%Y-%m-%d")

@@ -205,12 +205,12 @@ def test_two_simulators_share_nothing(app: Application) -> None:
 
 def test_explain_tells_in_words_why_a_node_ran_or_what_it_awaits(app: Application) -> None:
     days, rates = daily(app), daily(app, "rates")
-    app.create_data("node", inputs=[days, rates])
+    node = app.create_data("node", inputs=[days, rates])
     sim = Simulator(app)
     sim.send(days["2020-03-18"])
-    waiting = str(sim.explain("node", {"day": "2020-03-18"}))
+    waiting = str(sim.explain("node", node["2020-03-18"]))
     assert "rates" in waiting
     sim.send(rates["2020-03-18"])
-    ran = str(sim.explain("node", {"day": "2020-03-18"}))
+    ran = str(sim.explain("node", node["2020-03-18"]))
     assert ran != waiting
     assert "days" in ran

@@ -84,7 +84,7 @@ def test_legal_expressions(app: Application, expression: str) -> None:
     ],
 )  # fmt: skip
 def test_a_bad_expression_is_an_error_that_points_at_the_column(app: Application, expression: str) -> None:
-    with rejected(f"    {expression}\n", "^"):
+    with rejected(f"    {expression}".rstrip(), "^"):
         app.add_timer("timer", expression, time_dimension_id="day")
 
 
