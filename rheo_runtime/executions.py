@@ -168,11 +168,17 @@ def finish(ledger: Ledger, node: str, partition: str, execution: str, ok: bool, 
         active = output.active
         if active is None or _id(output, active) != execution:
             return None, []
-        over = active._replace(state=SUCCEEDED if ok else FAILED, moved=now)
-        after = _released(output, over, now)
+        after = ended(output, ok, now)
         return after, [after.active.document] if after.active else []
 
     return _change(ledger, node, partition, step) or []
+
+
+def ended(output: Output, ok: bool, now: float) -> Output:
+    """Return the output after its active execution ended: the held one, if any, is READY."""
+    if output.active is None:
+        return output
+    return _released(output, output.active._replace(state=SUCCEEDED if ok else FAILED, moved=now), now)
 
 
 def _end_by_run(

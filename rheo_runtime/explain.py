@@ -74,7 +74,8 @@ def explain(
     found: list[Execution] = []
     if output is not None:
         found = [*reversed(output.ended), *(e for e in (output.active, output.held) if e is not None)]
-    signals = {source.signal for source in program.nodes[node].join.route.inputs}
+    inputs = program.nodes[node].join.route.inputs if node in program.nodes else ()
+    signals = {source.signal for source in inputs}
     near = [
         (at, event)
         for at, event in recent
@@ -91,7 +92,7 @@ def explain(
 
 def _ran(program: Program, node: str, partition: str, execution: Execution) -> Ran:
     tips = {i["alias"]: joined(tuple(i["dimensions"].values())) for i in execution.document["inputs"]}
-    aliases = [source.alias for source in program.nodes[node].join.triggers]
+    aliases = [source.alias for source in program.nodes[node].join.triggers] if node in program.nodes else []
     return Ran(
         execution_id(node, partition, execution.generation),
         execution.state,

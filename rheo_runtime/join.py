@@ -90,7 +90,9 @@ class Join:
                 indexes.append(())  # every arrival stands in some index, or nothing could list it
         self.keys = tuple(self._keys(i) for i in range(self.size))
         self.slots = tuple(self._slot(i, links) for i in range(self.size))
-        self.output = tuple_of(tuple(self.scope.on_binding(e) for e in route.output.values))
+        # Without a trigger nothing binds, and whoever runs the node says its output.
+        outputs = route.output.values if self.triggers else ()
+        self.output = tuple_of(tuple(self.scope.on_binding(e) for e in outputs))
         self._texts = partition_renderer(route.output.kinds)
         self.tips = tuple(
             tuple_of(tuple(self.scope.on_binding(e) for e in i.tip or ())) for i in self.references

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rheo_runtime.match import Rejected
 from rheo_runtime.pending import Waiting
 from rheo_runtime.program import Taker
-from rheo_runtime.records import Document, Execution, Output
+from rheo_runtime.records import Document, Execution
 from rheo_runtime.values import Partition
 
 
@@ -41,16 +41,12 @@ class Outcome:
         self._held: list[Execution] = []
         self._skipped: list[Execution] = []
 
-    def add(self, execution: Execution, after: Output) -> None:
-        """Take an execution in, READY or held as the state of its output says."""
-        if execution is after.active:
-            self._fired.append(execution)
-        elif execution is after.held:
-            self._held.append(execution)
-
-    def skip(self, execution: Execution) -> None:
-        """Take in a held execution that a later one replaced."""
-        self._skipped.append(execution)
+    def add(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
+        """Take an execution in, and the held one that it replaced, if any."""
+        if merged is not None:
+            self._held = [held for held in self._held if held.source is not merged.source]
+            self._skipped.append(merged)
+        (self._fired if ready else self._held).append(execution)
 
     @property
     def fired(self) -> list[Document]:

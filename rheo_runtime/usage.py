@@ -1,7 +1,7 @@
 """How many firings a binding is due, from what arrived and what it has used.
 
 ``retrigger="all"``: one for each time that every input has an arrival not yet used. ``"any"``: one for
-the first time that every input has one, then one for each arrival. Neither depends on order.
+the first time that every input has one, then one for each arrival beyond. Neither depends on order.
 """
 
 from __future__ import annotations
@@ -37,9 +37,15 @@ def free(recs: Recs, used: Used | None, lapses: Iterable[tuple[Mark, ...]] = ())
     return left
 
 
-def after_firing(all_new: bool, count: int, recs: Recs, used: Used | None, left: list[int]) -> Used:
-    """Return what the binding has used after ``count`` more firings, of ``left`` unused arrivals each."""
-    fired = count if used is None else used.fired + count
-    if all_new:
-        return Used(fired, tuple([(r.since, r.n - n + count) for r, n in zip(recs, left, strict=True)]))
-    return Used(fired, tuple([(r.since, r.n) for r in recs]))
+def after_firing(all_new: bool, recs: Recs, used: Used | None, left: list[int]) -> Used:
+    """Return what the binding has used after one more firing, with ``left`` unused before it.
+
+    Under "any" a later firing uses one arrival, whichever; the first uses one of each input.
+    """
+    if all_new or used is None or not used.fired:
+        spent = [1] * len(left)
+    else:
+        first = next(i for i, n in enumerate(left) if n > 0)
+        spent = [int(i == first) for i in range(len(left))]
+    marks = [(r.since, r.n - n + k) for r, n, k in zip(recs, left, spent, strict=True)]
+    return Used(1 if used is None else used.fired + 1, tuple(marks))
