@@ -13,7 +13,8 @@ from rheo_runtime.wire import Branch, Rule
 from rheodsl import dimensions as dims
 from rheodsl import ir, schedule
 from rheodsl.checks import check, in_order
-from rheodsl.dimensions import DimensionFilter, DimensionSpec, DimensionVariant, Spec, read_filter, read_spec
+from rheodsl.dimensions import DimensionFilter, DimensionSpec, DimensionVariant, Spec, read_spec
+from rheodsl.domains import all_pass, read_filter
 from rheodsl.errors import (
     GraphError,
     NameError_,
@@ -285,7 +286,7 @@ class Application:
             ir.Signal(
                 id=id,
                 dims=(variant.name,),
-                branches=dims.all_pass(spec),
+                branches=all_pass(spec),
                 source=ir.TimerSource(expression, shift),
                 metadata=read_metadata(metadata, id),
                 where=here(),

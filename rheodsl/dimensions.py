@@ -1,18 +1,16 @@
-"""Dimension specifications and filters, in every form a user may write -> branches of rules."""
+"""Dimension specifications, in every form a user may write -> names and kinds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from rheo_runtime import values as v
 from rheo_runtime.values import BadValue, Kind
-from rheo_runtime.wire import Branch, Rule
-from rheodsl.errors import FilterError, SpecError, ValueCastError
-from rheodsl.filters import read_index
+from rheodsl.errors import SpecError
 
 
 class DimensionType(StrEnum):
@@ -26,12 +24,19 @@ class DimensionType(StrEnum):
 STRING, LONG, DATETIME = DimensionType.STRING, DimensionType.LONG, DimensionType.DATETIME
 
 _ATTRIBUTES = ("type", "format", "granularity", "timezone", "digits", "insensitive", "min")
-_FITTING = {
+FITTING = {
     "STRING": {"insensitive", "min"},
     "LONG": {"digits", "min"},
     "DATETIME": {"format", "granularity", "timezone", "min"},
 }
-_WINDOW = re.compile(r"(-?\d*):(-?\d*)")
+# What each attribute is, beside the type and the minimum.
+_FORMS: dict[str, tuple[Any, str]] = {
+    "format": (str, "a format such as '%Y-%m-%d'"),
+    "granularity": (str, "one of MINUTE, HOUR, DAY, MONTH, YEAR"),
+    "timezone": (str, "an IANA name, such as 'Europe/Berlin'"),
+    "digits": (int, "a whole number from 1 to 19"),
+    "insensitive": (bool, "True or False"),
+}
 
 # A spec: a name and its attributes for each dimension, in order.
 Spec = tuple[tuple[str, Kind], ...]
@@ -114,8 +119,11 @@ class DimensionSpec:
 
     def add_dimension(self, dimension: Dimension, sub_spec: DimensionSpec | None = None) -> DimensionSpec:
         """Return a spec with ``dimension``, and then those of ``sub_spec``, added below the last one."""
-        below = sub_spec.dimensions if sub_spec else ()
-        return DimensionSpec((*self.dimensions, dimension.entry(), *below))
+        found = list(self.dimensions)
+        for name, kind in (dimension.entry(), *(sub_spec.dimensions if sub_spec else ())):
+            check_name(name, [n for n, _ in found])
+            found.append((name, kind))
+        return DimensionSpec(tuple(found))
 
     @classmethod
     def load_from_pretty(cls, data: Mapping[Any, Any]) -> DimensionSpec:
@@ -152,26 +160,28 @@ class DimensionFilter:
 
 def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
     """Return the kind that a dimension's attributes declare; raises SpecError."""
-    raw = attributes.get("type")
-    type_ = raw.value if isinstance(raw, DimensionType) else raw
-    if type_ not in _FITTING:
+    type_ = attributes.get("type")
+    if not isinstance(type_, str) or type_ not in FITTING:
         raise SpecError(
-            f"dimension {name!r} has no type", hint="add 'type': DimensionType.STRING, LONG or DATETIME"
+            f"dimension {name!r} has no type"
+            if type_ is None
+            else f"dimension {name!r}: {type_!r} is no type",
+            hint="use DimensionType.STRING, LONG or DATETIME",
         )
+    type_ = str(type_)
     given = {k: a for k, a in attributes.items() if k != "type" and a is not None}
     for attribute in given:
-        if attribute not in _FITTING[type_]:
+        if attribute not in FITTING[type_]:
             raise SpecError(
                 f"dimension {name!r}: a {type_} has no {attribute!r}",
-                hint=f"a {type_} takes {', '.join(sorted(_FITTING[type_]))}",
+                hint=f"a {type_} takes {', '.join(sorted(FITTING[type_]))}",
             )
+        _check_form(name, attribute, given[attribute])
     minimum = given.pop("min", None)
     try:
         if type_ == "DATETIME":
             granularity = given.pop("granularity", None)
-            if granularity is not None:
-                granularity = str(getattr(granularity, "value", granularity)).upper()
-            kind = v.datetime_kind(granularity=granularity, **given)
+            kind = v.datetime_kind(granularity=granularity and str(granularity).upper(), **given)
         else:
             kind = Kind(type_, **given)
         if minimum is not None:
@@ -179,6 +189,13 @@ def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
     except BadValue as fault:
         raise SpecError(f"dimension {name!r}: {fault}") from None
     return kind
+
+
+def _check_form(name: str, attribute: str, value: object) -> None:
+    type_, form = _FORMS.get(attribute, (object, ""))
+    fits = isinstance(value, type_) and (type_ is not int or not isinstance(value, bool))
+    if not fits or (attribute == "digits" and not 1 <= value <= 19):  # type: ignore[operator]
+        raise SpecError(f"dimension {name!r}: its {attribute} is {value!r}", hint=f"use {form}")
 
 
 def read_spec(data: DimensionSpec | Mapping[Any, Any] | None) -> Spec:
@@ -191,6 +208,11 @@ def read_spec(data: DimensionSpec | Mapping[Any, Any] | None) -> Spec:
         return ()
     if isinstance(data, DimensionSpec):
         return data.dimensions
+    if not isinstance(data, Mapping):
+        raise SpecError(
+            f"{data!r} is no dimension specification",
+            hint="nest dicts: {'region': {'type': ..., 'day': {...}}}",
+        )
     found: list[tuple[str, Kind]] = []
     level: Mapping[Any, Any] | None = data
     while level:
@@ -200,25 +222,25 @@ def read_spec(data: DimensionSpec | Mapping[Any, Any] | None) -> Spec:
                 hint="nest each dimension in the one before it: {'region': {..., 'day': {...}}}",
             )
         name, body = next(iter(level.items()))
-        _check_name(name, [n for n, _ in found])
+        check_name(name, [n for n, _ in found])
         if not isinstance(body, Mapping):
             raise SpecError(
                 f"dimension {name!r} is declared by {body!r}", hint="declare it by a dict: {'type': ...}"
             )
-        attributes, below = _split(body)
+        attributes, below = split_body(body)
         found.append((name, make_kind(name, attributes)))
         level = below
     return tuple(found)
 
 
-def _check_name(name: object, taken: list[str]) -> None:
+def check_name(name: object, taken: list[str]) -> None:
     if not isinstance(name, str) or not name.isidentifier():
         raise SpecError(f"{name!r} is no name of a dimension", hint="use letters, digits and underscores")
     if name in taken:
         raise SpecError(f"dimension {name!r} is declared twice")
 
 
-def _split(body: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]:
+def split_body(body: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]:
     """Attributes apart from what is nested; the guide also writes ``type`` as the builtin, unquoted."""
     attributes, below = {}, {}
     for key, value in body.items():
@@ -228,92 +250,6 @@ def _split(body: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]:
         else:
             below[key] = value
     return attributes, below
-
-
-def all_pass(spec: Spec) -> tuple[Branch, ...]:
-    """Return the one branch that lets everything of ``spec`` pass."""
-    return (tuple(Rule(kind) for _, kind in spec),)
-
-
-def read_filter(
-    spec: Spec, data: DimensionFilter | Mapping[Any, Any] | None, signal: str
-) -> tuple[Branch, ...]:
-    """Return the branches that a dimension filter over ``spec`` writes; raises SpecError, FilterError.
-
-    Each key is a value, ``"*"`` or a window (``":-7"``); below it stand attributes that apply in
-    that branch (``timezone``, ``format``) and the filter of the next dimension.
-    """
-    if isinstance(data, DimensionFilter):
-        data = data.data
-    if not data:
-        return all_pass(spec)
-    branches = [tuple(branch) for branch in _branches(spec, data, signal)]
-    return tuple(zip(*(_one_granularity(rules) for rules in zip(*branches, strict=True)), strict=True))
-
-
-def _one_granularity(rules: tuple[Rule, ...]) -> list[Rule]:
-    """A dimension has one granularity: the coarsest, where the formats of branches hold different ones."""
-    if rules[0].kind.type != "DATETIME":
-        return list(rules)
-    coarsest = max((r.kind.granularity or v.DAY for r in rules), key=v.GRANULARITIES.index)
-    return [replace(r, kind=replace(r.kind, granularity=coarsest)) for r in rules]
-
-
-def _branches(spec: Spec, level: Mapping[Any, Any], signal: str) -> Iterator[list[Rule]]:
-    if not spec:
-        raise SpecError(
-            f"the filter of {signal} has more levels than dimensions",
-            hint="nest one level for each dimension",
-        )
-    (name, kind), rest = spec[0], spec[1:]
-    for key, body in level.items():
-        attributes, below = _split(body or {})
-        refined = kind
-        if attributes:
-            declared = {f: getattr(kind, f) for f in _FITTING[kind.type]}
-            if "format" in attributes and "granularity" not in attributes:
-                declared["granularity"] = _granularity_of(attributes["format"], kind)
-            refined = make_kind(name, {**declared, "type": kind.type, **attributes})
-        try:
-            rule = read_index(_key_index(key), refined, f"{signal}.{name}")
-        except BadValue as fault:
-            raise ValueCastError(f"the filter of {signal}.{name} cannot hold {key!r}: {fault}") from None
-        if not below:
-            yield [rule, *all_pass(rest)[0]]
-            continue
-        for tail in _branches(rest, below, signal):
-            yield [rule, *tail]
-
-
-def _granularity_of(format: str, kind: Kind) -> str | None:
-    """A format given in the filter decides the granularity that the spec left to its default."""
-    if kind.format != v.DEFAULT_FORMAT or kind.granularity != v.DAY:
-        return kind.granularity
-    return None
-
-
-def _key_index(key: Any) -> Any:
-    """A dict key cannot be a slice before Python 3.12, so a window may be written as text, ":-7"."""
-    if isinstance(key, str) and (match := _WINDOW.fullmatch(key)):
-        start, stop = (int(part) if part not in ("", "-") else None for part in match.groups())
-        return slice(start, stop)
-    return key
-
-
-def from_variants(variants: tuple[DimensionVariant, ...], signal: str) -> tuple[Spec, tuple[Branch, ...]]:
-    """Return the spec and the branch that a row of short forms writes."""
-    spec: list[tuple[str, Kind]] = []
-    for variant in variants:
-        _check_name(variant.name, [n for n, _ in spec])
-        spec.append((variant.name, make_kind(variant.name, {"type": variant.type, **(variant.params or {})})))
-    try:
-        branch = tuple(
-            read_index(variant.value, kind, f"{signal}.{name}")
-            for variant, (name, kind) in zip(variants, spec, strict=True)
-        )
-    except BadValue as fault:
-        raise FilterError(f"the filter of {signal}: {fault}") from None
-    return tuple(spec), (branch,)
 
 
 _PLACEHOLDER = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
@@ -330,7 +266,7 @@ def from_template(template: str, signal: str) -> tuple[str, Spec]:
     """
     spec: list[tuple[str, Kind]] = []
     for name, form in _PLACEHOLDER.findall(template):
-        _check_name(name, [n for n, _ in spec])
+        check_name(name, [n for n, _ in spec])
         if not form or form == "str":
             attributes: dict[str, Any] = {"type": STRING}
         elif form in ("int", "d"):

@@ -10,7 +10,8 @@ from typing import Any
 
 from rheo_runtime.wire import Branch
 from rheodsl import ir
-from rheodsl.dimensions import DimensionVariant, Spec, from_variants
+from rheodsl.dimensions import DimensionVariant, Spec
+from rheodsl.domains import from_variants
 from rheodsl.errors import SpecError
 
 
@@ -120,7 +121,15 @@ class S3Dataset(External):
                 hint="write one {} for each dimension",
             )
         if "{}{}" in template:
-            raise SpecError(f"the path {template!r} has two dimensions without a separator")
+            raise SpecError(
+                f"the path {template!r} has two dimensions without a separator", hint="write {}/{} or {}-{}"
+            )
+        for name, kind in spec:
+            if "/" in (kind.format or ""):
+                raise SpecError(
+                    f"dimension {name!r} has the format {kind.format!r}: one dimension is one level of the path",
+                    hint="use another separator, or a dimension for each level",
+                )
         files = (protocol or SignalIntegrityProtocol()).files()
         return ir.S3Source(self.bucket, template, self.account_id, files)
 

@@ -16,7 +16,8 @@ from rheo_runtime.expr import BadExpr, Expr
 from rheo_runtime.values import BadValue, Kind
 from rheo_runtime.wire import Rule
 from rheodsl import ir
-from rheodsl.dimensions import Spec, all_pass
+from rheodsl.dimensions import Spec
+from rheodsl.domains import all_pass
 from rheodsl.errors import LinkError, LinkMissingError, NameError_, Place, RheoError, SpecError, Warning_
 from rheodsl.expressions import OUTPUT, DimensionExpr, agree, show
 from rheodsl.invert import NotInvertible, solve
