@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rheo_runtime.explain import Account
-from rheo_runtime.pending import Waiting
-
 from codegen.routes import route_table
 from rheo_runtime import values as v
 from rheo_runtime import wire
 from rheo_runtime.engine import Engine
+from rheo_runtime.explain import Account
 from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.match import Rejected
 from rheo_runtime.outcome import Outcome
+from rheo_runtime.pending import Waiting
 from rheodsl import ir, schedule
 from rheodsl.application import Application
 from rheodsl.errors import FilterError, StateError, UnknownNameError
@@ -35,7 +34,7 @@ class RunInput:
 
     signal: str
     tip: dict[str, str | int]
-    paths: tuple[str, ...]
+    paths: list[str]
 
 
 @dataclass(eq=False)
@@ -88,7 +87,7 @@ class Simulator:
     >>> run.node, run.output
     ('daily', {'region_id': 1, 'day': '2020-03-18'})
     >>> run.inputs["orders"].paths
-    ('s3://my-bucket/orders/1/2020-03-18', 's3://my-bucket/orders/1/2020-03-17')
+    ['s3://my-bucket/orders/1/2020-03-18', 's3://my-bucket/orders/1/2020-03-17']
     >>> sim.send(orders[2]["2020-03-18"])
     []
     """
@@ -108,7 +107,9 @@ class Simulator:
         self._sent = 0
         self._signals = {signal.id: signal for signal in self.table.signals}
         self._routes = {route.node: route for route in self.table.routes}
-        self._engine = Engine(self.table, ledger=MemoryLedger(), now=lambda: self.now.timestamp())
+        self._storage = _Storage()
+        self._owed: deque[Run] = deque()  # succeeded runs whose output signals are to be sent
+        self._engine = Engine(self.table, MemoryLedger(), self._time, self._storage)
 
     def __repr__(self) -> str:
         return f"Simulator({self.app.name!r}, {len(self.runs)} runs, {len(self.pending())} waiting)"
@@ -121,15 +122,15 @@ class Simulator:
         Without ``event_id`` a view is a new event each time; a raw event carries its own identity.
         """
         if isinstance(event, View):
-            outcome = self._engine.on_signal(
+            outcome = self._ready().on_signal(
                 self._id_of(event), event.tip(), event_id or self._next_id(), self._time()
             )
             return self._take(outcome, event)
-        return self._take(self._engine.on_event(event), event)
+        return self._take(self._ready().on_event(dict(event)), event)
 
-    def exists(self, view: View) -> list[Run]:
-        """Let a partition be found in storage, without an event."""
-        return self._take(self._engine.exists(self._id_of(view), view.tip()), view)
+    def exists(self, view: View) -> None:
+        """Put a partition into storage, without an event: the periodic check (`tick`) will find it."""
+        self._storage.add((self._id_of(view), view.tip()))
 
     def fire(self, timer: View, at: datetime | None = None) -> list[Run]:
         """Let a timer fire, at ``at`` (UTC when naive) or now; shift and truncation apply."""
@@ -142,11 +143,11 @@ class Simulator:
         kind = timer.branches[0][0].kind
         value = v.shift(v.from_datetime(moment, kind), source.shift, kind)
         event_id = f"{timer.id}@{moment.astimezone(UTC).isoformat()}"
-        return self._take(self._engine.on_signal(timer.id, (value,), event_id, self._time()), timer)
+        return self._take(self._ready().on_signal(timer.id, (value,), event_id, self._time()), timer)
 
     def tick(self) -> list[Run]:
         """Run the periodic check: storage, expiry."""
-        return self._take(self._engine.tick(), None)
+        return self._take(self._ready().tick(), None)
 
     def advance(self, by: timedelta) -> list[Run]:
         """Let virtual time pass: timers fire at their times, then the periodic check runs."""
@@ -176,49 +177,56 @@ class Simulator:
         """End a run by hand (``auto_complete`` is False). Return the runs that start because of it."""
         if run.state != "RUNNING":
             raise StateError(f"run {run.id} has ended already: it {run.state.lower()}")
-        return self._settle(deque([(run, ok)]))
+        first = len(self.runs)
+        self._end(run, ok)
+        self._settle()
+        return self.runs[first:]
 
     def _take(self, outcome: Outcome, event: object) -> list[Run]:
+        """Keep what an event came to; start its runs, and those that follow from their outputs."""
+        first = len(self.runs)
+        self._note(outcome)
+        if outcome.unmatched:
+            self.unmatched.append(Unmatched(event, outcome.unmatched))
+        self._settle()
+        return self.runs[first:]
+
+    def _note(self, outcome: Outcome) -> None:
         self.rejected += outcome.rejected
         self.skipped += outcome.skipped
         self.expired += outcome.expired
-        if outcome.unmatched:
-            self.unmatched.append(Unmatched(event, outcome.unmatched))
-        return self._start(outcome.fired)
+        for document in outcome.fired:
+            self._start(document)
 
-    def _start(self, documents: Iterable[Mapping[str, Any]]) -> list[Run]:
-        started = [self._run(document) for document in documents]
-        self.runs += started
-        if not self.auto_complete:
-            return started
-        return started + self._settle(deque((run, self._succeeds(run)) for run in started))
+    def _start(self, document: Mapping[str, Any]) -> None:
+        run = self._run(document)
+        self.runs.append(run)
+        if self._engine.instant:
+            run.state = "SUCCEEDED"  # the engine has ended it already
+            self._owed.append(run)
+        elif self.auto_complete:
+            failing = self._failing[run.node] > 0
+            self._failing[run.node] -= failing
+            self._end(run, not failing)
 
-    def _succeeds(self, run: Run) -> bool:
-        if self._failing[run.node]:
-            self._failing[run.node] -= 1
-            return False
-        return True
+    def _end(self, run: Run, ok: bool) -> None:
+        run.state = "SUCCEEDED" if ok else "FAILED"
+        if ok:
+            self._owed.append(run)
+        for document in self._engine.complete(dict(run.document), ok):
+            self._start(document)
 
-    def _settle(self, ending: deque[tuple[Run, bool]]) -> list[Run]:
-        """End runs, one after the other; what they release and what their outputs start follows."""
-        started: list[Run] = []
-        while ending:
-            run, ok = ending.popleft()
-            run.state = "SUCCEEDED" if ok else "FAILED"
-            documents = list(self._engine.complete(run.document, ok))
-            if ok:
-                outcome = self._engine.on_named(
-                    self.app.name, run.node, tuple(run.document["output"]["dimensions"].values()), run.id
-                )
-                self.rejected += outcome.rejected
-                self.skipped += outcome.skipped
-                documents += outcome.fired
-            made = [self._run(document) for document in documents]
-            self.runs += made
-            started += made
-            if self.auto_complete:
-                ending.extend((m, self._succeeds(m)) for m in made)
-        return started
+    def _settle(self) -> None:
+        """Send the outputs of succeeded runs, in their order, and of those that follow."""
+        while self._owed:
+            run = self._owed.popleft()
+            texts = tuple(run.document["output"]["dimensions"].values())
+            self._note(self._ready().on_named(self.app.name, run.node, texts, run.id))
+
+    def _ready(self) -> Engine:
+        """The engine; each execution succeeds the moment it fires, unless one is to fail or to wait."""
+        self._engine.instant = self.auto_complete and not self._failing.total()
+        return self._engine
 
     def _run(self, document: Mapping[str, Any]) -> Run:
         route = self._routes[document["node"]]
@@ -233,7 +241,7 @@ class Simulator:
 
     def _input(self, data: Mapping[str, Any]) -> RunInput:
         kinds = tuple(rule.kind for rule in self._signals[data["signal"]].branches[0])
-        return RunInput(data["signal"], _shown(data["dimensions"], kinds), tuple(data["paths"]))
+        return RunInput(data["signal"], _shown(data["dimensions"], kinds), list(data["paths"]))
 
     # --- looking in ------------------------------------------------------------------------------
 
@@ -270,6 +278,13 @@ class Simulator:
 
     def _time(self) -> float:
         return self.now.timestamp()
+
+
+class _Storage(set[tuple[str, v.Partition]]):
+    """The partitions that `Simulator.exists` put there."""
+
+    def exists(self, signal: wire.Signal, partition: v.Partition) -> bool:
+        return (signal.id, partition) in self
 
 
 @dataclass(frozen=True)
