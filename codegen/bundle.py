@@ -35,7 +35,6 @@ def files(plan: p.Plan, others: Mapping[str, str] | None = None) -> dict[str, st
                 case p.PythonTask():
                     found[task.file] = inlined_module(task)
     found[".airflowignore"] = _IGNORED
-    found["backwards.json"] = _json({node: dict(tips) for node, tips in plan.backwards})
     found["stack.json"] = _json(stack(plan))
     found["MANIFEST.json"] = _json(manifest(plan, found))
     return dict(sorted(found.items()))

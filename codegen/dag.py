@@ -91,13 +91,12 @@ def _imports(dag: p.DagPlan, when: Scheduled) -> str:
     if dag.params:
         names.add(("airflow.sdk", "Param"))
     if any(isinstance(task, p.SparkTask) for task in dag.tasks):
-        names |= {(GLUE, "GlueJobOperator"), (RUNTIME, "POLL_SECONDS")}
+        names |= {(GLUE, "GlueJobOperator"), (RUNTIME, "POLL_SECONDS"), (RUNTIME, "hold")}
     if any(isinstance(task, p.PythonTask) for task in dag.tasks):
         names.add((RUNTIME, "PythonComputeOperator"))
-    modules = {m: _names(n for other, n in names if other == m) for m in sorted({m for m, _ in names})}
+    modules = {m: _sorted(n for other, n in names if other == m) for m in sorted({m for m, _ in names})}
     groups = [
-        "\n".join(f"from {m} import {n}" for m, n in modules.items() if _group(m) == group)
-        for group in range(3)
+        "\n".join(_import(m, n) for m, n in modules.items() if _group(m) == group) for group in range(3)
     ]
     return "\n\n".join(filter(None, groups))
 
@@ -107,9 +106,16 @@ def _group(module_: str) -> int:
     return 2 if module_ == RUNTIME else int(module_.startswith("airflow."))
 
 
-def _names(names: Iterable[str]) -> str:
-    """Sorted as isort does: constants, classes, functions."""
-    return ", ".join(sorted(names, key=lambda n: (not n.isupper(), n.islower(), n)))
+def _import(module_: str, names: list[str]) -> str:
+    line = f"from {module_} import {', '.join(names)}"
+    if len(line) <= LINE:
+        return line
+    return f"from {module_} import (\n" + "".join(f"{INDENT}{n},\n" for n in names) + ")"
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    """As isort does: constants, classes, functions."""
+    return sorted(names, key=lambda n: (not n.isupper(), n.islower(), n))
 
 
 def _locations(dag: p.DagPlan) -> list[str]:
@@ -221,7 +227,12 @@ def _glue(task: p.SparkTask, dialect: Dialect) -> dict[str, object]:
     }
     if run:
         arguments["run_job_kwargs"] = run
-    arguments |= {"job_poll_interval": Raw("POLL_SECONDS"), "stop_job_run_on_kill": True, **dialect.glue}
+    arguments |= {
+        "job_poll_interval": Raw("POLL_SECONDS"),
+        "stop_job_run_on_kill": True,
+        **dialect.glue,
+        "pre_execute": Raw("hold"),
+    }
     if task.retries:
         arguments["retries"] = task.retries
     return arguments

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-MAX_DAG_ID = 48  # MWAA's InvokeRestApi takes paths of at most 64 characters
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -186,8 +184,7 @@ class Plan:
     """An application: its DAGs, sorted by node, and what must exist around them.
 
     ``bucket`` is the application's own, ``table`` its ledger; ``buckets`` are those whose objects
-    announce partitions. ``backwards`` gives, for each node that can be run from its output, each trigger
-    input's tip as expressions over the output (JSON).
+    announce partitions.
     """
 
     app: str
@@ -197,4 +194,3 @@ class Plan:
     dags: tuple[DagPlan, ...]
     buckets: tuple[str, ...]
     timers: tuple[Timer, ...]
-    backwards: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()

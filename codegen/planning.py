@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import replace
 from functools import singledispatch
 
 from codegen import plan as p
-from codegen.backwards import backwards
 from codegen.dialects import dialect
 from codegen.inlined import check_names
 from codegen.places import first_line
 from codegen.routes import app_bucket, internal_path, signal_path
 from rheo_runtime import expr as x
 from rheo_runtime import values as v
+from rheo_runtime.trigger import asset_uri, dag_id
 from rheo_runtime.values import Kind
 from rheodsl import compute, ir, schedule
 from rheodsl.errors import ComputeError, Place
@@ -38,7 +37,6 @@ def build_plan(graph: ir.Graph, *, dialect_name: str = "mwaa-3.3", bucket: str |
     """
     bucket = bucket or app_bucket(graph.app)
     dags = tuple(_dag(graph, node, bucket) for node in graph.nodes)
-    inverse = ((node.id, backwards(graph, node)) for node in graph.nodes)
     return p.Plan(
         app=graph.app,
         dialect=dialect(dialect_name).name,
@@ -47,27 +45,7 @@ def build_plan(graph: ir.Graph, *, dialect_name: str = "mwaa-3.3", bucket: str |
         dags=dags,
         buckets=tuple(sorted({b for signal in graph.signals for b in _event_buckets(signal)})),
         timers=_joined_timers(graph, dags),
-        backwards=tuple(
-            (node, tuple((alias, [x.to_json(e) for e in tip]) for alias, tip in tips.items()))
-            for node, tips in inverse
-            if tips is not None
-        ),
     )
-
-
-def dag_id(app: str, node: str) -> str:
-    """Return the id of a node's DAG: short enough for MWAA's REST paths, and never that of another node.
-
-    >>> dag_id("flights", "flight_weather")
-    'flights__flight_weather'
-    >>> len(dag_id("flights", "a" * 60))
-    48
-    """
-    full = f"{app}__{node}"
-    if len(full) <= p.MAX_DAG_ID:
-        return full
-    digest = hashlib.sha256(full.encode()).hexdigest()[:7]
-    return f"{full[: p.MAX_DAG_ID - 8]}_{digest}"
 
 
 def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
@@ -107,7 +85,7 @@ def _schedule(graph: ir.Graph, node: ir.Node) -> p.Schedule:
                 return p.OnCron(expression, timer.schedule, _key_format(graph, node, timer))
             case schedule.Cron() as cron if (expression := cron.airflow_cron()) is not None:
                 return p.OnCron(expression, timer.schedule, _key_format(graph, node, timer))
-    return p.OnEvents(f"rheo://{graph.app}/{node.id}")
+    return p.OnEvents(asset_uri(graph.app, node.id))
 
 
 def _only_timer(graph: ir.Graph, node: ir.Node) -> ir.TimerSource | None:

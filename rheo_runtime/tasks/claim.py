@@ -1,0 +1,115 @@
+"""A DAG run -> the execution that it alone carries out: the first task of every generated DAG."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rheo_runtime import executions
+from rheo_runtime.records import Document
+from rheo_runtime.tasks import settings
+from rheo_runtime.tasks.asked import NotAsked, by_params, by_time, named, read_program
+from rheo_runtime.tasks.compat import AirflowFailException, BaseOperator, DownstreamTasksSkipped
+
+# Glue refuses requests beyond 180 kB, and Linux arguments beyond 128 KiB.
+LARGEST_ARGUMENT = 100_000
+# Our own tasks may be repeated at any point, and only talk to AWS.
+QUICK_RETRIES: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
+
+
+class ClaimOperator(BaseOperator):
+    """Takes the execution that the run was started for, or makes one when somebody started it by hand.
+
+    Returns the execution document. A second run of the same execution skips everything after this task;
+    the same run may claim again, after it was cleared. Leaves under the key ``argument`` what a Glue
+    job is given.
+
+    Parameters
+    ----------
+    app, node
+        The application and its node.
+    """
+
+    def __init__(self, *, app: str, node: str, **kwargs: Any) -> None:
+        super().__init__(**{**QUICK_RETRIES, **kwargs})
+        self.app = app
+        self.node = node
+
+    def execute(self, context: Any) -> Document:
+        """Claim; raises AirflowFailException when the run does not say what to do."""
+        document = self._claim(context)
+        if document is None:
+            self.log.info("Another run has this execution, or it is over: nothing to do.")
+            skipped = sorted(self.get_flat_relative_ids(upstream=False))
+            raise DownstreamTasksSkipped(tasks=skipped)  # type: ignore[no-untyped-call]
+        self.log.info("Claimed %s", document["id"])
+        context["ti"].xcom_push(key="argument", value=argument(document))
+        return document
+
+    def _claim(self, context: Any) -> Document | None:
+        run = context["dag_run"]
+        ledger, now = settings.ledger(self.app), time.time()
+        wanted = named(_extras(context), run.conf)
+        for partition, execution in wanted:
+            document = executions.claim(ledger, self.node, partition, execution, run.run_id, now)
+            if document is not None:
+                return document
+        if wanted:
+            return None
+        draft = self._draft(context)
+        partition = draft.document(0)["partition"]
+        document = executions.adopt(ledger, self.node, partition, draft, run.run_id, now)
+        if document is None:
+            raise AirflowFailException(
+                f"another run works on {partition or self.node}; try again when it has ended"
+            )
+        return document
+
+    def _draft(self, context: Any) -> Any:
+        run = context["dag_run"]
+        program = read_program(Path(self.dag.fileloc).parent)
+        try:
+            if str(getattr(run.run_type, "value", run.run_type)) in ("scheduled", "backfill"):
+                moment = getattr(run, "partition_date", None) or run.logical_date or run.run_after
+                return by_time(program, self.node, moment)
+            return by_params(program, self.node, context["params"], getattr(run, "partition_key", None))
+        except NotAsked as fault:
+            raise AirflowFailException(str(fault)) from None
+
+
+def _extras(context: Any) -> list[Mapping[str, Any]]:
+    """The extras of the run's events, oldest first."""
+    events = [e for of_asset in context["triggering_asset_events"].values() for e in of_asset]
+    return [e.extra for e in sorted(events, key=lambda e: e.timestamp)]
+
+
+def argument(document: Document) -> str:
+    """Return an execution as a job's argument: JSON, or where it lies in S3 when it is too large."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    path = document["output"]["path"]
+    if len(text.encode()) <= LARGEST_ARGUMENT or path is None:
+        return text
+    bucket = path.removeprefix("s3://").split("/", 1)[0]
+    key = f"executions/{document['id'].replace('#', '/')}.json"
+    settings.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+    return f"s3://{bucket}/{key}"
+
+
+def hold(context: Any) -> Document:
+    """Claim again before a compute writes: it may have been cleared long after the run had failed.
+
+    Raises AirflowFailException when a later execution of the same output took its place.
+    """
+    document: Document = context["ti"].xcom_pull(task_ids="claim")
+    run_id = context["dag_run"].run_id
+    ledger = settings.ledger(document["app"])
+    held = executions.claim(
+        ledger, document["node"], document["partition"], document["id"], run_id, time.time()
+    )
+    if held is None:
+        raise AirflowFailException(f"{document['id']} is no longer this run's: a later one took its place")
+    return document

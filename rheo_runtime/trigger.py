@@ -1,0 +1,177 @@
+"""An execution that is ready -> a DAG run: what the listener tells Airflow, through MWAA's front door.
+
+A node whose DAG waits for its own asset (``rheo://app/node``) gets an event of that asset, with the
+output partition as key: Airflow makes one run of it. A node without such an asset gets a run under a
+run id that follows from the execution, so that saying it twice makes one run. Either way the run's
+claim task decides; an execution may be announced again at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rheo_runtime.records import Document
+
+MAX_DAG_ID = 48
+MAX_KEY = 250
+WHOLE = "all"  # the key of an output without dimensions: Airflow takes no empty one
+_TOLD = ("version", "app", "node", "id", "partition", "generation")
+_RETRYABLE = frozenset(
+    {
+        "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "InternalServerException",
+        "ServiceUnavailableException", "RestApiServerException", "RequestTimeout", "RequestTimeoutException",
+    }
+)  # fmt: skip
+
+
+class Mwaa(Protocol):
+    """The one call of boto3's mwaa client that is used."""
+
+    def invoke_rest_api(self, **call: Any) -> Mapping[str, Any]:
+        """Call the environment's REST API; raises as boto3 does."""
+
+
+class Unavailable(Exception):
+    """Airflow cannot take it now (busy, down, or its DAG is not there yet): try again later."""
+
+
+class Refused(Exception):
+    """Airflow will not take it, now or later; the message says why."""
+
+
+class _NotFound(Exception):
+    """Airflow does not know the asset or the DAG."""
+
+
+def partition_key(partition: str) -> str:
+    """Return the key of an output partition: its text, as long as Airflow takes it.
+
+    >>> partition_key("EWR/2013-01-01"), partition_key("")
+    ('EWR/2013-01-01', 'all')
+    >>> len(partition_key("x" * 1000))
+    250
+    """
+    if len(partition) <= MAX_KEY:
+        return partition if partition.strip() else WHOLE
+    return f"{partition[: MAX_KEY - 17]}~{_digest(partition)}"
+
+
+def run_id(document: Document) -> str:
+    """Return the run id of an execution: readable, of the characters that Airflow takes, and its own.
+
+    >>> run_id({"partition": "EWR/2013-01-01", "generation": 2})
+    'rheo~EWR~2013-01-01~2'
+    """
+    partition = document["partition"]
+    plain = re.sub(r"[^A-Za-z0-9_.:+-]", "~", partition)
+    if plain != partition.replace("/", "~") or len(plain) > 200:
+        # Not injective any more: the digest makes it so.
+        plain = f"{plain[:180]}~{_digest(partition)}"
+    return f"rheo~{plain}~{document['generation']}"
+
+
+def dag_id(app: str, node: str) -> str:
+    """Return the id of a node's DAG: short enough for MWAA's REST paths, and never that of another node.
+
+    >>> dag_id("flights", "flight_weather")
+    'flights__flight_weather'
+    >>> len(dag_id("flights", "a" * 60))
+    48
+    """
+    full = f"{app}__{node}"
+    return full if len(full) <= MAX_DAG_ID else f"{full[: MAX_DAG_ID - 8]}_{_digest(full)[:7]}"
+
+
+def asset_uri(app: str, node: str) -> str:
+    """Return the URI of a node's trigger asset.
+
+    >>> asset_uri("flights", "flight_weather")
+    'rheo://flights/flight_weather'
+    """
+    return f"rheo://{app}/{node}"
+
+
+class Announcer:
+    """Tells one Airflow of executions.
+
+    Parameters
+    ----------
+    client
+        boto3's mwaa client, or another of its form.
+    environment
+        The MWAA environment's name.
+    """
+
+    def __init__(self, client: Mwaa, environment: str) -> None:
+        self.client = client
+        self.environment = environment
+        self._assets: dict[str, int | None] = {}  # None: the DAG has no trigger asset
+
+    def announce(self, document: Document) -> None:
+        """Start a run of an execution.
+
+        Raises Unavailable when it should be tried again, Refused when that would not help.
+        """
+        uri = asset_uri(document["app"], document["node"])
+        known = uri in self._assets
+        try:
+            self._announce(uri, document)
+        except _NotFound as fault:
+            # Asset ids differ between environments and change when a database is made anew.
+            self._assets.pop(uri, None)
+            if not known:
+                raise Unavailable(f"Airflow has no DAG of {document['node']} yet: {fault}") from None
+            self.announce(document)
+
+    def _announce(self, uri: str, document: Document) -> None:
+        if uri not in self._assets:
+            self._assets[uri] = self._find(uri)
+        asset = self._assets[uri]
+        told = {name: document[name] for name in _TOLD}
+        if asset is not None:
+            event = {"asset_id": asset, "partition_key": partition_key(document["partition"]), "extra": told}
+            self._call("POST", "/assets/events", event)
+            return
+        run = {"dag_run_id": run_id(document), "logical_date": None, "conf": {"rheo": told}}
+        self._call("POST", f"/dags/{dag_id(document['app'], document['node'])}/dagRuns", run, fine=409)
+
+    def _find(self, uri: str) -> int | None:
+        query = {"uri_pattern": uri, "limit": 100}
+        answer = self._call("GET", "/assets", query=query)
+        # The pattern also finds URIs that contain this one.
+        return next((int(asset["id"]) for asset in answer["assets"] if asset["uri"] == uri), None)
+
+    def _call(
+        self, method: str, path: str, body: object = None, query: object = None, fine: int | None = None
+    ) -> Any:
+        parts = {"Body": body, "QueryParameters": query}
+        given = {name: part for name, part in parts.items() if part is not None}
+        try:
+            answer = self.client.invoke_rest_api(Name=self.environment, Path=path, Method=method, **given)
+        except Exception as error:  # noqa: BLE001 - whatever a client raises, it is explained and raised
+            return _explained(error, f"{method} {path}", fine)
+        return answer.get("RestApiResponse")
+
+
+def _explained(error: Exception, what: str, fine: int | None) -> None:
+    """Raise the error as what it means for the execution; nothing when it is the ``fine`` status."""
+    answer = getattr(error, "response", None)
+    if not isinstance(answer, Mapping):  # no answer at all: the connection, or its time limit
+        raise Unavailable(f"{what}: {error}") from error
+    code = str(answer.get("Error", {}).get("Code", ""))
+    status = answer.get("RestApiStatusCode") or answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if fine is not None and status == fine:
+        return
+    said = f"{what}: {code} {status}: {answer.get('RestApiResponse') or error}"
+    if code in _RETRYABLE or status == 429 or status >= 500:
+        raise Unavailable(said) from error
+    if code == "RestApiClientException" and status == 404:
+        raise _NotFound(said) from error
+    raise Refused(said) from error
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
