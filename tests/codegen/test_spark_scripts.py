@@ -1,0 +1,243 @@
+"""Generated Spark scripts on real Spark: what they read, run, refuse and write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codegen.bundle import files
+from codegen.planning import build_plan
+from platforms.local.environment import without_aws
+from platforms.local.spark import Outcome, SparkRun, SparkWorker
+from rheodsl import Application, BatchCompute, SparkSQL
+
+pytestmark = pytest.mark.slow
+HERE = Path(__file__)
+AWSGLUE = HERE.parents[2] / "platforms" / "local" / "awsglue_lib"
+
+
+@dataclass
+class Lab:
+    """A worker, a folder that stands for S3, and the application that is compiled."""
+
+    worker: SparkWorker
+    root: Path
+    runs: int = 0
+
+    def put(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def run(
+        self, app: Application, inputs: dict[str, list[str]], *argv: str, task: str = "glue/n.py"
+    ) -> Outcome:
+        self.runs += 1
+        for bucket in ("data", "rheo-a"):
+            (self.root / bucket).mkdir(parents=True, exist_ok=True)
+        script = self.root.parent / f"{self.root.name}-{self.runs}.py"
+        script.write_text(files(build_plan(app.graph()))[task])
+        return self.worker.run(
+            SparkRun(
+                id=f"{self.root.name}-{self.runs}",
+                script=script,
+                argv=("--JOB_NAME", "n", "--execution", json.dumps(document(inputs)), *argv),
+                log=self.log,
+                root=self.root,
+                buckets=("data", "rheo-a"),
+                timeout=60,
+                python_path=(str(AWSGLUE),),
+            )
+        )
+
+    @property
+    def log(self) -> Path:
+        return self.root.parent / f"{self.root.name}.log"
+
+    def output(self) -> list[str]:
+        """The header and lines of the output's files, and the names of its other objects."""
+        folder = self.root / "rheo-a" / "internal_data" / "n" / "EU"
+        parts = [f.read_text().splitlines() for f in sorted(folder.glob("part-*"))]
+        headers = list(dict.fromkeys(part[0] for part in parts))
+        lines = [line for part in parts for line in part[1:]]
+        return headers + lines + sorted(f.name for f in folder.iterdir() if f.name.startswith("_"))
+
+
+def document(inputs: dict[str, list[str]]) -> dict[str, Any]:
+    return {
+        "version": 1, "app": "a", "node": "n", "id": "n/EU#1", "partition": "EU", "generation": 1,
+        "output": {"dimensions": {"region": "EU"}, "path": "s3://rheo-a/internal_data/n/EU"},
+        "inputs": [
+            {"alias": alias, "signal": alias, "dimensions": {"region": "EU"}, "paths": paths}
+            for alias, paths in inputs.items()
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkWorker]:
+    worker = SparkWorker(tmp_path_factory.mktemp("worker"), without_aws())
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def lab(worker: SparkWorker, tmp_path: Path) -> Lab:
+    return Lab(worker, tmp_path / "s3")
+
+
+def node(compute: Any, **signal: Any) -> Application:
+    app = Application("a")
+    data = app.s3("sales", "s3://data/sales/{region}", **{"format": "CSV", **signal})
+    app.create_data("n", inputs=[data], compute_targets=compute, dataset_format="CSV")
+    return app
+
+
+def succeeded(outcome: Outcome) -> None:
+    assert outcome.state == "SUCCEEDED", outcome
+
+
+def test_text_code_has_inputs_functions_and_arguments(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "item,price\nx,1\ny,2\n")
+    code = """
+    total = sum([1, 2])  # Python's own, not Spark's
+    output = sales.union(input0).select(
+        lit(dimensions["region"]).alias("region"), (col("price") * lit(int(args["factor"]))).alias("price")
+    ).where(lit(total) == 3)
+    """
+    succeeded(
+        lab.run(node(BatchCompute(code, factor="10")), {"sales": ["s3://data/sales/EU"]}, "--factor", "10")
+    )
+    assert lab.output() == ["region,price", "EU,10", "EU,20", "EU,10", "EU,20"]
+
+
+def halves(sales, args, spark):  # type: ignore[no-untyped-def]
+    """Split prices in two."""
+    return sales.selectExpr("item", "price / 2 AS price")
+
+
+def test_a_function_gets_what_it_names(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "item,price\nx,1\n")
+    succeeded(lab.run(node(BatchCompute(halves)), {"sales": ["s3://data/sales/EU"]}))
+    assert lab.output() == ["item,price", "x,0.5"]
+
+
+def test_sql_reads_inputs_by_alias(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "x|1\ny|5\n")
+    app = node(
+        SparkSQL("SELECT max(price) AS top FROM sales"),
+        header=False,
+        delimiter="|",
+        schema="item string, price int",
+    )
+    succeeded(lab.run(app, {"sales": ["s3://data/sales/EU"]}))
+    assert lab.output() == ["top", "5"]
+
+
+@pytest.mark.parametrize("format", ["PARQUET", "JSON", "ORC"])
+def test_other_formats(lab: Lab, format: str) -> None:
+    app = Application("a")
+    lab.put("data/raw/EU/a.csv", "item,price\nx,3\n")
+    raw = app.s3("raw", "s3://data/raw/{region}", format="CSV")
+    app.create_data("n", inputs=[raw], compute_targets=BatchCompute("output = raw"), dataset_format=format)
+    succeeded(lab.run(app, {"raw": ["s3://data/raw/EU"]}))
+    (lab.root / "rheo-a/internal_data/n/EU").rename(lab.root / "data" / "sales")
+    again = node(BatchCompute("output = sales.selectExpr('price + 1 AS p')"), format=format)
+    succeeded(lab.run(again, {"sales": ["s3://data/sales"]}))
+    assert lab.output() == ["p", "4"]
+
+
+def test_a_window_is_the_union_of_the_partitions_that_are_complete(lab: Lab) -> None:
+    lab.put("data/sales/3/a.csv", "price\n3\n")  # the tip: announced, whatever stands beside it
+    lab.put("data/sales/2/a.csv", "price\n2\n")
+    lab.put("data/sales/2/_SUCCESS", "")
+    lab.put("data/sales/1/a.csv", "price\n1\n")  # still being written
+    paths = [f"s3://data/sales/{n}" for n in (3, 2, 1, 0)]
+    succeeded(lab.run(node("output = sales.orderBy('price')"), {"sales": paths}))
+    assert lab.output() == ["price", "2", "3"]
+
+
+def test_no_partition_at_all_is_an_error(lab: Lab) -> None:
+    lab.put("data/sales/1/_SUCCESS", "")
+    outcome = lab.run(node("output = sales"), {"sales": ["s3://data/sales/2", "s3://data/sales/1"]})
+    assert outcome.state == "FAILED"
+    assert "no partition of 'sales' exists; looked for s3://data/sales/2, s3://data/sales/1" in str(
+        outcome.error
+    )
+
+
+def test_a_rerun_replaces_the_partition_and_its_completion(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "price\n3\n")
+    lab.put("rheo-a/internal_data/n/EU/_SUCCESS", "")
+    lab.put("rheo-a/internal_data/n/EU/part-old.csv", "price\n9\n")
+    succeeded(lab.run(node("output = sales"), {"sales": ["s3://data/sales/EU"]}))
+    assert lab.output() == ["price", "3"]
+
+
+def test_a_failing_code_shows_its_own_file_and_line(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "price\n3\n")
+    app = node(
+        BatchCompute(
+            """
+            x = 1
+            output = sales.select("prise")  # the line that fails
+            """
+        )
+    )
+    outcome = lab.run(app, {"sales": ["s3://data/sales/EU"]})
+    assert outcome.state == "FAILED"
+    line = (
+        HERE.read_text()
+        .splitlines()
+        .index('            output = sales.select("prise")  # the line that fails')
+    )
+    assert f'test_spark_scripts.py", line {line + 1}' in str(outcome.traceback)
+    assert '    output = sales.select("prise")  # the line that fails' in str(outcome.traceback)
+    assert "prise" in str(outcome.error)
+
+
+def test_an_output_that_is_missing_or_no_frame_is_an_error(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "price\n3\n")
+    for code, why in {
+        "x = 1": "assigns no 'output'",
+        "output = 7": "'output' is int, not a Spark DataFrame",
+    }.items():
+        outcome = lab.run(node(code), {"sales": ["s3://data/sales/EU"]})
+        assert outcome.state == "FAILED"
+        assert why in str(outcome.error)
+    assert not (lab.root / "rheo-a/internal_data").exists()
+
+
+def test_a_timer_gives_no_frame(lab: Lab) -> None:
+    app = Application("a")
+    tick = app.add_timer("tick", "rate(1 day)", "region")
+    app.create_data(
+        "n", inputs=[tick], compute_targets=BatchCompute("output = spark.range(1)"), dataset_format="CSV"
+    )
+    succeeded(lab.run(app, {"tick": []}))
+    assert lab.output() == ["id", "0"]
+
+
+def test_a_document_in_s3(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "price\n3\n")
+    text = json.dumps(document({"sales": ["s3://data/sales/EU"]}), indent=1)
+    lab.put("rheo-a/executions/n/EU/1.json", text)
+    succeeded(lab.run(node("output = sales"), {}, "--execution", "s3://rheo-a/executions/n/EU/1.json"))
+    assert lab.output() == ["price", "3"]
+
+
+def test_only_the_first_spark_target_writes(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "price\n3\n")
+    app = node(
+        [BatchCompute("output = sales"), BatchCompute("print(sales.count())"), BatchCompute("output = sales")]
+    )
+    paths = {"sales": ["s3://data/sales/EU"]}
+    succeeded(lab.run(app, paths, task="glue/n_2.py"))
+    assert not (lab.root / "rheo-a/internal_data").exists()
+    outcome = lab.run(app, paths, task="glue/n_3.py")
+    assert "only the first Spark compute of a node writes its output" in str(outcome.error)
