@@ -18,7 +18,7 @@ from rheo_runtime.engine import Engine
 from rheo_runtime.explain import Account
 from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.match import Rejected
-from rheo_runtime.outcome import Outcome
+from rheo_runtime.outcome import Match, Outcome
 from rheo_runtime.pending import Waiting
 from rheodsl import ir, schedule
 from rheodsl.application import Application
@@ -101,6 +101,7 @@ class Simulator:
         self.runs: list[Run] = []
         self.rejected: list[Rejected] = []
         self.unmatched: list[Any] = []
+        self.matches: list[Match] = []  # of the last event
         self.skipped: list[dict[str, Any]] = []
         self.expired: list[Waiting] = []
         self._failing: Counter[str] = Counter()
@@ -185,6 +186,7 @@ class Simulator:
     def _take(self, outcome: Outcome, event: object) -> list[Run]:
         """Keep what an event came to; start its runs, and those that follow from their outputs."""
         first = len(self.runs)
+        self.matches = outcome.matches
         self._note(outcome)
         if outcome.unmatched:
             self.unmatched.append(Unmatched(event, outcome.unmatched))
