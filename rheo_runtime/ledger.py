@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from rheo_runtime.records import CHUNK, Arrivals, Binding, Key, Mark, Output, Partial, Slot, Used, Watch
+from rheo_runtime.records import (
+    CHUNK,
+    Arrivals,
+    Binding,
+    Key,
+    Mark,
+    Output,
+    Partial,
+    Slot,
+    Used,
+    Watch,
+    unsettled,
+)
 from rheo_runtime.values import Partition
 
 REMEMBERED = 2_000  # arrivals of one partition at one input; older ones are forgotten first
@@ -45,7 +57,10 @@ class Ledger(Protocol):
         """Replace ``old`` (None: nothing) by ``new``, and what ``binding`` used; False when ``old`` is gone."""
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
-        """Return the state of all output partitions (of one node); for the sweeper and monitoring."""
+        """Return the state of all output partitions (of one node); for monitoring."""
+
+    def unsettled(self) -> Iterable[Output]:
+        """Return the outputs that the sweeper may have to act on (see `records.unsettled`)."""
 
     def see(self, signal: str, row: Key, position: int) -> None:
         """Record that a partition exists: ``position`` in its ``row`` of neighbours."""
@@ -154,6 +169,9 @@ class MemoryLedger:
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         nodes = list(self._outputs) if node is None else [node]
         return [output for n in nodes for output in self._outputs.get(n, {}).values()]
+
+    def unsettled(self) -> Iterable[Output]:
+        return [output for output in self.outputs() if unsettled(output)]
 
     def see(self, signal: str, row: Key, position: int) -> None:
         key = (signal, row, position // CHUNK)

@@ -166,6 +166,14 @@ class Output(NamedTuple):
     ended: tuple[Execution, ...] = ()
 
 
+def unsettled(output: Output) -> bool:
+    """Say whether the sweeper may have to act: an execution is not claimed yet, or a signal is owed."""
+    active = output.active
+    return (active is not None and active.state in (READY, ANNOUNCED)) or any(
+        not e.signalled for e in output.ended
+    )
+
+
 class Watch(NamedTuple):
     """A complete binding that waits, and the partition whose coming it waits for."""
 

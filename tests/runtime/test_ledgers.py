@@ -1,0 +1,239 @@
+"""One suite for both ledgers: what each method promises, whatever stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rheo_runtime import executions
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.records import READY, Output, Slot, Stored, Used, Watch
+
+T = 1_700_000_000.0
+EXACT = Slot("node", "a", ("aa",), True, 1000)
+LOOSE = Slot("node", "b", ("bb", "cc"), False, 1000)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = T
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(make_ledger: Callable[[Callable[[], float]], Ledger], clock: Clock) -> Ledger:
+    return make_ledger(clock)
+
+
+def partitions(ledger: Ledger, slot: Slot, index: int, *key: object) -> list[tuple[object, ...]]:
+    return sorted(record.partition for record in ledger.find(slot, index, key))  # type: ignore[arg-type]
+
+
+# --- arrivals ----------------------------------------------------------------------------------
+
+
+def test_an_arrival_is_found_under_its_key(ledger: Ledger) -> None:
+    assert ledger.find(EXACT, 0, ("EU", 7)) in ((), [])
+    ledger.arrive(EXACT, (("EU", 7),), ("EU", 7), "e1", T)
+    (record,) = ledger.find(EXACT, 0, ("EU", 7))
+    assert (record.partition, record.n, record.since) == (("EU", 7), 1, T)
+    assert record.times() == {"e1": T}
+    assert not ledger.find(EXACT, 0, ("EU", 8))
+
+
+def test_an_arrival_stands_in_every_index_of_its_slot(ledger: Ledger) -> None:
+    for region, day in (("EU", 7), ("NA", 7), ("EU", 8)):
+        ledger.arrive(LOOSE, ((day,), (region,)), (region, day), f"{region}{day}", T)
+    assert partitions(ledger, LOOSE, 0, 7) == [("EU", 7), ("NA", 7)]
+    assert partitions(ledger, LOOSE, 1, "EU") == [("EU", 7), ("EU", 8)]
+    assert partitions(ledger, LOOSE, 1, "FE") == []
+    assert len(list(ledger.arrivals(LOOSE))) == 3
+
+
+def test_an_event_counts_once(ledger: Ledger) -> None:
+    first = ledger.arrive(EXACT, ((7,),), (7,), "e1", T)
+    again = ledger.arrive(EXACT, ((7,),), (7,), "e1", T + 5)
+    assert (first.n, again.n) == (1, 1)
+    more = ledger.arrive(EXACT, ((7,),), (7,), "e2", T + 9)
+    assert (more.n, more.since, list(more.times())) == (2, T, ["e1", "e2"])
+    assert ledger.find(EXACT, 0, (7,))[0].n == 2
+
+
+def test_inputs_and_nodes_are_apart(ledger: Ledger) -> None:
+    other = Slot("node", "z", ("aa",), True, 1000)
+    ledger.arrive(EXACT, ((7,),), (7,), "e1", T)
+    assert not ledger.find(other, 0, (7,))
+    changed = Slot("node", "a", ("other index",), True, 1000)
+    assert not ledger.find(changed, 0, (7,)), "what was indexed under other links is not misread"
+
+
+def test_a_dimensionless_partition(ledger: Ledger) -> None:
+    ledger.arrive(EXACT, ((),), (), "e1", T)
+    (record,) = ledger.find(EXACT, 0, ())
+    assert record.partition == ()
+
+
+def test_texts_are_those_of_the_last_event(ledger: Ledger) -> None:
+    ledger.arrive(EXACT, (("eu",),), ("eu",), "e1", T, ("EU",))
+    assert ledger.arrive(EXACT, (("eu",),), ("eu",), "e2", T, ("Eu",)).texts == ("Eu",)
+
+
+def test_odd_ids_and_values(ledger: Ledger) -> None:
+    name = "ü/|\"'#:{}" + "x" * 3000
+    ledger.arrive(EXACT, ((name, -(10**18)),), (name, -(10**18)), name, T)
+    again = ledger.arrive(EXACT, ((name, -(10**18)),), (name, -(10**18)), name, T)
+    assert (again.n, again.partition) == (1, (name, -(10**18)))
+    assert ledger.find(EXACT, 0, (name, -(10**18)))[0].n == 1
+
+
+def test_old_arrivals_are_forgotten(ledger: Ledger, clock: Clock) -> None:
+    ledger.arrive(EXACT, ((7,),), (7,), "e1", T)
+    ledger.arrive(EXACT, ((8,),), (8,), "e1", T)
+    clock.time = T + 900
+    ledger.arrive(EXACT, ((7,),), (7,), "e2", T + 900)
+    clock.time = T + 1100
+    ledger.forget(EXACT, T + 1100)
+    (record,) = ledger.find(EXACT, 0, (7,))
+    assert (record.n, list(record.times())) == (2, ["e2"])
+    assert record.unused((T, 1)) == 1
+    assert record.unused((0.0, 0)) == 1, "the first is too old to be used"
+    assert not ledger.find(EXACT, 0, (8,))
+    clock.time = T + 3000
+    ledger.forget(EXACT, T + 3000)
+    assert not ledger.find(EXACT, 0, (7,))
+    assert not list(ledger.arrivals(EXACT))
+
+
+def test_forgetting_leaves_the_other_partitions_of_an_index(ledger: Ledger, clock: Clock) -> None:
+    ledger.arrive(LOOSE, ((7,), ("EU",)), ("EU", 7), "e1", T)
+    clock.time = T + 900
+    ledger.arrive(LOOSE, ((7,), ("NA",)), ("NA", 7), "e1", T + 900)
+    clock.time = T + 1500
+    ledger.forget(LOOSE, T + 1500)
+    assert partitions(ledger, LOOSE, 0, 7) == [("NA", 7)]
+    assert partitions(ledger, LOOSE, 1, "EU") == []
+
+
+# --- outputs -----------------------------------------------------------------------------------
+
+
+def document(generation: int) -> dict[str, object]:
+    return {"id": f"node/7#{generation}", "partition": "7", "generation": generation, "text": "ü"}
+
+
+def fired(output: Output | None, generation: int) -> Output:
+    return executions.fire(output, "node", "7", Stored(document(generation)), ("e1",), T)[0]
+
+
+def test_nothing_is_there_at_first(ledger: Ledger) -> None:
+    assert ledger.output("node", "7", ((7,),)) == (None, None)
+    assert list(ledger.outputs()) == []
+
+
+def test_an_output_reads_back_as_it_was_saved(ledger: Ledger) -> None:
+    binding, used = ((7,), ("EU", 8)), Used(1, ((T, 1), (T + 0.25, 3)))
+    assert ledger.save(None, fired(None, 1), binding, used)
+    output, found = ledger.output("node", "7", binding)
+    assert found == used
+    assert output is not None and output.active is not None
+    assert (output.node, output.partition, output.version, output.generation) == ("node", "7", 1, 1)
+    assert (output.active.state, output.active.document, output.active.events) == (
+        READY,
+        document(1),
+        ("e1",),
+    )
+    assert ledger.output("node", "7", ((8,), ("EU", 8)))[1] is None
+    assert ledger.output("other", "7", binding) == (None, None)
+
+
+def test_only_one_of_two_writers_wins(ledger: Ledger) -> None:
+    assert ledger.save(None, fired(None, 1))
+    assert not ledger.save(None, fired(None, 1))
+    one, _ = ledger.output("node", "7", None)
+    two, _ = ledger.output("node", "7", None)
+    assert ledger.save(one, fired(one, 2), ((7,),), Used(1, ((T, 1),)))
+    assert not ledger.save(two, fired(two, 2), ((7,),), Used(9, ((T, 9),)))
+    output, used = ledger.output("node", "7", ((7,),))
+    assert output is not None and output.version == 2 and used == Used(1, ((T, 1),))
+
+
+def test_an_output_remembers_what_many_bindings_used(ledger: Ledger) -> None:
+    output: Output | None = None
+    for n in range(50):
+        new = fired(output, n + 1)
+        assert ledger.save(output, new, ((n,),), Used(1, ((T, n),)))
+        output, _ = ledger.output("node", "7", None)
+    for n in (0, 20, 49):
+        assert ledger.output("node", "7", ((n,),))[1] == Used(1, ((T, n),))
+    output, _ = ledger.output("node", "7", ((3,),))
+    assert ledger.save(output, fired(output, 51), ((3,),), Used(2, ((T, 99),)))
+    for n in range(100, 150):
+        output, _ = ledger.output("node", "7", None)
+        assert ledger.save(output, fired(output, n), ((n,),), Used(1, ((T, n),)))
+    assert ledger.output("node", "7", ((3,),))[1] == Used(2, ((T, 99),)), "the newer one"
+
+
+def test_outputs_lists_those_of_a_node(ledger: Ledger) -> None:
+    for node, partition in (("a", "1"), ("a", "2"), ("ab", "1")):
+        ledger.save(None, Output(node, partition, 1, 0))
+    assert sorted(o.partition for o in ledger.outputs("a")) == ["1", "2"]
+    assert len(list(ledger.outputs())) == 3
+    assert list(ledger.unsettled()) == []
+
+
+def test_what_the_sweeper_is_shown(ledger: Ledger) -> None:
+    ledger.save(None, fired(None, 1))
+    assert [o.partition for o in ledger.unsettled()] == ["7"]
+    executions.claim(ledger, "node", "7", "node/7#1", "run", T)
+    assert list(ledger.unsettled()) == []
+    executions.succeed(ledger, "node", "7", "node/7#1", "run", T)
+    assert [o.partition for o in ledger.unsettled()] == ["7"], "a signal is owed"
+    executions.signalled(ledger, "node", "7", "node/7#1")
+    assert list(ledger.unsettled()) == []
+
+
+# --- existence ---------------------------------------------------------------------------------
+
+
+def test_existence_is_bits_along_a_row(ledger: Ledger) -> None:
+    for position in (-1, 0, 63, 64, 200):
+        ledger.see("s", ("EU",), position)
+        ledger.see("s", ("EU",), position)
+    assert ledger.seen("s", ("EU",), 0, 63) == 1 | 1 << 63
+    assert ledger.seen("s", ("EU",), 10, 70) == 1 | 1 << 63 | 1 << 64
+    # Bits count from the start of the first chunk, which is -64 here.
+    assert ledger.seen("s", ("EU",), -1, 0) == 1 << 63 | 1 << 64 | 1 << 127
+    assert ledger.seen("s", ("EU",), 130, 250) == 1 << 200 - 128
+    assert ledger.seen("s", ("NA",), 0, 63) == 0
+    assert ledger.seen("t", ("EU",), 0, 63) == 0
+
+
+# --- watches and lapses ------------------------------------------------------------------------
+
+
+def test_watches_are_found_by_what_they_wait_for(ledger: Ledger) -> None:
+    one = Watch("s", ("EU", 7), "node", (("EU", 8), (1,)), T)
+    two = Watch("s", ("EU", 7), "other", (("EU", 9),), T)
+    elsewhere = Watch("s", ("EU", 8), "node", (("EU", 8), (1,)), T)
+    for watch in (one, two, elsewhere, one._replace(since=T + 5)):
+        ledger.watch(watch)
+    assert sorted(ledger.watchers("s", ("EU", 7))) == [one, two], "the first time stays"
+    assert len(list(ledger.watches())) == 3
+    ledger.unwatch(one)
+    ledger.unwatch(one)
+    assert list(ledger.watchers("s", ("EU", 7))) == [two]
+
+
+def test_lapses_are_found_by_combination(ledger: Ledger) -> None:
+    ledger.lapse("node", ((7,), None), ((T, 2), (-1.0, 0)))
+    asked = [((7,), None), (None, (1,)), ((7,), (1,))]
+    assert list(ledger.lapses("node", asked)) == [((T, 2), (-1.0, 0))]  # type: ignore[arg-type]
+    assert list(ledger.lapses("other", asked)) == []  # type: ignore[arg-type]
