@@ -54,8 +54,14 @@ class Node:
     retrigger: str = "all"
 
 
-def executions(node: Node, trace: Sequence[Event]) -> Counter[Partition]:
-    """Count the executions for each output partition after all of ``trace``."""
+Stored = frozenset[tuple[str, Partition]]
+
+
+def executions(node: Node, trace: Sequence[Event], stored: Stored = frozenset()) -> Counter[Partition]:
+    """Count the executions for each output partition after all of ``trace``.
+
+    ``stored`` are partitions of signals that exist in storage without an event.
+    """
     triggers = [input for input in node.inputs if input.follows is None]
     references = [input for input in node.inputs if input.follows is not None]
     # The arrivals of an input: for each partition, the distinct ids that named it.
@@ -70,7 +76,7 @@ def executions(node: Node, trace: Sequence[Event]) -> Counter[Partition]:
             tips |= {input.name: input.follows(tips) for input in references if input.follows}
         except KeyError:  # a value that a map lacks is equal to nothing
             continue
-        if all(_ready(input, tips[input.name], trace) for input in node.inputs):
+        if all(_ready(input, tips[input.name], trace, stored) for input in node.inputs):
             counts = [len(arrived[tip]) for arrived, tip in zip(arrivals, binding, strict=True)]
             # "all": each firing uses up one arrival of every input. "any": the first firing uses one of
             # every input, and every arrival beyond those fires once.
@@ -87,8 +93,11 @@ def _ids(trace: Sequence[Event], input: Input, partition: Partition) -> set[str]
     return {event.id for event in trace if _passes(input, event) and event.partition == partition}
 
 
-def _ready(input: Input, tip: Partition, trace: Sequence[Event]) -> bool:
+def _ready(input: Input, tip: Partition, trace: Sequence[Event], stored: Stored) -> bool:
     existing = {event.partition for event in trace if _passes(input, event)}
+    existing |= {
+        partition for signal, partition in stored if signal == input.signal and input.accepts(partition)
+    }
     wanted = [partition in existing for partition in input.window(tip)]
     if input.range_check:
         return all(wanted)

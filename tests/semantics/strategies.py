@@ -65,6 +65,10 @@ def windowed(draw: st.DrawFn, signal: Signal) -> Window | None:
 def nodes(draw: st.DrawFn, id: str, pool: tuple[Signal, ...], *, same_names: bool) -> Node:
     """A node over some signals of the pool: a tree of links on each axis, references that follow."""
     chosen = draw(st.lists(st.sampled_from(pool), min_size=2, max_size=4, unique_by=lambda s: s.id))
+    # Perhaps one signal is an input twice; then the two are linked on every dimension, for they share names.
+    twin = len(chosen) if len(chosen) < 4 and draw(st.integers(0, 3)) == 0 else None
+    if twin is not None:
+        chosen.append(chosen[0])
     triggers: list[Input] = []
     references: list[Input] = []
     links: list[Link] = []
@@ -72,7 +76,8 @@ def nodes(draw: st.DrawFn, id: str, pool: tuple[Signal, ...], *, same_names: boo
         window = draw(windowed(signal))
         modes = ["plain", "plain", "range_check"] + (["nearest"] if window else [])
         mode = draw(st.sampled_from(modes))
-        sources = _sources(signal, triggers)
+        partners = triggers[:1] if i == twin and not same_names else triggers
+        sources = _sources(signal, partners)
         reference = i > 0 and sources is not None and draw(st.booleans())
         input = Input(f"i{i}", signal, reference, (), window, mode)
         if reference and sources is not None:
@@ -82,7 +87,7 @@ def nodes(draw: st.DrawFn, id: str, pool: tuple[Signal, ...], *, same_names: boo
                 links += [draw(_links(input, parent, axis, same_names)) for parent in chosen_parents]
             references.append(input)
         else:
-            links += draw(_trigger_links(input, triggers, same_names))
+            links += draw(_trigger_links(input, partners, same_names, always=i == twin))
             triggers.append(input)
     triggers, links = draw(_with_a_value(triggers, links))
     return Node(
@@ -129,7 +134,9 @@ def _links(draw: st.DrawFn, left: Input, right: Input, axis: str, same_names: bo
 
 
 @st.composite
-def _trigger_links(draw: st.DrawFn, input: Input, triggers: list[Input], same_names: bool) -> list[Link]:
+def _trigger_links(
+    draw: st.DrawFn, input: Input, triggers: list[Input], same_names: bool, *, always: bool
+) -> list[Link]:
     links = []
     for axis in ("region", "time"):
         at = input.signal.at(axis)
@@ -143,7 +150,7 @@ def _trigger_links(draw: st.DrawFn, input: Input, triggers: list[Input], same_na
         ]
         if same_names:
             links += [draw(_links(input, partner, axis, True)) for partner in partners]
-        elif partners and draw(st.integers(0, 4)):  # one pair in five shares no link
+        elif partners and (always or draw(st.integers(0, 4))):  # one pair in five shares no link
             links.append(draw(_links(input, draw(st.sampled_from(partners)), axis, False)))
     return links
 

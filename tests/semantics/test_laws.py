@@ -40,7 +40,12 @@ class Replay:
         self.ran: dict[str, dict[tuple[str, ...], int]] = {node.id: {} for node in graph.nodes}
 
     def send(self, delivery: Event) -> list[Any]:
-        runs = list(self.sim.send(send(self.signals, self.graph, delivery), event_id=delivery.id))
+        return self._note(self.sim.send(send(self.signals, self.graph, delivery), event_id=delivery.id))
+
+    def check(self) -> list[Any]:
+        return self._note(self.sim.tick())
+
+    def _note(self, runs: list[Any]) -> list[Any]:
         for run in runs:
             fired = self.ran[run.node]
             assert run.generation > fired.get(texts(run.output), 0)
@@ -119,6 +124,31 @@ def spelled(input: Any, partition: tuple[Any, ...]) -> tuple[str, ...]:
 
 def path(input: Any, partition: tuple[Any, ...]) -> str:
     return "/".join([f"s3://lake/{input.signal.id}", *spelled(input, partition)])
+
+
+@law()
+@given(graphs_and_traces, st.data())
+def test_what_is_found_in_storage_counts_at_the_next_check(
+    given_: tuple[Graph, list[Event]], data: st.DataObject
+) -> None:
+    graph, trace = given_
+    # Every third delivery or so is no event: its partition appears in storage, and a later check finds it.
+    quiet = data.draw(
+        st.lists(st.sampled_from([True, False, False]), min_size=len(trace), max_size=len(trace))
+    )
+    replay = Replay(graph)
+    for delivery, silently in zip(trace, quiet, strict=True):
+        if silently:
+            replay.sim.exists(send(replay.signals, graph, delivery))
+        else:
+            replay.send(delivery)
+        if data.draw(st.booleans()):
+            replay.check()
+    replay.check()
+    events = [delivery for delivery, silently in zip(trace, quiet, strict=True) if not silently]
+    stored = frozenset((e.signal, e.partition) for e, silently in zip(trace, quiet, strict=True) if silently)
+    for node in graph.nodes:
+        assert replay.ran[node.id] == executions(plainly(node), events, stored), node.id
 
 
 @law()
