@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 
-from rheo_runtime.values import DATETIME, STRING, BadValue, Kind, cast, render
+from rheo_runtime.values import DATETIME, LONG, STRING, BadValue, Kind, cast, render
 from rheo_runtime.wire import Branch, Rule, Window
 from rheodsl.errors import FilterError, ValueCastError
 
@@ -50,7 +50,7 @@ def _nothing_left(
         )
     if wanted.value is not None:
         rules = [branch[position] for branch in branches]
-        allowed = sorted({render(r.value, r.kind) for r in rules if r.value is not None})
+        allowed = {render(r.value, r.kind): None for r in rules if r.value is not None}
         return FilterError(
             f"{shown} cannot be {index!r}: it lies outside the filter ({', '.join(allowed)})",
             hint="use a value that the signal's dimension_filter lets pass",
@@ -60,7 +60,8 @@ def _nothing_left(
 
 def _example(kind: Kind) -> str:
     if kind.type == DATETIME:
-        return f"a date such as {render(cast(datetime(2020, 3, 18), kind), kind)!r}"
+        value = cast(datetime(2020, 3, 18), kind) if kind.min is None else kind.min
+        return f"a date such as {render(value, kind)!r}"
     return "a text" if kind.type == STRING else "a whole number"
 
 
@@ -119,8 +120,8 @@ def _intersect(old: Rule, new: Rule) -> Rule:
 
 def _common_window(a: Window, b: Window) -> Window:
     common = set(a.offsets()) & set(b.offsets())
-    # A single value, [-1:], has no direction.
-    if a.count * b.count < 0 and 1 not in (a.count, b.count):
+    # A single value, [-1:] or [:-1], has no direction.
+    if a.count * b.count < 0 and 1 not in (abs(a.count), abs(b.count)):
         raise _Empty(f"{show_window(a)} and {show_window(b)} go in opposite directions")
     if not common:
         raise _Empty(f"{show_window(a)} and {show_window(b)} have no partition in common")
@@ -143,10 +144,15 @@ def show_filter(branches: tuple[Branch, ...]) -> str:
     """Return a filter as indexes; trailing ``['*']`` left out."""
     shown = []
     for rules in zip(*branches, strict=True):
-        values = list(dict.fromkeys(render(r.value, r.kind) for r in rules if r.value is not None))
-        text = f"['{'|'.join(values)}']" if values else ""
+        values = dict.fromkeys(_show_value(r) for r in rules if r.value is not None)
+        text = f"[{'|'.join(values)}]" if values else ""
         windows = {show_window(r.window) for r in rules if r.window is not None}
         shown.append((text + "".join(sorted(windows))) or "['*']")
     while shown and shown[-1] == "['*']":
         shown.pop()
     return "".join(shown)
+
+
+def _show_value(rule: Rule) -> str:
+    assert rule.value is not None
+    return str(rule.value) if rule.kind.type == LONG else repr(render(rule.value, rule.kind))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from rheo_runtime import expr as x
 from rheo_runtime.values import Kind, Partition, render
 from rheo_runtime.wire import Branch
 from rheodsl import ir
-from rheodsl.errors import FilterError, SpecError, UnknownNameError, here
+from rheodsl.errors import FilterError, SpecError, TruthError, UnknownNameError, here
 from rheodsl.expressions import DimensionExpr
 from rheodsl.filters import narrow, show_filter
 
@@ -116,6 +116,13 @@ class View:
             )
         return self._copy(branches=branches, depth=self._depth + 1)
 
+    # Python would otherwise try s[0], s[1], ... for ever.
+    def __iter__(self) -> NoReturn:
+        raise TruthError(f"{self!r} cannot be iterated", hint="a list of inputs is written [orders, ships]")
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise TruthError(f"'in' says nothing about {self!r}", hint="choose partitions by index: orders[1]")
+
     def _has_window(self, position: int) -> bool:
         return any(branch[position].window is not None for branch in self._branches)
 
@@ -150,7 +157,9 @@ class View:
         """Return the view so that every partition of its window must exist before the node runs."""
         if enabled and self._mode == NEAREST:
             raise _both_modes(self)
-        return self._copy(mode=RANGE_CHECK if enabled else "")
+        if not enabled:
+            return self._copy(mode="") if self._mode == RANGE_CHECK else self
+        return self._copy(mode=RANGE_CHECK)
 
     def check_range(self: V) -> V:
         """Return the view with the window checked, as `range_check`."""
@@ -207,9 +216,9 @@ class View:
         branch = self._branches[0]
         open_ = [dim for dim, rule in zip(self._signal.dims, branch, strict=True) if rule.value is None]
         if open_ or len(self._branches) > 1:
-            names = ", ".join(open_) or ", ".join(self._signal.dims)
+            names = open_ or self._signal.dims
             raise FilterError(
-                f"{self!r} names no single partition: {names} is open",
+                f"{self!r} names no single partition: {', '.join(names)} {'is' if len(names) == 1 else 'are'} open",
                 hint="index every dimension by a value",
             )
         return tuple(rule.value for rule in branch if rule.value is not None)
@@ -250,8 +259,9 @@ class SignalNode(View):
 
 
 def _attributes(kind: Kind) -> dict[str, Any]:
-    names = ("type", "format", "granularity", "timezone", "digits", "insensitive", "min")
-    return {n: value for n in names if (value := getattr(kind, n)) not in (None, False)}
+    names = ("type", "format", "granularity", "timezone", "digits", "insensitive")
+    found = {n: value for n in names if (value := getattr(kind, n)) not in (None, False)}
+    return found if kind.min is None else {**found, "min": render(kind.min, kind)}
 
 
 def _dimensions(dims: tuple[str, ...]) -> str:
