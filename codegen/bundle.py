@@ -12,6 +12,7 @@ from codegen.dag import dag_file
 from codegen.dialects import dialect
 from codegen.glue_script import glue_script
 from codegen.inlined import inlined_module
+from codegen.routes import app_bucket as resource_name
 
 STACK_VERSION = 1
 # Airflow must not look for DAGs in these.
@@ -43,48 +44,48 @@ def files(plan: p.Plan, others: Mapping[str, str] | None = None) -> dict[str, st
 def stack(plan: p.Plan) -> dict[str, Any]:
     """Return what must exist around the DAGs, for a platform to create.
 
-    ``glue_jobs`` name their script relative to the application's folder; ``arguments`` are job
-    defaults. ``timers`` are schedules that someone must fire: the others are in the DAGs.
+    ``buckets`` are those whose objects announce partitions. ``schedules`` must be fired by somebody: the
+    other timers are in the DAGs. A job's ``script`` is relative to the application's folder, its
+    ``arguments`` are defaults, ``timeout`` is in minutes.
     """
+    name = resource_name(plan.app)
+    jobs = [(dag, task) for dag in plan.dags for task in dag.tasks if isinstance(task, p.SparkTask)]
     return {
         "version": STACK_VERSION,
         "app": plan.app,
         "dialect": plan.dialect,
         "bucket": plan.bucket,
-        "table": plan.table,
-        "source_buckets": list(plan.buckets),
-        "timers": [{"id": t.id, "schedule": t.schedule} for t in plan.timers],
-        "dags": [_dag(dag) for dag in plan.dags],
-        "glue_jobs": [
-            _job(dag, task) for dag in plan.dags for task in dag.tasks if isinstance(task, p.SparkTask)
-        ],
+        "table": name,
+        "queue": name,
+        "buckets": list(plan.buckets),
+        "dags": [dag.dag_id for dag in plan.dags],
+        "schedules": [{"id": t.id, "expression": t.schedule} for t in plan.timers],
+        "glue_jobs": [_job(dag, task) for dag, task in jobs],
     }
-
-
-def _dag(dag: p.DagPlan) -> dict[str, Any]:
-    asset = dag.schedule.asset if isinstance(dag.schedule, p.OnEvents) else None
-    return {"node": dag.node, "dag_id": dag.dag_id, "file": dag.file, "asset": asset}
 
 
 def _job(dag: p.DagPlan, task: p.SparkTask) -> dict[str, Any]:
     given = dict(task.parameters)
     job: dict[str, Any] = {
         "name": task.job,
-        "node": dag.node,
         "script": task.script,
         "glue_version": given.pop("GlueVersion", "5.0"),
-        "max_concurrent_runs": dag.max_active_runs,
-        "parameters": given,
+        "timeout": given.pop("Timeout", 480),
+        "concurrent": dag.max_active_runs,
         "arguments": {"--enable-glue-datacatalog": "true"},
-        "permissions": [{"resources": list(r), "actions": list(a)} for r, a in task.permissions],
         "reads": sorted({i.location for i in dag.inputs if i.location is not None}),
         "writes": [dag.location],
     }
+    if "MaxCapacity" not in given:
+        # Glue wants a capacity, or both worker type and number.
+        job["worker_type"] = given.pop("WorkerType", "G.1X")
+        job["workers"] = given.pop("NumberOfWorkers", 2)
+    if given:
+        job["parameters"] = given
     if task.libraries:
         job["arguments"]["--extra-jars"] = ",".join(task.libraries)
-    if "MaxCapacity" not in given:
-        # Glue wants both or neither of worker type and number.
-        job["parameters"] = {"WorkerType": "G.1X", "NumberOfWorkers": 2, **given}
+    if task.permissions:
+        job["permissions"] = [{"resources": list(r), "actions": list(a)} for r, a in task.permissions]
     return job
 
 

@@ -183,14 +183,12 @@ class Timer:
 class Plan:
     """An application: its DAGs, sorted by node, and what must exist around them.
 
-    ``bucket`` is the application's own, ``table`` its ledger; ``buckets`` are those whose objects
-    announce partitions.
+    ``bucket`` is the application's own; ``buckets`` are those whose objects announce partitions.
     """
 
     app: str
     dialect: str
     bucket: str
-    table: str
     dags: tuple[DagPlan, ...]
     buckets: tuple[str, ...]
     timers: tuple[Timer, ...]

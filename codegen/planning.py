@@ -41,7 +41,6 @@ def build_plan(graph: ir.Graph, *, dialect_name: str = "mwaa-3.3", bucket: str |
         app=graph.app,
         dialect=dialect(dialect_name).name,
         bucket=bucket,
-        table=app_bucket(graph.app),
         dags=dags,
         buckets=tuple(sorted({b for signal in graph.signals for b in _event_buckets(signal)})),
         timers=_joined_timers(graph, dags),

@@ -67,7 +67,7 @@ def run_id(document: Document) -> str:
     """
     partition = document["partition"]
     plain = re.sub(r"[^A-Za-z0-9_.:+-]", "~", partition)
-    if plain != partition.replace("/", "~") or len(plain) > 200:
+    if plain != partition.replace("/", "~") or "~" in partition or len(plain) > 200:
         # Not injective any more: the digest makes it so.
         plain = f"{plain[:180]}~{_digest(partition)}"
     return f"rheo~{plain}~{document['generation']}"

@@ -6,7 +6,7 @@ Runs for each output partition whose orders arrived.
 
 | input | is | data |
 |---|---|---|
-| orders | `orders['1']` | `s3://shop/orders` (PARQUET) |
+| orders | `orders[1]` | `s3://shop/orders` (PARQUET) |
 
 Output: `s3://rheo-shop/internal_data/react/{region}/{day}` (PARQUET)
 
@@ -21,7 +21,7 @@ from rheo_runtime.tasks import ClaimOperator, PublishOperator, PythonComputeOper
 
 with DAG(
     dag_id="shop__react",
-    description="orders['1'] -> react",
+    description="orders[1] -> react",
     doc_md=__doc__,
     schedule=None,
     catchup=False,

@@ -6,7 +6,7 @@ Runs for each output partition whose orders arrived.
 
 | input | is | data |
 |---|---|---|
-| orders | `orders['1']` | `s3://shop/orders` (PARQUET) |
+| orders | `orders[1]` | `s3://shop/orders` (PARQUET) |
 
 Output: `s3://rheo-shop/internal_data/react/{region}/{day}` (PARQUET)
 
@@ -22,7 +22,7 @@ READY = Asset("rheo://shop/react")
 
 with DAG(
     dag_id="shop__react",
-    description="orders['1'] -> react",
+    description="orders[1] -> react",
     doc_md=__doc__,
     schedule=PartitionedAssetTimetable(assets=READY),
     catchup=False,
