@@ -13,7 +13,7 @@ from rheo_runtime.match import Rejected
 from rheo_runtime.outcome import Outcome
 from rheo_runtime.pending import lapses_of
 from rheo_runtime.program import Node, Program
-from rheo_runtime.records import CHUNK, Binding, Recs, Watch
+from rheo_runtime.records import CHUNK, READY, Binding, Recs, Watch
 from rheo_runtime.texts import joined
 from rheo_runtime.usage import after_firing, due, free
 from rheo_runtime.values import BadValue, Partition
@@ -65,6 +65,8 @@ class Bindings:
             left = free(recs, used, lapses_of(ledger, node, binding) if node.expires else ())
             count = due(join.all, left, used)
             if not count:
+                if output is not None and output.active is not None and output.active.state == READY:
+                    outcome.remind(output.active)
                 return False
             chosen = self._ready(outcome, node, binding) if node.checks else ()
             if chosen is None:

@@ -30,7 +30,7 @@ class Match(NamedTuple):
 class Outcome:
     """What came of one event: see the module `rheo_runtime.engine`."""
 
-    __slots__ = ("_fired", "_held", "_skipped", "expired", "matches", "rejected", "unmatched")
+    __slots__ = ("_fired", "_held", "_overdue", "_skipped", "expired", "matches", "rejected", "unmatched")
 
     def __init__(self) -> None:
         self.matches: list[Match] = []
@@ -40,6 +40,7 @@ class Outcome:
         self._fired: list[Execution] = []
         self._held: list[Execution] = []
         self._skipped: list[Execution] = []
+        self._overdue: list[Execution] = []
 
     def add(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
         """Take an execution in, and the held one that it replaced, if any."""
@@ -62,6 +63,18 @@ class Outcome:
     def skipped(self) -> list[Document]:
         """Documents of held executions that a later one replaced."""
         return [execution.document for execution in self._skipped]
+
+    @property
+    def overdue(self) -> list[Document]:
+        """Documents of executions that fired earlier and that nobody was told of yet.
+
+        They are there when an event comes again after a crash; to tell Airflow twice does no harm.
+        """
+        return [execution.document for execution in self._overdue]
+
+    def remind(self, execution: Execution) -> None:
+        """Take in an execution that fired earlier and is READY still."""
+        self._overdue.append(execution)
 
     def __repr__(self) -> str:
         return (

@@ -1,0 +1,216 @@
+"""SQS batch -> executions announced to Airflow: the Lambda function.
+
+A message is one AWS event. It is done when its effect is in the ledger; what could not be announced is
+announced by a redelivery or by the sweep. Messages never affect one another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rheo_runtime import executions
+from rheo_runtime.emit import send_signal
+from rheo_runtime.engine import Engine
+from rheo_runtime.events import BadEvent, parse
+from rheo_runtime.outcome import Outcome
+from rheo_runtime.records import Document
+from rheo_runtime.sweep import Patience, sweep
+from rheo_runtime.trigger import Announcer, Refused, Unavailable
+from rheo_runtime.wire import RouteTable
+
+RESERVE_MS = 3_000  # what one message may take: with less left, the rest of a batch is left to the queue
+ANNOUNCE_BY_QUEUE = 3  # deliveries of a message that wait for a busy Airflow; then the sweep takes over
+MAX_BODY = 1_048_576
+
+Log = Callable[..., None]
+
+
+def log(what: str, /, **fields: Any) -> None:
+    """Write one line of JSON to standard output."""
+    print(json.dumps({"rheo": what, **fields}, ensure_ascii=False, default=str), flush=True)
+
+
+class Poison(ValueError):
+    """A message that no delivery will make good; the text says why."""
+
+
+@dataclass
+class Listener:
+    """Everything that the function works with; ``dead_letters`` sends a poison message away, with a reason.
+
+    Without ``dead_letters`` a poison message is left to the queue, which gives it up by itself.
+    """
+
+    engine: Engine
+    announce: Callable[[Document], None]
+    emit: Callable[[Document], None]
+    dead_letters: Callable[[str, str], None] | None = None
+    patience: Patience = Patience()
+    log: Log = log
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def handle(self, event: dict[str, Any], remaining_ms: Callable[[], float]) -> dict[str, Any]:
+        """Take one invocation: a batch of SQS messages, or a sweep."""
+        if "Records" not in event:
+            self._body(json.dumps(event), 1)
+            return {"batchItemFailures": []}
+        failures = []
+        for record in event["Records"]:
+            if remaining_ms() < RESERVE_MS or not self._record(record):
+                failures.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failures}
+
+    def _record(self, record: dict[str, Any]) -> bool:
+        body = record.get("body", "")
+        try:
+            self._body(body, int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)))
+        except Poison as fault:
+            self._count("poison")
+            self.log("poison", message=record["messageId"], reason=str(fault), body=body[:512])
+            if self.dead_letters is None:
+                return False
+            self.dead_letters(body, str(fault))
+        except Exception as fault:  # noqa: BLE001 - one message's fault costs that message a retry, no more
+            self._count("failed")
+            self.log("failed", message=record["messageId"], fault=f"{type(fault).__name__}: {fault}")
+            return False
+        return True
+
+    def _body(self, body: str, delivery: int) -> None:
+        if len(body) > MAX_BODY:
+            raise Poison(f"a message of {len(body):,} characters")
+        try:
+            raw = json.loads(body)
+        except (json.JSONDecodeError, RecursionError) as fault:
+            raise Poison(f"no JSON: {fault}") from None
+        if isinstance(raw, dict) and (raw.get("source"), raw.get("detail-type")) == ("rheo", "rheo.sweep"):
+            self._outcome(sweep(self.engine, self._announce, self.emit, self.log, self.patience))
+            return
+        try:
+            events = parse(raw)
+        except BadEvent as fault:
+            raise Poison(str(fault)) from None
+        self._count("events", len(events))
+        busy = False
+        for event in events:
+            outcome = self.engine.on_event(event)
+            self._outcome(outcome)
+            for document in (*outcome.fired, *outcome.overdue):
+                busy |= not self._announced(document)
+        if busy and delivery < ANNOUNCE_BY_QUEUE:
+            raise Unavailable("Airflow is busy or down")
+
+    def _announced(self, document: Document) -> bool:
+        try:
+            self._announce(document)
+        except Unavailable as fault:
+            self._count("unavailable")
+            self.log("not announced yet", execution=document["id"], reason=str(fault))
+            return False
+        except Refused as fault:
+            self._count("refused")
+            self.log("refused", execution=document["id"], reason=str(fault))
+        return True
+
+    def _announce(self, document: Document) -> None:
+        self.announce(document)
+        where = (document["node"], document["partition"], document["id"])
+        executions.announced(self.engine.ledger, *where, self.engine.now())
+        self._count("announced")
+        self.log("announced", execution=document["id"])
+
+    def _outcome(self, outcome: Outcome) -> None:
+        for name in ("matches", "rejected", "fired", "held", "skipped", "expired"):
+            self._count(name, len(getattr(outcome, name)))
+        for match in outcome.matches:
+            self.log("matched", signal=match.signal, partition=match.texts, event=match.event_id)
+        for rejected in outcome.rejected:
+            self.log("rejected", **rejected._asdict())
+        for name in ("fired", "held", "skipped"):
+            for document in getattr(outcome, name):
+                self.log(name, execution=document["id"])
+        for waiting in outcome.expired:
+            self.log("expired", **waiting._asdict())
+        if outcome.unmatched:
+            self._count("unmatched")
+
+    def _count(self, name: str, by: int = 1) -> None:
+        if by:
+            self.counts[name] = self.counts.get(name, 0) + by
+
+
+_listener: Listener | None = None
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Entry point of the Lambda function; what it works with is made once, when it starts."""
+    global _listener
+    if _listener is None:
+        _listener = from_environment()
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return _listener.handle(event, remaining or (lambda: float("inf")))
+
+
+def from_environment(environ: dict[str, str] | None = None) -> Listener:
+    """Make a listener from the function's settings.
+
+    ``RHEO_TABLE``, the ledger's table; ``RHEO_MWAA_ENVIRONMENT``; ``RHEO_ROUTES``, the route table's file
+    or S3 address (``routes.json`` beside the package when left out); ``RHEO_EVENT_BUS``;
+    ``RHEO_DEAD_LETTERS``, the address of the queue for poison messages; ``RHEO_PATIENCE``, the seconds
+    of `Patience`, joined by commas.
+    """
+    import boto3
+    from botocore.config import Config
+
+    from rheo_runtime.dynamo import DynamoLedger
+    from rheo_runtime.storage import AwsStorage
+
+    env = dict(os.environ) if environ is None else environ
+    patience = (
+        Patience(*map(float, env["RHEO_PATIENCE"].split(","))) if "RHEO_PATIENCE" in env else Patience()
+    )
+    # MWAA ends a call after 10 s; a second try belongs to the queue.
+    patient = Config(connect_timeout=2, read_timeout=12, retries={"max_attempts": 0})
+    table = RouteTable.loads(_read(env.get("RHEO_ROUTES", "")))
+    engine = Engine(table, DynamoLedger(env["RHEO_TABLE"]), time.time, AwsStorage())
+    announcer = Announcer(boto3.client("mwaa", config=patient), env["RHEO_MWAA_ENVIRONMENT"])
+    bus = env.get("RHEO_EVENT_BUS", "default")
+    return Listener(
+        engine,
+        announcer.announce,
+        emit=lambda document: send_signal(document, boto3.client("events"), bus),
+        dead_letters=_dead_letters(env.get("RHEO_DEAD_LETTERS", "")),
+        patience=patience,
+    )
+
+
+def _read(address: str) -> str:
+    if address.startswith("s3://"):
+        import boto3
+
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        return boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    path = Path(address) if address else Path(__file__).parent.parent / "routes.json"
+    return path.read_text("utf-8")
+
+
+def _dead_letters(queue: str) -> Callable[[str, str], None] | None:
+    if not queue:
+        return None
+
+    def send(body: str, reason: str) -> None:
+        import boto3
+
+        boto3.client("sqs").send_message(
+            QueueUrl=queue,
+            MessageBody=body[:262_144] or "(empty)",
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason[:256]}},
+        )
+
+    return send
