@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -358,6 +358,31 @@ def test_output_dimensions_are_computed(app: Application) -> None:
     )
     runs = Simulator(app).send(days["2020-03-18"])
     assert runs[0].output == {"region": 1, "month": "2020-03"}
+
+
+@pytest.mark.parametrize("value", ["2020-03-01", datetime(2020, 3, 1)])
+def test_an_output_literal_is_cast(app: Application, value: Any) -> None:
+    word = text(app, "word", "label")
+    app.create_data(
+        "node",
+        inputs=[word],
+        output_dimension_spec={"since": {"type": DimensionType.DATETIME, "format": "%Y-%m-%d"}},
+        output_dim_links=[output.since == value],
+    )
+    assert Simulator(app).send(word["x"])[0].output == {"since": "2020-03-01"}
+
+
+def test_an_output_dimension_may_join_several_inputs(app: Application) -> None:
+    one, two = numbered(app, "one", "m"), numbered(app, "two", "k")
+    app.create_data(
+        "node",
+        inputs=[one, two],
+        output_dimension_spec={"k": {"type": DimensionType.LONG, "m": {"type": DimensionType.LONG}}},
+        output_dim_links=[output.k == two.k + 10, output.m == one.m],
+    )
+    sim = Simulator(app)
+    sim.send(one[1])
+    assert sim.send(two[2])[0].output == {"k": 12, "m": 1}
 
 
 def test_output_texts_are_in_the_format_of_the_output(app: Application) -> None:

@@ -193,6 +193,17 @@ def test_the_other_dimensions_of_a_window_stay_at_the_tip(app: Application) -> N
     assert runs[0].inputs["orders"].tip == {"region_id": 4, "day": "2020-03-01"}
 
 
+def test_two_windows_read_every_combination_tip_first(app: Application) -> None:
+    orders = regional(app)
+    app.create_data("probe", inputs=[orders[:-2][:2]])
+    runs = Simulator(app).send(orders[5]["2020-02-29"])
+    paths = runs[0].inputs["orders"].paths
+    assert paths[0] == "s3://lake/orders/5/2020-02-29"
+    assert sorted(paths) == [
+        f"s3://lake/orders/{region}/{day}" for region in (4, 5) for day in ("2020-02-29", "2020-03-01")
+    ]
+
+
 # ── errors ────────────────────────────────────────────────────────────────────────────────────────────
 
 

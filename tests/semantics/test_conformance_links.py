@@ -59,6 +59,32 @@ def test_a_guide_link_with_a_literal(app: Application) -> None:
     assert outputs(sim.send(orders[1]["2020-03-18"])) == [("1", "2020-03-18")]
 
 
+@pytest.mark.parametrize("value", [1, "1"])
+def test_a_link_with_a_literal(app: Application, value: Any) -> None:
+    orders = regional(app)
+    app.create_data("na", inputs=[orders], input_dim_links=[orders.region_id == value])
+    sim = Simulator(app)
+    assert sim.send(orders[2]["2020-03-18"]) == []
+    assert outputs(sim.send(orders[1]["2020-03-18"])) == [("1", "2020-03-18")]
+
+
+@pytest.mark.parametrize("day", ["2020-03-18", datetime(2020, 3, 18)])
+def test_a_computed_value_linked_with_a_literal(app: Application, day: Any) -> None:
+    days = daily(app)
+    app.create_data("node", inputs=[days], input_dim_links=[days.day + 1 == day])
+    sim = Simulator(app)
+    assert sim.send(days["2020-03-18"]) == []
+    assert outputs(sim.send(days["2020-03-17"])) == [("2020-03-17",)]
+
+
+def test_a_literal_link_determines_a_reference(app: Application) -> None:
+    days = daily(app)
+    rates = app.s3("rates", "s3://lake/rates/{currency}/{day:%Y-%m-%d}")
+    app.create_data("node", inputs=[days, rates.ref], input_dim_links=[rates.currency == "EUR"])
+    runs = Simulator(app).send(days["2020-03-18"])
+    assert list(runs[0].inputs["rates"].paths) == ["s3://lake/rates/EUR/2020-03-18"]
+
+
 def test_guide_output_links(app: Application) -> None:
     timer = app.add_timer("monthly", "cron(0 0 1 * ? *)", "cutoff_date")
     app.create_data(
@@ -426,6 +452,34 @@ def test_all_faults_of_a_graph_are_reported_together(app: Application) -> None:
         assert name in report
     lines = [fault.where.line for fault in caught.value.faults if fault.where]
     assert len(lines) == len(set(lines)) == 3
+
+
+def test_nodes_that_wait_for_one_another_are_a_fault(app: Application) -> None:
+    days = daily(app)
+    first = app.create_data("first", inputs=[days])
+    second = app.create_data("second", inputs=[first])
+    with faulty("first", "second"):
+        app.update_data("first", inputs=[days, second])
+        app.graph()
+
+
+def test_an_updated_node_is_declared_anew(app: Application) -> None:
+    days, rates = daily(app), daily(app, "rates")
+    app.create_data("node", inputs=[days, rates])
+    app.update_data("node", inputs=[rates])
+    sim = Simulator(app)
+    assert sim.send(days["2020-03-18"]) == []
+    assert outputs(sim.send(rates["2020-03-18"])) == [("2020-03-18",)]
+
+
+def test_a_patched_node_keeps_the_rest(app: Application) -> None:
+    a, b = daily(app, "a"), daily(app, "b")
+    app.create_data("node", inputs=[a, b], input_dim_links=[a.day == b.day + 1])
+    app.patch_data("node", retrigger="any")
+    sim = Simulator(app)
+    sim.send(a["2020-03-18"])
+    assert len(sim.send(b["2020-03-17"])) == 1
+    assert len(sim.send(b["2020-03-17"])) == 1
 
 
 def test_a_duplicate_id_is_a_fault(app: Application) -> None:

@@ -145,6 +145,15 @@ def test_downstream_runs_are_listed_in_order(app: Application) -> None:
     assert [run.node for run in sim.send(days["2020-03-18"])] == ["first", "second", "third"]
 
 
+def test_the_output_of_a_node_can_be_sent(app: Application) -> None:
+    days = daily(app)
+    first = app.create_data("first", inputs=[days])
+    app.create_data("second", inputs=[first])
+    assert [(run.node, run.output) for run in Simulator(app).send(first["2020-03-18"])] == [
+        ("second", {"day": "2020-03-18"})
+    ]
+
+
 def test_complete_lists_what_it_started(app: Application) -> None:
     days = daily(app)
     first = app.create_data("first", inputs=[days])
