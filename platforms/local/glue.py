@@ -122,6 +122,7 @@ class Glue:
         script = Location.parse(run.script)
         inputs = {key: value for key, value in run.arguments.items() if key not in _NOT_INPUT}
         buckets = mirror.fetch(addresses({**inputs, "script": run.script}))
+        mirror.fetch(self._named_by_document(inputs.get("--execution", ""), files))
         path = files / script.bucket / script.key
         if not path.exists():
             return Outcome("FAILED", f"the script {run.script} does not exist")
@@ -146,6 +147,14 @@ class Glue:
             # A run that fails leaves S3 as it was, as if nothing had been committed.
             mirror.push()
         return outcome
+
+    def _named_by_document(self, address: str, files: Path) -> tuple[Location, ...]:
+        """A document that is too large for an argument is given by its address."""
+        if not address.startswith("s3://"):
+            return ()
+        place = Location.parse(address)
+        path = files / place.bucket / place.key
+        return addresses({"": path.read_text()}) if path.is_file() else ()
 
     def _log(self, run: Run) -> Path:
         return self.folder / "logs" / f"{run.id}.log"

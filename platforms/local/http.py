@@ -6,10 +6,12 @@ import json
 import signal
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,34 @@ class HttpReply:
         """A reply of JSON."""
         kind = {"Content-Type": "application/json"}
         return cls(status, json.dumps(content).encode(), kind | dict(headers or {}))
+
+
+def call_json(
+    method: str,
+    url: str,
+    content: object = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    timeout: float = 10.0,
+) -> Any:
+    """Send JSON, return the answer's JSON (None when it is empty).
+
+    Raises
+    ------
+    urllib.error.HTTPError
+        When the answer's status is a fault.
+    OSError
+        When there is no answer within ``timeout`` seconds.
+    """
+    request = urllib.request.Request(
+        url,
+        method=method,
+        data=None if content is None else json.dumps(content).encode(),
+        headers={"Content-Type": "application/json", **(headers or {})},
+    )
+    with urllib.request.urlopen(request, timeout=timeout) as reply:
+        data = reply.read()
+    return json.loads(data) if data else None
 
 
 class HttpService(ThreadingHTTPServer):

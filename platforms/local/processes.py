@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,15 @@ class Started:
     log: str
 
 
-def spawn(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> Started:
+def spawn(
+    name: str,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    user: str | None = None,
+    cwd: Path | None = None,
+) -> Started:
     """Start ``command`` as the leader of a new session, its output appended to ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -39,6 +47,8 @@ def spawn(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Pat
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            user=user,
+            cwd=cwd,
         )
     # The object is not kept: from here on the process is known by its id, as to any other process.
     process.returncode = 0
@@ -69,24 +79,47 @@ def members(started: Started) -> list[psutil.Process]:
     return found
 
 
+def find(started: Iterable[Started], argument: str) -> list[psutil.Process]:
+    """Return the processes of the sessions that have ``argument`` on their command line."""
+    found: list[psutil.Process] = []
+    for process in (process for each in started for process in members(each)):
+        try:
+            if argument in process.cmdline():
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
 def end(started: Iterable[Started], *, grace: float = 10.0) -> None:
     """End every process of the sessions: asked first, killed after ``grace`` seconds."""
     sessions = list(started)
+    everyone = {process for each in sessions for process in members(each)}
+    end_processes(everyone, grace=grace, more=lambda: (p for each in sessions for p in members(each)))
+    _reap(sessions)
+
+
+def end_processes(
+    processes: Iterable[psutil.Process],
+    *,
+    grace: float = 10.0,
+    more: Callable[[], Iterable[psutil.Process]] = tuple,
+) -> None:
+    """End processes and all their descendants, and whatever ``more`` finds meanwhile."""
+    left = set(processes)
     for sign, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
         deadline = time.monotonic() + patience
-        asked: set[int] = set()
-        while left := [process for each in sessions for process in members(each)]:
-            for process in left:
-                if process.pid not in asked:
-                    asked.add(process.pid)
-                    send(process.pid, sign)
+        asked: set[psutil.Process] = set()
+        # A task may have made a session of its own: it is found as a descendant, while its parent lives.
+        while left := {p for p in left | _descendants(left) | set(more()) if _running(p)}:
+            for process in left - asked:
+                send(process.pid, sign)
+            asked |= left
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-        _reap(sessions)
-        if not left:
-            return
-    raise RuntimeError(f"processes that cannot be killed: {[process.pid for process in left]}")
+    if left:
+        raise RuntimeError(f"processes that cannot be killed: {sorted(process.pid for process in left)}")
 
 
 def send(pid: int, sign: signal.Signals) -> None:
@@ -95,6 +128,24 @@ def send(pid: int, sign: signal.Signals) -> None:
         os.kill(pid, sign)
     except ProcessLookupError:
         return
+
+
+def _descendants(processes: Iterable[psutil.Process]) -> set[psutil.Process]:
+    found: set[psutil.Process] = set()
+    for process in processes:
+        try:
+            found |= set(process.children(recursive=True))
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def _running(process: psutil.Process) -> bool:
+    try:
+        # is_running() also compares creation times: an id that was given again does not count.
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _reap(sessions: Iterable[Started]) -> None:
@@ -110,7 +161,8 @@ def memory(started: Iterable[Started]) -> dict[str, int]:
     result: dict[str, int] = {}
     for each in started:
         total = 0
-        for process in members(each):
+        everyone = members(each)
+        for process in _descendants(everyone) | set(everyone):
             try:
                 info = process.memory_full_info()
             except (psutil.NoSuchProcess, psutil.AccessDenied):

@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import sys
+import sysconfig
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SCHEMES = ("s3", "s3a")
+# Python's own files, installed packages, and ours.
+_LIBRARIES = (
+    *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+    os.path.dirname(os.path.abspath(__file__)),
+)
 SETTINGS: Mapping[str, str] = {
     "spark.master": "local[2]",
     "spark.app.name": "rheo",
@@ -97,11 +103,20 @@ def run(request: Request) -> Result | None:
 
 def describe(error: BaseException, script: str) -> str:
     """Say an error in one line, in the words of Glue."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == script]
-    if isinstance(error, SyntaxError) and error.filename == script:
-        lines.append(error.lineno)
-    where = f"Failed Line Number: {lines[-1]}; " if lines else ""
-    return f"{where}{type(error).__name__}: {_message(error)}"
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        frames.append((error.filename, error.lineno))
+    return f"{_place(frames, script)}{type(error).__name__}: {_message(error)}"
+
+
+def _place(frames: list[tuple[str, int | None]], script: str) -> str:
+    """The innermost line that the user wrote: the script's own, or of a file that the script runs as text."""
+    for file, line in reversed(frames):
+        if file == script:
+            return f"Failed Line Number: {line}; "
+        if not file.startswith(("<", *_LIBRARIES)):
+            return f"{file}:{line}: "
+    return ""
 
 
 def _message(error: BaseException) -> str:

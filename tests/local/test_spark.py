@@ -169,6 +169,14 @@ job.commit()
     [
         ("raise ValueError('no such day')", "Failed Line Number: 5; ValueError: no such day"),
         ("1 +", "Failed Line Number: 5; SyntaxError: invalid syntax (script_{runs}.py, line 5)"),
+        (
+            "exec(compile('\\n\\nrows = 1 / 0', 'pipelines/app.py', 'exec'))",
+            "pipelines/app.py:3: ZeroDivisionError: division by zero",
+        ),
+        (
+            "import json; json.loads('{')",
+            "Failed Line Number: 5; JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        ),
         ("sys.exit(3)", "SystemExit: 3"),
         ("sys.exit('bad input')", "SystemExit: bad input"),
         ("os._exit(0)", "the script ended its interpreter (exit code 0)"),

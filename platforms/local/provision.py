@@ -1,0 +1,137 @@
+"""Specification of an application -> its buckets, table, queues, rules and Glue jobs; safe to repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from platforms.local.moto import ACCOUNT
+from platforms.local.specification import GlueJob, Specification
+
+if TYPE_CHECKING:
+    import boto3
+
+# An event that a killed listener held comes back after these seconds.
+VISIBILITY_SECONDS = 10
+# A local Airflow may be away for minutes, e.g. while a test restarts it: that is no poison message.
+RECEIVES = 100
+
+
+def provision(stack: Specification, session: boto3.Session) -> None:
+    """Create or update all that the application needs.
+
+    Parameters
+    ----------
+    session
+        Its clients must reach the local stack, e.g. by ``AWS_ENDPOINT_URL``.
+    """
+    queue = _queues(stack, session)
+    _buckets(stack, session)
+    _table(stack, session)
+    _rules(stack, session, queue)
+    _scripts(stack, session)
+    glue = session.client("glue")
+    for job in stack.glue_jobs:
+        _job(stack, job, glue)
+
+
+def _queues(stack: Specification, session: boto3.Session) -> str:
+    sqs = session.client("sqs")
+    dead = sqs.create_queue(QueueName=f"{stack.queue}-dlq")["QueueUrl"]
+    redrive = {"deadLetterTargetArn": _arn(sqs, dead), "maxReceiveCount": RECEIVES}
+    url = sqs.create_queue(QueueName=stack.queue)["QueueUrl"]
+    attributes: Any = {"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    return _arn(sqs, url)
+
+
+def _arn(sqs: Any, url: str) -> str:
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn: str = answer["Attributes"]["QueueArn"]
+    return arn
+
+
+def _buckets(stack: Specification, session: boto3.Session) -> None:
+    s3 = session.client("s3")
+    for bucket in sorted({stack.bucket, *stack.buckets}):
+        s3.create_bucket(Bucket=bucket)
+        to_bus: Any = {"EventBridgeConfiguration": {}}
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=to_bus)
+
+
+def _table(stack: Specification, session: boto3.Session) -> None:
+    dynamodb = session.client("dynamodb")
+    try:
+        dynamodb.create_table(
+            TableName=stack.table,
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceInUseException":
+            raise
+    else:
+        ttl = {"Enabled": True, "AttributeName": "ttl"}
+        dynamodb.update_time_to_live(TableName=stack.table, TimeToLiveSpecification=ttl)  # type: ignore[arg-type]
+
+
+def patterns(stack: Specification) -> Mapping[str, Mapping[str, Any]]:
+    """Return the event patterns of the rules that feed the application's queue, by rule."""
+    return {
+        "objects": {
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created"],
+            "detail": {"bucket": {"name": sorted({stack.bucket, *stack.buckets})}},
+        },
+        "signals": {"source": ["rheo"], "detail-type": ["rheo.signal"]},
+        "alarms": {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]},
+        "catalog": {"source": ["aws.glue"], "detail-type": ["Glue Data Catalog Table State Change"]},
+    }
+
+
+def _rules(stack: Specification, session: boto3.Session, queue: str) -> None:
+    events = session.client("events")
+    for kind, pattern in patterns(stack).items():
+        name = f"{stack.queue}-{kind}"
+        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": queue}])
+
+
+def _scripts(stack: Specification, session: boto3.Session) -> None:
+    s3 = session.client("s3")
+    for path in sorted((stack.folder / "glue").glob("*.py")):
+        key = f"{stack.script_prefix}glue/{path.name}"
+        s3.put_object(Bucket=stack.bucket, Key=key, Body=path.read_bytes())
+
+
+def _job(stack: Specification, job: GlueJob, glue: Any) -> None:
+    settings = {
+        "Role": f"arn:aws:iam::{ACCOUNT}:role/rheo-{stack.app}-glue",
+        "Command": {
+            "Name": "glueetl",
+            "PythonVersion": "3",
+            "ScriptLocation": f"s3://{stack.bucket}/{stack.script_prefix}{job.script}",
+        },
+        "DefaultArguments": dict(job.arguments),
+        "GlueVersion": job.glue_version,
+        "WorkerType": job.worker_type,
+        "NumberOfWorkers": job.workers,
+        "Timeout": job.timeout,
+        "ExecutionProperty": {"MaxConcurrentRuns": job.concurrent},
+    }
+    try:
+        glue.create_job(Name=job.name, **settings)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AlreadyExistsException":
+            raise
+        glue.update_job(JobName=job.name, JobUpdate=settings)

@@ -1,0 +1,127 @@
+"""``stack.json`` of a compiled application -> what must exist around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platforms.local.errors import StackFileError
+
+FILE = "stack.json"
+SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
+
+
+@dataclass(frozen=True, slots=True)
+class GlueJob:
+    """A Spark job; ``script`` is a file of the compiled application, ``timeout`` in minutes."""
+
+    name: str
+    script: str
+    arguments: Mapping[str, str]
+    glue_version: str
+    worker_type: str
+    workers: int
+    timeout: int
+    concurrent: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimerSchedule:
+    """An EventBridge schedule; ``input`` is the text it sends, with the placeholder for its time."""
+
+    id: str
+    expression: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """Everything that ``stack.json`` says."""
+
+    folder: Path
+    app: str
+    bucket: str
+    buckets: tuple[str, ...]
+    table: str
+    queue: str
+    dags: tuple[str, ...]
+    glue_jobs: tuple[GlueJob, ...]
+    schedules: tuple[TimerSchedule, ...]
+
+    @property
+    def routes(self) -> Path:
+        """The route table of the listener."""
+        return self.folder / "routes.json"
+
+    @property
+    def script_prefix(self) -> str:
+        """Where scripts lie in the application's bucket, a prefix with a slash at its end."""
+        return "rheo/"
+
+
+def read_specification(folder: Path) -> Specification:
+    """Read ``stack.json`` in the folder of a compiled application.
+
+    Raises
+    ------
+    StackFileError
+        When it is missing, or lacks something.
+    """
+    file = folder / FILE
+    try:
+        data = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise StackFileError(
+            f"{folder} has no {FILE}", hint="compile the application: rheo compile"
+        ) from None
+    except ValueError as error:
+        raise StackFileError(f"{file} is not JSON: {error}") from None
+    try:
+        return _specification(folder.resolve(), data)
+    except KeyError as error:
+        raise StackFileError(f"{file} lacks {error}", hint="compile the application again") from None
+
+
+def _specification(folder: Path, data: Mapping[str, Any]) -> Specification:
+    app: str = data["app"]
+    return Specification(
+        folder=folder,
+        app=app,
+        bucket=data["bucket"],
+        buckets=tuple(data["buckets"]),
+        table=data.get("table", f"rheo-{app}"),
+        queue=data.get("queue", f"rheo-{app}"),
+        dags=tuple(data.get("dags", ())),
+        glue_jobs=tuple(_job(job) for job in data.get("glue_jobs", ())),
+        schedules=tuple(_schedule(app, schedule) for schedule in data.get("schedules", ())),
+    )
+
+
+def _job(data: Mapping[str, Any]) -> GlueJob:
+    return GlueJob(
+        name=data["name"],
+        script=data["script"],
+        arguments=data.get("arguments", {}),
+        glue_version=data.get("glue_version", "5.0"),
+        worker_type=data.get("worker_type", "G.1X"),
+        workers=data.get("workers", 2),
+        timeout=data.get("timeout", 480),
+        concurrent=data.get("concurrent", 100),
+    )
+
+
+def _schedule(app: str, data: Mapping[str, Any]) -> TimerSchedule:
+    timer = {
+        "source": "rheo",
+        "detail-type": "rheo.timer",
+        "detail": {"app": app, "timer": data["id"], "time": SCHEDULED_TIME},
+    }
+    content = data.get("input", timer)
+    return TimerSchedule(
+        id=data["id"],
+        expression=data["expression"],
+        input=content if isinstance(content, str) else json.dumps(content),
+    )
