@@ -310,6 +310,13 @@ def test_tz_moves_an_hour_to_the_calendar_of_a_zone(app: Application) -> None:
     assert joined(app, link, utc["2020-01-15-05"], days["2020-01-14"]) == 1
 
 
+def test_hours_of_a_window_are_hours_of_time_not_of_the_clock(app: Application) -> None:
+    west = zoned(app, "west", "hour_west", "%Y-%m-%d-%H", "America/Los_Angeles")
+    app.create_data("node", inputs=[west[:-3]])
+    runs = Simulator(app).send(west["2020-03-08-04"])
+    assert [path[-2:] for path in runs[0].inputs["west"].paths] == ["04", "03", "01"], "no clock showed 02"
+
+
 @pytest.mark.parametrize("zone", ["PST", "GMT", "UTC", "Europe/Berlin"])
 def test_zone_names_of_the_guide_and_of_iana(app: Application, zone: str) -> None:
     hours = zoned(app, "hours", "at_hour", "%Y-%m-%d-%H", zone)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import HealthCheck, assume, event, given, note, settings
 from hypothesis import strategies as st
 
+from rheodsl import Application, DataFormat, DimensionType, S3Dataset
 from rheodsl.testing import Simulator
 
 from .graphs import Graph, Node, declare, plainly, send, spell, windows
@@ -180,3 +183,43 @@ def test_c_events_of_one_node_never_block_another(given_: tuple[Graph, list[Even
     for node in graph.nodes:
         alone = Replay(Graph(graph.signals, (node,))).send_all(trace).ran
         assert alone[node.id] == together[node.id]
+
+
+ZONES = ["UTC", "America/Los_Angeles", "Asia/Kolkata", "Australia/Lord_Howe"]
+zones = st.sampled_from(ZONES)
+# Hours that a zone's clock shows twice, or half-hour offsets, cannot be spelled to the hour.
+instants = st.datetimes(datetime(2020, 1, 1), datetime(2020, 12, 31), timezones=st.just(UTC))
+
+
+def minutes(app: Application, id: str, name: str, zone: str) -> Any:
+    return app.marshal_external_data(
+        S3Dataset("111122223333", "lake", id, "{}", dataset_format=DataFormat.CSV),
+        id,
+        {name: {"type": DimensionType.DATETIME, "format": "%Y-%m-%dT%H-%M", "timezone": zone}},
+        {"*": {}},
+    )
+
+
+def shown(instant: datetime, zone: str) -> str | None:
+    """What the clock of a zone shows, or None where it shows the same twice."""
+    local = instant.astimezone(ZoneInfo(zone))
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        return None
+    return local.strftime("%Y-%m-%dT%H-%M")
+
+
+@law(0.5)
+@given(instants, st.sampled_from([0, 1, -1, 60, 330, -480, -420, 660]), zones, zones)
+def test_times_link_when_they_are_one_instant(instant: datetime, apart: int, left: str, right: str) -> None:
+    other = instant + timedelta(minutes=apart)
+    texts_of = shown(instant, left), shown(other, right)
+    assume(all(texts_of))
+    app = Application("zones")
+    a, b = minutes(app, "a", "x", left), minutes(app, "b", "y", right)
+    app.create_data("node", inputs=[a, b], input_dim_links=[a.x == b.y])
+    sim = Simulator(app)
+    assert sim.send(a[texts_of[0]]) == []
+    assert len(sim.send(b[texts_of[1]])) == (apart == 0)
+    same = shown(instant, right)
+    if apart and same is not None:
+        assert len(sim.send(b[same])) == 1
