@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from rheo_runtime.expr import Expr
 from rheo_runtime.values import DATETIME, Kind
 from rheodsl import ir
-from rheodsl.expressions import OUTPUT, show
+from rheodsl.expressions import OUTPUT
 from rheodsl.filters import show_filter
+from rheodsl.notation import show
 
 
 def describe(graph: ir.Graph) -> str:

@@ -12,8 +12,10 @@ from rheo_runtime import values as v
 from rheo_runtime.expr import BadExpr, Expr
 from rheo_runtime.values import DATETIME, LONG, STRING, BadValue, Kind, Value
 from rheodsl import ir, tracing
+from rheodsl.agreement import agree
 from rheodsl.dimensions import DimensionType
-from rheodsl.errors import LinkError, TruthError
+from rheodsl.errors import LinkError, TruthError, here
+from rheodsl.notation import show as show
 
 # The input name of a reference to the node's own output.
 OUTPUT = "output"
@@ -292,8 +294,6 @@ def literal(value: object, beside: DimensionExpr) -> DimensionExpr:
 
 def link(left: DimensionExpr, right: object) -> Links:
     """Return the link ``left == right``; raises LinkError when the two can never be equal."""
-    from rheodsl.errors import here
-
     if not isinstance(right, DimensionExpr):
         if isinstance(left.node, x.Ref) and left.node.input == OUTPUT:
             return Links((ir.Link(left.node, raw_literal(right, left), where=here()),))
@@ -311,94 +311,6 @@ def raw_literal(value: object, beside: DimensionExpr) -> Expr:
     if isinstance(value, date):
         return x.Const(value.isoformat(), Kind(STRING))
     return x.Const(value, Kind(STRING if isinstance(value, str) else LONG))
-
-
-def agree(left: DimensionExpr, right: DimensionExpr) -> tuple[Expr, Expr]:
-    """Return two expressions that compare as values of one type; raises LinkError when none can."""
-    a, b = left.kind, right.kind
-    if a.type == b.type == DATETIME:
-        if a.granularity != b.granularity:
-            fine, coarse = (left, right) if _finer(a, b) else (right, left)
-            unit = (coarse.kind.granularity or "").lower()
-            other = (fine.kind.granularity or "").lower()
-            raise LinkError(
-                f"{left!r} ({a}) cannot equal {right!r} ({b})",
-                hint=f"write {fine!r}.trunc({unit!r}) or {coarse!r}.at({other!r})",
-            )
-        return left.node, right.node
-    if a.type == b.type:
-        if a.insensitive != b.insensitive:
-            return _lowered(left), _lowered(right)
-        return left.node, right.node
-    if {a.type, b.type} == {STRING, DATETIME}:
-        when, text = (left, right) if a.type == DATETIME else (right, left)
-        return _as_text(left, when, text), _as_text(right, when, text)
-    raise LinkError(f"{left!r} ({a}) cannot equal {right!r} ({b})", hint=_cast_hint(left, right))
-
-
-def _finer(a: Kind, b: Kind) -> bool:
-    order = v.GRANULARITIES.index
-    return order(a.granularity or v.DAY) < order(b.granularity or v.DAY)
-
-
-def _lowered(side: DimensionExpr) -> Expr:
-    return side.node if side.kind.insensitive else x.Lower(side.node)
-
-
-def _as_text(side: DimensionExpr, when: DimensionExpr, text: DimensionExpr) -> Expr:
-    """A date compared with text is compared in its own format."""
-    own = when.kind.format or v.DEFAULT_FORMAT
-    if isinstance(text.node, x.Fmt) and text.node.format != own:
-        raise LinkError(
-            f"{when!r} (written {own!r}) and {text!r} can never be equal",
-            hint="drop .fmt, dates compare as dates",
-        )
-    return x.Fmt(when.node, own) if side is when else text.node
-
-
-def _cast_hint(left: DimensionExpr, right: DimensionExpr) -> str:
-    number = left if left.kind.type == LONG else right
-    other = right if number is left else left
-    if other.kind.type == STRING:
-        return f"write {number!r}.cast(STRING) or {other!r}.cast(LONG), or .map({{...}})"
-    return "compare dates with dates; .year, .month, .day_of_month and .hour are numbers"
-
-
-def show(expr: Expr) -> str:
-    """Return an expression as the user would write it.
-
-    >>> show(x.Fmt(x.Shift(x.Ref("orders", "day"), -1), "%Y"))
-    "(orders.day - 1).fmt('%Y')"
-    """
-    match expr:
-        case x.Ref(input, dim):
-            return f"{input}.{dim}"
-        case x.Const(value, kind):
-            return repr(v.render(value, kind)) if kind.type != LONG else str(value)
-        case x.Shift(base, by):
-            return f"({show(base)} {'-' if by < 0 else '+'} {abs(by)})"
-        case x.Offset(base, amount, unit, sign):
-            return f"({show(base)} {'-' if sign < 0 else '+'} timedelta({unit.lower()}s={show(amount)}))"
-        case x.Fmt(base, format):
-            return f"{show(base)}.fmt({format!r})"
-        case x.Parse(base, kind):
-            return f"{show(base)}.parse({kind.format!r})"
-        case x.MapValues(base, pairs):
-            inner = ", ".join(f"{k!r}: {value!r}" for k, value in pairs[:4])
-            return f"{show(base)}.map({{{inner}{', ...' if len(pairs) > 4 else ''}}})"
-        case x.Part(base, field):
-            return f"{show(base)}.{field}"
-        case x.Cast(base, wanted):
-            return f"{show(base)}.cast({wanted})"
-        case x.Zfill(base, width):
-            return f"{show(base)}.zfill({width})"
-        case x.Trunc(base, unit) | x.At(base, unit):
-            return f"{show(base)}.{type(expr).__name__.lower()}({unit.lower()!r})"
-        case x.Tz(base, zone):
-            return f"{show(base)}.tz({zone!r})"
-        case x.Upper(base) | x.Lower(base):
-            return f"{show(base)}.{type(expr).__name__.lower()}()"
-    raise TypeError(f"no text for {type(expr).__name__}")
 
 
 class OutputDims:

@@ -16,11 +16,13 @@ from rheo_runtime.expr import BadExpr, Expr
 from rheo_runtime.values import BadValue, Kind
 from rheo_runtime.wire import Rule
 from rheodsl import ir
+from rheodsl.agreement import agree
 from rheodsl.dimensions import Spec
 from rheodsl.domains import all_pass
 from rheodsl.errors import LinkError, LinkMissingError, NameError_, Place, RheoError, SpecError, Warning_
-from rheodsl.expressions import OUTPUT, DimensionExpr, agree, show
+from rheodsl.expressions import OUTPUT, DimensionExpr
 from rheodsl.invert import NotInvertible, solve
+from rheodsl.notation import show
 from rheodsl.satisfiable import contradiction
 from rheodsl.views import NEAREST, View
 

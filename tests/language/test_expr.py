@@ -16,7 +16,7 @@ from rheo_runtime import expr as x
 from rheo_runtime import values as v
 from rheo_runtime.expr import BadExpr, Expr, Ref
 from rheo_runtime.values import BadValue, Kind, datetime_kind
-from rheodsl.expressions import show
+from rheodsl.notation import show
 
 from . import naive_expr
 

@@ -1,0 +1,44 @@
+"""An expression -> its text, as the user would write it."""
+
+from __future__ import annotations
+
+from rheo_runtime import expr as x
+from rheo_runtime.expr import Expr
+from rheo_runtime.values import LONG, render
+
+
+def show(expr: Expr) -> str:
+    """Return an expression as the user would write it.
+
+    >>> show(x.Fmt(x.Shift(x.Ref("orders", "day"), -1), "%Y"))
+    "(orders.day - 1).fmt('%Y')"
+    """
+    match expr:
+        case x.Ref(input, dim):
+            return f"{input}.{dim}"
+        case x.Const(value, kind):
+            return repr(render(value, kind)) if kind.type != LONG else str(value)
+        case x.Shift(base, by):
+            return f"({show(base)} {'-' if by < 0 else '+'} {abs(by)})"
+        case x.Offset(base, amount, unit, sign):
+            return f"({show(base)} {'-' if sign < 0 else '+'} timedelta({unit.lower()}s={show(amount)}))"
+        case x.Fmt(base, format):
+            return f"{show(base)}.fmt({format!r})"
+        case x.Parse(base, kind):
+            return f"{show(base)}.parse({kind.format!r})"
+        case x.MapValues(base, pairs):
+            inner = ", ".join(f"{k!r}: {value!r}" for k, value in pairs[:4])
+            return f"{show(base)}.map({{{inner}{', ...' if len(pairs) > 4 else ''}}})"
+        case x.Part(base, field):
+            return f"{show(base)}.{field}"
+        case x.Cast(base, wanted):
+            return f"{show(base)}.cast({wanted})"
+        case x.Zfill(base, width):
+            return f"{show(base)}.zfill({width})"
+        case x.Trunc(base, unit) | x.At(base, unit):
+            return f"{show(base)}.{type(expr).__name__.lower()}({unit.lower()!r})"
+        case x.Tz(base, zone):
+            return f"{show(base)}.tz({zone!r})"
+        case x.Upper(base) | x.Lower(base):
+            return f"{show(base)}.{type(expr).__name__.lower()}()"
+    raise TypeError(f"no text for {type(expr).__name__}")
