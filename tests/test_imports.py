@@ -24,6 +24,8 @@ LONG, TOO_LONG = 300, 400
 # fits the module's path counts. A name allows all below it; "late" ones stand inside functions only.
 CONTRACT = ("rheo_runtime.values", "rheo_runtime.expr", "rheo_runtime.wire")
 AWS = ("boto3", "botocore")
+# The names under which the listener finds what the generated files declare.
+NAMES = ("rheo_runtime.trigger.dag_id", "rheo_runtime.trigger.asset_uri")
 RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # The simulator and its plugin run the engine of the cloud on a compiled graph.
     ("rheodsl/testing*", ("rheo_runtime", "codegen"), ()),
@@ -35,10 +37,11 @@ RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("rheo_runtime/dynamo*", AWS, ()),
     ("rheo_runtime/trigger*", AWS, ()),
     ("rheo_runtime/listener*", AWS, ()),
+    ("rheo_runtime/storage*", AWS, ()),
     ("rheo_runtime/*", (), ()),
     # A command starts the platform that it names.
     ("codegen/cli*", (*CONTRACT, "rheodsl", "lark", "typer", "click", "rich"), ("platforms",)),
-    ("codegen/*", (*CONTRACT, "rheodsl", "lark"), ()),
+    ("codegen/*", (*CONTRACT, *NAMES, "rheodsl", "lark"), ()),
 )
 
 
