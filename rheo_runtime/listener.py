@@ -61,9 +61,12 @@ class Listener:
             self._body(json.dumps(event), 1)
             return {"batchItemFailures": []}
         failures = []
+        before = dict(self.counts)
         for record in event["Records"]:
             if remaining_ms() < RESERVE_MS or not self._record(record):
                 failures.append({"itemIdentifier": record["messageId"]})
+        counted = {name: n - before.get(name, 0) for name, n in self.counts.items()}
+        self.log("batch", messages=len(event["Records"]), **{name: n for name, n in counted.items() if n})
         return {"batchItemFailures": failures}
 
     def _record(self, record: dict[str, Any]) -> bool:
