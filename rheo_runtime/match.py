@@ -290,7 +290,7 @@ class _Timed:
             try:
                 value = shift(from_datetime(datetime.fromtimestamp(time, UTC), kind), self._by, kind)
                 spelled = partition_renderer((kind,))((value,))
-            except (ValueError, OverflowError) as fault:  # BadValue is a ValueError
+            except (ValueError, OverflowError, OSError) as fault:  # BadValue is a ValueError
                 rejected.append(Rejected(self._id, None, str(fault), str(time)))
                 return
             self._source.find((*texts, *spelled), found, rejected)
