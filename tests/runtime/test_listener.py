@@ -251,6 +251,6 @@ def test_the_settings_make_a_listener(
     assert letter["Body"] == "no json"
     assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("no JSON")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["rheo"] for line in lines] == ["matched", "poison"]
+    assert [line["rheo"] for line in lines] == ["matched", "poison", "batch"]
     made = listener._listener
     assert made is not None and made.patience == Patience(1, 2, 3)
