@@ -12,6 +12,10 @@
 ... )
 """
 
+from rheodsl.alarm_actions import AlarmDefaultActionsMap, EmailAction, SlackAction, SnsAction, TicketAction
+from rheodsl.alarm_definitions import AlarmComparisonOperator, AlarmTreatMissingData
+from rheodsl.alarm_rules import AlarmRule, AlarmState, at_least
+from rheodsl.alarms import AlarmDimension, AlarmNode, CompositeAlarmNode, CWAlarm
 from rheodsl.application import Application
 from rheodsl.compute import (
     ABI,
@@ -46,6 +50,7 @@ from rheodsl.dimensions import (
 from rheodsl.errors import GraphError, RheoError
 from rheodsl.expressions import output
 from rheodsl.external import S3, SNS, AndesDataset, DataFormat, GlueTable, S3Dataset, SignalIntegrityProtocol
+from rheodsl.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod, MetricStatistic
 from rheodsl.views import SignalNode, View
 
 __all__ = [
@@ -55,12 +60,22 @@ __all__ = [
     "S3",
     "SNS",
     "STRING",
+    "AlarmComparisonOperator",
+    "AlarmDefaultActionsMap",
+    "AlarmDimension",
+    "AlarmNode",
+    "AlarmRule",
+    "AlarmState",
+    "AlarmTreatMissingData",
     "AndesDataset",
     "AnyDate",
     "AnyLong",
     "AnyString",
     "Application",
     "BatchCompute",
+    "CWAlarm",
+    "CWMetric",
+    "CompositeAlarmNode",
     "DataFormat",
     "DateVariant",
     "Dimension",
@@ -68,6 +83,7 @@ __all__ = [
     "DimensionSpec",
     "DimensionType",
     "DimensionVariant",
+    "EmailAction",
     "Glue",
     "GlueBatchCompute",
     "GlueTable",
@@ -77,14 +93,22 @@ __all__ = [
     "InlinedCompute",
     "Lang",
     "LongVariant",
+    "MetricDimension",
+    "MetricNode",
+    "MetricPeriod",
+    "MetricStatistic",
     "Permission",
     "RheoError",
     "S3Dataset",
     "SignalIntegrityProtocol",
     "SignalNode",
+    "SlackAction",
+    "SnsAction",
     "SparkSQL",
     "StringVariant",
+    "TicketAction",
     "View",
+    "at_least",
     "output",
     "python_module",
     "scala_script",

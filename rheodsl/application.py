@@ -12,6 +12,8 @@ from typing import Any
 from rheo_runtime.wire import Branch, Rule
 from rheodsl import dimensions as dims
 from rheodsl import ir, schedule
+from rheodsl.alarm_declarations import AlarmDeclarations
+from rheodsl.alarms import facade
 from rheodsl.checks import check, in_order
 from rheodsl.dimensions import DimensionFilter, DimensionSpec, DimensionVariant, Spec, read_spec
 from rheodsl.domains import all_pass, read_filter
@@ -47,7 +49,7 @@ from rheodsl.resolve import Declaration, Resolved, resolve
 from rheodsl.views import SignalNode, View
 
 
-class Application:
+class Application(AlarmDeclarations):
     """An application: signals, nodes and the links between them.
 
     Parameters
@@ -486,6 +488,7 @@ class Application:
             signals=tuple(sorted(self._signals.values(), key=lambda s: s.id)),
             nodes=tuple(sorted(nodes, key=lambda n: n.id)),
             warnings=tuple(warnings),
+            dashboards=self._dashboards,
         )
         faults += check(graph)
         if faults:
@@ -499,4 +502,4 @@ class Application:
             raise UnknownNameError(
                 f"{self.name} has no {entity_id!r}", hint=f"did you mean {near[0]!r}?" if near else None
             )
-        return SignalNode(self._signals[entity_id])
+        return facade(self._signals[entity_id])

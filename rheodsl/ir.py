@@ -18,6 +18,7 @@ from rheodsl.errors import Place, Warning_
 
 if TYPE_CHECKING:
     from rheodsl.alarm_rules import AlarmRule
+    from rheodsl.dashboards import Dashboard
 
 # User metadata: JSON values under sorted names.
 Metadata = tuple[tuple[str, Any], ...]
@@ -182,12 +183,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """An application: its signals and nodes, sorted by id, and what is likely a mistake in it."""
+    """An application: its signals and nodes, sorted by id, and what is likely a mistake in it.
+
+    ``dashboards`` are those to which the user adds widgets.
+    """
 
     app: str
     signals: tuple[Signal, ...]
     nodes: tuple[Node, ...]
     warnings: tuple[Warning_, ...] = field(default=(), compare=False)
+    dashboards: tuple[Dashboard, ...] = ()
 
     def signal(self, id: str) -> Signal:
         """Return the signal of this id; raises KeyError."""

@@ -1,0 +1,103 @@
+"""Widgets that a user adds to dashboards, as frozen descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from rheodsl import ir
+from rheodsl.alarm_actions import AlarmError
+from rheodsl.alarms import AlarmNode
+from rheodsl.metrics import MetricNode, MetricStat
+
+DEFAULT: Final = "default"
+WIDTH: Final = 24  # units of a CloudWatch dashboard
+
+
+@dataclass(frozen=True, slots=True)
+class TextWidget:
+    """Markdown."""
+
+    markdown: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWidget:
+    """Graphs of metrics."""
+
+    title: str
+    stats: tuple[MetricStat, ...]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmWidget:
+    """The graph of one alarm, or the states of several, by their ids."""
+
+    title: str
+    alarms: tuple[str, ...]
+    width: int
+    height: int
+
+
+Widget: TypeAlias = TextWidget | MetricWidget | AlarmWidget
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard; the one called ``default`` also shows what every application has."""
+
+    id: str
+    widgets: tuple[Widget, ...] = ()
+
+
+def text_widget(markdown: str, width: int, height: int) -> TextWidget:
+    """Return a text widget; raises AlarmError."""
+    if not isinstance(markdown, str) or not markdown.strip():
+        raise AlarmError(f"{markdown!r} is no text of a widget", hint='"# Sales"')
+    return TextWidget(markdown, *_size(width, height))
+
+
+def metric_widget(
+    metrics: Sequence[MetricNode] | MetricNode, title: str | None, width: int, height: int
+) -> MetricWidget:
+    """Return a widget with a graph of each metric; raises AlarmError, FilterError."""
+    many = [metrics] if isinstance(metrics, MetricNode) else list(metrics)
+    for metric in many:
+        if not isinstance(metric, MetricNode):
+            raise AlarmError(f"{metric!r} is no metric", hint='metric["Error"][MetricStatistic.SUM]')
+    if not many:
+        raise AlarmError("a metric widget needs a metric", hint='metric["Error"][MetricStatistic.SUM]')
+    shown = title or ", ".join(dict.fromkeys(metric.id for metric in many))
+    return MetricWidget(shown, tuple(m.stat("the widget") for m in many), *_size(width, height))
+
+
+def alarm_widget(
+    alarms: Sequence[AlarmNode] | AlarmNode, title: str | None, width: int, height: int
+) -> AlarmWidget:
+    """Return a widget over alarms; raises AlarmError."""
+    many = [alarms] if isinstance(alarms, AlarmNode) else list(alarms)
+    for alarm in many:
+        if not isinstance(alarm, AlarmNode):
+            raise AlarmError(f"{alarm!r} is no alarm", hint="give what create_alarm returned")
+    if not many:
+        raise AlarmError("an alarm widget needs an alarm", hint="give what create_alarm returned")
+    ids = tuple(alarm.id for alarm in many)
+    return AlarmWidget(title or ", ".join(ids), ids, *_size(width, height))
+
+
+def _size(width: int, height: int) -> tuple[int, int]:
+    for name, value, most in (("width", width, WIDTH), ("height", height, 1000)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise AlarmError(f"the {name} of a widget is {value!r}", hint=f"a whole number from 1 to {most}")
+    return width, height
+
+
+def dashboards_of(graph: ir.Graph) -> tuple[Dashboard, ...]:
+    """Return an application's dashboards; the default one is always there."""
+    found: tuple[Dashboard, ...] = graph.dashboards
+    return found if any(d.id == DEFAULT for d in found) else (Dashboard(DEFAULT), *found)
