@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from rheodsl import (
     AlarmRule,
     AlarmState,
     Application,
+    CWAlarm,
     CWMetric,
     MetricPeriod,
     MetricStatistic,
@@ -197,26 +199,63 @@ def reactor(app: Application, view: Any) -> Simulator:
     return Simulator(app)
 
 
+def changes(sim: Simulator, signal: Any, *states: str) -> list[int]:
+    """How many runs each state starts, one minute after the other."""
+    at = datetime(2024, 5, 1, 10)
+    return [len(sim.send(signal[state][at + timedelta(minutes=n)])) for n, state in enumerate(states)]
+
+
 def test_an_alarm_fires_on_transitions_into_the_selected_state(app: Application) -> None:
     a, _, _ = three(app)
     sim = reactor(app, a[AlarmState.ALARM])
-    assert sim.send(a["OK"]) == []
-    runs = sim.send(a["ALARM"])
-    assert [run.node for run in runs] == ["reactor"]
-    assert runs[0].inputs["a"].tip["state"] == "ALARM"
-    assert sim.send(a["INSUFFICIENT_DATA"]) == []
-    assert len(sim.send(a["ALARM"])) == 1
+    assert changes(sim, a, "OK", "ALARM", "INSUFFICIENT_DATA", "ALARM") == [0, 1, 0, 1]
+
+
+def test_a_run_knows_the_state(app: Application) -> None:
+    a, _, _ = three(app)
+    sim = reactor(app, a[AlarmState.ALARM])
+    (run,) = sim.send(a["ALARM"][datetime(2024, 5, 1, 10)])
+    assert run.node == "reactor"
+    assert run.inputs["a"].tip["state"] == "ALARM"
 
 
 def test_any_state_fires_on_every_transition(app: Application) -> None:
     a, _, _ = three(app)
-    sim = reactor(app, a["*"])
-    assert [len(sim.send(a[state])) for state in STATES] == [1, 1, 1]
+    assert changes(reactor(app, a["*"]), a, "OK", "ALARM", "INSUFFICIENT_DATA") == [1, 1, 1]
 
 
 def test_a_composite_alarm_is_an_input(app: Application) -> None:
     a, b, _ = three(app)
     composite = app.create_composite_alarm(id="monitor", alarm_rule=a | b)
-    sim = reactor(app, composite[AlarmState.ALARM])
-    assert len(sim.send(composite["ALARM"])) == 1
-    assert sim.send(composite["OK"]) == []
+    assert changes(reactor(app, composite[AlarmState.ALARM]), composite, "ALARM", "OK") == [1, 0]
+
+
+def state_change(previous: str, state: str, minute: int, name: str = "cpu high") -> dict[str, Any]:
+    """A CloudWatch alarm's change of state, as EventBridge reports it."""
+    at = f"2024-05-01T10:{minute:02d}:00.000+0000"
+    return {
+        "version": "0",
+        "id": f"c4c1c1c9-6542-e61b-6ef0-8c4d36933a{minute:02d}",
+        "detail-type": "CloudWatch Alarm State Change",
+        "source": "aws.cloudwatch",
+        "account": "123456789012",
+        "time": f"2024-05-01T10:{minute:02d}:00Z",
+        "region": "us-east-1",
+        "resources": [f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}"],
+        "detail": {
+            "alarmName": name,
+            "state": {"value": state, "reason": "Threshold Crossed", "timestamp": at},
+            "previousState": {"value": previous, "reason": "", "timestamp": "2024-05-01T09:00:00.000+0000"},
+            "configuration": {"metrics": []},
+        },
+    }
+
+
+def test_raw_changes_of_state(app: Application) -> None:
+    cpu = app.marshal_external_alarm(CWAlarm(name="cpu high"), "cpu")
+    sim = reactor(app, cpu["ALARM"])
+    story = [("OK", "ALARM"), ("ALARM", "OK"), ("INSUFFICIENT_DATA", "ALARM"), ("ALARM", "ALARM")]
+    fired = [len(sim.send(state_change(*states, minute))) for minute, states in enumerate(story)]
+    assert fired == [1, 0, 1, 0], "the last is no transition"
+    assert sim.send(state_change("OK", "ALARM", 0)) == [], "redelivered"
+    assert sim.send(state_change("OK", "ALARM", 9, "other")) == []
