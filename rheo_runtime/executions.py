@@ -102,23 +102,19 @@ def adopt(
     None when another execution of the partition is active. A run that adopts again gets its own back.
     """
 
-    def step(output: Output | None) -> tuple[Output | None, Document | None]:
-        if output is not None and output.active is not None:
+    def step(output: Output) -> tuple[Output | None, Document | None]:
+        if output.active is not None:
             mine = output.active.run_id == run_id
             return None, output.active.document if mine else None
-        for past in output.ended if output else ():
-            if output and past.run_id == run_id:
+        for past in output.ended:
+            if past.run_id == run_id:
                 rest = tuple([e for e in output.ended if e is not past])
                 return _claimed(output._replace(ended=rest), past, run_id, now), past.document
         after, execution, _ = fire(output, node, partition, source, (), now)
         claimed = _claimed(after, execution, run_id, now)
         return claimed, execution.document
 
-    while True:
-        before = ledger.output(node, partition, None)[0]
-        after, result = step(before)
-        if after is None or ledger.save(before, after._replace(version=_next(before))):
-            return result
+    return _change(ledger, node, partition, step)
 
 
 def succeed(
@@ -171,7 +167,7 @@ def finish(ledger: Ledger, node: str, partition: str, execution: str, ok: bool, 
         after = ended(output, ok, now)
         return after, [after.active.document] if after.active else []
 
-    return _change(ledger, node, partition, step) or []
+    return _change(ledger, node, partition, step)
 
 
 def ended(output: Output, ok: bool, now: float) -> Output:
@@ -210,19 +206,16 @@ def _end_by_run(
 
 def _change(
     ledger: Ledger, node: str, partition: str, step: Callable[[Output], tuple[Output | None, R]]
-) -> R | None:
+) -> R:
     """Read, step, compare and swap; again when somebody else was faster."""
     while True:
-        before = ledger.output(node, partition, None)[0]
-        if before is None:
-            return None
+        before = ledger.output(node, partition, None)[0] or Output(node, partition, 0, 0)
         after, result = step(before)
-        if after is None or ledger.save(before, after._replace(version=_next(before))):
+        if after is None:
             return result
-
-
-def _next(output: Output | None) -> int:
-    return 1 if output is None else output.version + 1
+        old = before if before.version else None  # version 0: nothing was ever fired there
+        if ledger.save(old, after._replace(version=before.version + 1)):
+            return result
 
 
 def _id(output: Output, execution: Execution) -> str:
