@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rheo_runtime import expr as x
 from rheo_runtime import values as v
@@ -14,9 +16,10 @@ from rheo_runtime.values import DATETIME, LONG, STRING, BadValue, Kind, Value
 from rheodsl import ir, tracing
 from rheodsl.agreement import agree
 from rheodsl.dimensions import DimensionType
-from rheodsl.errors import LinkError, TruthError, here
+from rheodsl.errors import LinkError, TruthError, UnknownNameError, here
 from rheodsl.notation import show as show
 
+_FIELDS = frozenset("aAwdbBmyYHIpMSfzZjUWGuV")
 # The input name of a reference to the node's own output.
 OUTPUT = "output"
 
@@ -28,10 +31,18 @@ class Links(tuple["ir.Link", ...]):
 
     __slots__ = ()
 
-    def __and__(self, other: object) -> Links:
+    def __and__(self, other: Links) -> Links:
         if not isinstance(other, Links):
-            return NotImplemented
+            raise LinkError(
+                f"{other!r} is no link to join by &",
+                hint="put links and (target, function, source) in a list",
+            )
         return Links((*self, *other))
+
+    def __or__(self, other: object) -> NoReturn:
+        raise LinkError(
+            "links are no alternatives: all of them hold", hint="declare a node for each alternative"
+        )
 
     def __bool__(self) -> NoReturn:
         raise TruthError(
@@ -47,7 +58,6 @@ class DimensionExpr:
     """
 
     __slots__ = ("_enumerated", "_kinds", "_node")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(
         self, node: Expr, kinds: Kinds, enumerated: Mapping[x.Ref, tuple[Value, ...]] | None = None
@@ -93,6 +103,23 @@ class DimensionExpr:
             f"'in' cannot build a link on {self!r}", hint="use .map({...}), or fix values by signal[...]"
         )
 
+    def __hash__(self) -> NoReturn:
+        raise TruthError(
+            f"{self!r} cannot be looked up in a dict or a set: it has no value yet", hint="use .map({...})"
+        )
+
+    if not TYPE_CHECKING:  # a checker shall go on to refuse what is not there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            known = [n for n in vars(DimensionExpr) if not n.startswith("_") and n not in ("node", "kind")]
+            near = difflib.get_close_matches(name, known, 1)
+            raise UnknownNameError(
+                f"{self!r} has no operator {name!r}",
+                hint=f"did you mean .{near[0]}?" if near else f"its operators: {', '.join(sorted(known))}",
+            )
+
     def __str__(self) -> str:
         tracing.refuse_text(self)
         return repr(self)
@@ -105,12 +132,19 @@ class DimensionExpr:
 
     def fmt(self, format: str) -> DimensionExpr:
         """Return the text of a date in ``format`` (strftime)."""
-        try:
-            v.finest_field(format)
-        except BadValue as fault:
-            # A text that holds only part of a date (%m, %A) is a fine value, just not one to read back.
-            if "no date field" in str(fault):
-                raise LinkError(f"{self!r}.fmt: {fault}") from None
+        self._need(str, format, "fmt", "a format, such as '%Y-%m-%d'")
+        # A text that holds only part of a date (%m, %A) is a fine value, just not one to read back.
+        fields = re.findall(r"%(.?)", format.replace("%%", ""))
+        if not fields:
+            raise LinkError(
+                f"{self!r}.fmt({format!r}) has no date field", hint="use one such as %Y, %m or %d"
+            )
+        for field in fields:
+            if field not in _FIELDS:
+                raise LinkError(
+                    f"{self!r}.fmt({format!r}): %{field} is no date field",
+                    hint="use one such as %Y, %m or %d",
+                )
         return self._then(x.Fmt(self._node, format))
 
     strftime = fmt
@@ -119,10 +153,11 @@ class DimensionExpr:
         self, format: str, granularity: str | None = None, timezone: str | None = None
     ) -> DimensionExpr:
         """Return the date that a text in ``format`` spells."""
+        self._need(str, format, "parse", "a format, such as '%Y-%m-%d'")
         try:
             kind = v.datetime_kind(format, granularity and granularity.upper(), timezone)
         except BadValue as fault:
-            raise LinkError(f"{self!r}.parse: {fault}") from None
+            raise LinkError(f"{self!r}.parse: {fault}", hint="the format must tell the whole date") from None
         return self._then(x.Parse(self._node, kind))
 
     def upper(self) -> DimensionExpr:
@@ -135,18 +170,22 @@ class DimensionExpr:
 
     def zfill(self, width: int) -> DimensionExpr:
         """Return the text, or the number as text, padded with zeros to ``width``."""
+        self._need(int, width, "zfill", "a whole number")
         return self._then(x.Zfill(self._node, width))
 
     def trunc(self, unit: str) -> DimensionExpr:
         """Return the month (day, hour, year) that contains the time: ``.trunc("month")``."""
+        self._need(str, unit, "trunc", "a granularity, such as 'month'")
         return self._then(x.Trunc(self._node, unit.upper()))
 
     def at(self, unit: str) -> DimensionExpr:
         """Return the first hour (minute, day, month) of the time: ``.at("hour")``, zero-filled."""
+        self._need(str, unit, "at", "a granularity, such as 'month'")
         return self._then(x.At(self._node, unit.upper()))
 
     def tz(self, zone: str) -> DimensionExpr:
         """Return the same instant, read in another timezone."""
+        self._need(str, zone, "tz", "an IANA name, such as 'Europe/Berlin'")
         return self._then(x.Tz(self._node, zone))
 
     @property
@@ -187,18 +226,27 @@ class DimensionExpr:
         Keys must be values of this expression; all results one type, text or whole numbers.
         """
         if not table:
-            raise LinkError(f"{self!r}.map: the map is empty")
+            raise LinkError(f"{self!r}.map: the map is empty", hint="give a result for each value")
         kind = self.kind
         pairs: dict[Value, Value] = {}
         for key, result in table.items():
             try:
-                pairs[v.cast(key, kind)] = result
+                value = v.cast(key, kind)
             except BadValue as fault:
-                raise LinkError(f"{self!r}.map: the key {key!r} can never occur: {fault}") from None
+                raise LinkError(
+                    f"{self!r}.map: the key {key!r} can never occur: {fault}",
+                    hint=f"keys are values of {self!r}, a {kind}",
+                ) from None
+            if value in pairs:
+                raise LinkError(f"{self!r}.map: two keys are {key!r}", hint="give one result for each value")
+            pairs[value] = result
         if len({type(r) for r in pairs.values()}) > 1 or not all(
             type(r) in (str, int) for r in pairs.values()
         ):
-            raise LinkError(f"{self!r}.map: results must be all texts or all whole numbers")
+            raise LinkError(
+                f"{self!r}.map: results must be all texts or all whole numbers",
+                hint="map to text and go on from there, such as .map({...}).parse('%Y-%m-%d')",
+            )
         return self._then(x.MapValues(self._node, tuple(sorted(pairs.items()))))
 
     def apply(self, function: Callable[[Any], Any]) -> DimensionExpr:
@@ -208,6 +256,8 @@ class DimensionExpr:
 
     def __add__(self, by: int | timedelta | tracing.Delta) -> DimensionExpr:
         return self._moved(by, 1)
+
+    __radd__ = __add__
 
     def __sub__(self, by: int | timedelta | tracing.Delta) -> DimensionExpr:
         return self._moved(by, -1)
@@ -236,17 +286,14 @@ class DimensionExpr:
         unit = {v.MINUTE: timedelta(minutes=1), v.HOUR: timedelta(hours=1), v.DAY: timedelta(days=1)}.get(
             kind.granularity or ""
         )
-        if unit is None:
-            raise LinkError(
-                f"{self!r} is a {kind} and cannot be moved by {by!r}",
-                hint="add or subtract a whole number of units",
-            )
-        if by % unit:
-            raise LinkError(
-                f"{self!r} is a {kind} and cannot be moved by {by!r}",
-                hint="go to a finer granularity first: .at('hour') or .at('minute')",
-            )
-        return by // unit
+        if unit is not None and not by % unit:
+            return by // unit
+        hint = "add or subtract a whole number of units"
+        if kind.type == STRING:
+            hint = "parse the text first: .parse('%Y-%m-%d')"
+        elif kind.granularity in (v.HOUR, v.DAY):
+            hint = "go to a finer granularity first: .at('hour') or .at('minute')"
+        raise LinkError(f"{self!r} is a {kind} and cannot be moved by {by!r}", hint=hint)
 
     # --- links ---
 
@@ -276,8 +323,9 @@ class DimensionExpr:
                 raise LinkError(f"{made!r}: {fault}", hint=getattr(fault, "hint", None)) from None
         return made
 
-    def _with(self, node: Expr) -> DimensionExpr:
-        return DimensionExpr(node, self._kinds, self._enumerated)
+    def _need(self, type: type, argument: object, operator: str, wanted: str) -> None:
+        if not isinstance(argument, type) or isinstance(argument, bool):
+            raise LinkError(f"{self!r}.{operator}({argument!r}) makes no sense", hint=f"give {wanted}")
 
 
 def literal(value: object, beside: DimensionExpr) -> DimensionExpr:

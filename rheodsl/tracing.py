@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import datetime as dt
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,10 @@ _tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 class Delta:
     """A timedelta whose parts may be expressions, as a traced function builds it."""
 
-    def __init__(self, days: Any = 0, *, hours: Any = 0, minutes: Any = 0, weeks: Any = 0) -> None:
+    def __init__(self, days: Any = 0, *, hours: Any = 0, minutes: Any = 0, **others: Any) -> None:
+        if others:
+            raise TypeError(f"a computed timedelta has no {', '.join(others)}, only days, hours and minutes")
         parts = [(days, v.DAY), (hours, v.HOUR), (minutes, v.MINUTE)]
-        if not isinstance(weeks, int):
-            raise TypeError("a computed timedelta has no weeks")
-        if weeks:
-            parts.append((weeks * 7, v.DAY))
         self.parts = [
             (amount, unit) for amount, unit in parts if not (isinstance(amount, int) and amount == 0)
         ]
@@ -53,7 +51,11 @@ class _Datetime:
 
     @staticmethod
     def strptime(text: Any, format: str) -> Any:
-        return text.parse(format) if hasattr(text, "parse") else dt.datetime.strptime(text, format)
+        return text.parse(format) if _is_expression(text) else dt.datetime.strptime(text, format)
+
+    @staticmethod
+    def strftime(moment: Any, format: str) -> Any:
+        return moment.strftime(format)
 
 
 class _Module:
@@ -67,11 +69,11 @@ class _Module:
 
 
 def _int(value: Any = 0, *args: Any) -> Any:
-    return value.cast("LONG") if hasattr(value, "cast") else int(value, *args)
+    return value.cast("LONG") if _is_expression(value) else int(value, *args)
 
 
 def _str(value: Any = "", *args: Any) -> Any:
-    return value.cast("STRING") if hasattr(value, "cast") else str(value, *args)
+    return value.cast("STRING") if _is_expression(value) else str(value, *args)
 
 
 _STAND_INS: dict[Any, Any] = {dt.timedelta: _delta, dt.datetime: _Datetime(), dt: _Module()}
@@ -115,19 +117,29 @@ def _instrumented(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same code, with datetime, timedelta, int and str that take expressions."""
     if not isinstance(function, types.FunctionType):
         return function
-    scope = {name: _stand_in(value) for name, value in function.__globals__.items()}
-    known = vars(builtins) | {"int": _int, "str": _str}
-    scope["__builtins__"] = known
-    cells = tuple(types.CellType(_stand_in(cell.cell_contents)) for cell in function.__closure__ or ())
+    known = function.__globals__
+    # Only what the code names: a module of many nodes has many globals.
+    scope = {name: _stand_in(known[name], known) for name in _names(function.__code__) if name in known} | {
+        "__builtins__": vars(builtins) | {"int": _int, "str": _str}
+    }
+    cells = tuple(types.CellType(_stand_in(cell.cell_contents, known)) for cell in function.__closure__ or ())
     made = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
     made.__kwdefaults__ = function.__kwdefaults__
     return made
 
 
-def _stand_in(value: Any) -> Any:
+def _names(code: types.CodeType) -> set[str]:
+    inner = (_names(const) for const in code.co_consts if isinstance(const, types.CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _stand_in(value: Any, known: Mapping[str, Any]) -> Any:
+    if isinstance(value, types.FunctionType) and value.__globals__ is known:
+        # A helper beside the function; looked into when it is called, as it may call itself.
+        return lambda *args, **kwargs: _instrumented(value)(*args, **kwargs)
     try:
         return _STAND_INS.get(value, value)
-    except TypeError:  # unhashable, so none of ours
+    except (TypeError, RheoError):  # unhashable, so none of ours
         return value
 
 
