@@ -19,7 +19,7 @@ from .naive import Event, executions
 from .strategies import graphs, traces
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
-EXAMPLES = {"dev": 60, "ci": 600}.get(PROFILE, 60)
+EXAMPLES = {"dev": 60, "ci": 400}.get(PROFILE, 60)
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
