@@ -99,7 +99,7 @@ def trace(function: Callable[..., Any], arguments: Sequence[DimensionExpr]) -> A
         # A Delta, say, is no value of a dimension.
         if _is_expression(result) or isinstance(result, str | int | dt.date):
             return result
-        fault: Exception = TypeError(f"it returns {type(result).__name__}")
+        fault: Exception = TraceError(f"it returns {type(result).__name__}")
     except Exception as raised:  # noqa: BLE001 - any fault of the user's function means: not traceable
         fault = raised
     finally:
