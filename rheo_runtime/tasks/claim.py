@@ -102,14 +102,13 @@ def argument(document: Document) -> str:
 def hold(context: Any) -> Document:
     """Claim again before a compute writes: it may have been cleared long after the run had failed.
 
+    Returns the document as the ledger has it: Airflow's database keeps dicts without their order.
     Raises AirflowFailException when a later execution of the same output took its place.
     """
-    document: Document = context["ti"].xcom_pull(task_ids="claim")
-    run_id = context["dag_run"].run_id
-    ledger = settings.ledger(document["app"])
-    held = executions.claim(
-        ledger, document["node"], document["partition"], document["id"], run_id, time.time()
-    )
-    if held is None:
-        raise AirflowFailException(f"{document['id']} is no longer this run's: a later one took its place")
+    claimed: Document = context["ti"].xcom_pull(task_ids="claim")
+    ledger, run_id = settings.ledger(claimed["app"]), context["dag_run"].run_id
+    where = (claimed["node"], claimed["partition"], claimed["id"])
+    document = executions.claim(ledger, *where, run_id, time.time())
+    if document is None:
+        raise AirflowFailException(f"{claimed['id']} is no longer this run's: a later one took its place")
     return document

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from rheo_runtime import executions
+from rheo_runtime.emit import send_signal
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import CLAIMED, SUCCEEDED, Document, Output
 from rheo_runtime.tasks import settings
@@ -37,14 +37,15 @@ class PublishOperator(BaseOperator):
 
     def execute(self, context: Any) -> None:
         """End the execution; raises AirflowFailException when a compute has failed."""
-        document: Document | None = context["ti"].xcom_pull(task_ids="claim")
-        if document is None:
+        claimed: Document | None = context["ti"].xcom_pull(task_ids="claim")
+        if claimed is None:
             raise AirflowFailException("this run has claimed no execution")
-        ledger, run_id = settings.ledger(self.app), context["dag_run"].run_id
-        if not succeeded(ledger, document, run_id):
-            hold(context)
+        ledger = settings.ledger(self.app)
+        document = succeeded(ledger, claimed, context["dag_run"].run_id)
+        if document is None:
+            document = hold(context)
             self._end(ledger, document, context)
-        send_signal(document)
+        send_signal(document, settings.client("events"), settings.event_bus())
         executions.signalled(ledger, self.node, document["partition"], document["id"])
         self.log.info("Published %s", document["id"])
 
@@ -64,13 +65,13 @@ class PublishOperator(BaseOperator):
         return [f"{task} {states.get(task)}" for task in before if states.get(task) != "success"]
 
 
-def succeeded(ledger: Ledger, document: Document, run_id: str) -> bool:
-    """Say whether an earlier try of this run has ended the execution well, and the signal may be owed."""
-    output, _ = ledger.output(document["node"], document["partition"], None)
-    return output is not None and any(
-        past.state == SUCCEEDED and past.run_id == run_id and past.generation == document["generation"]
-        for past in output.ended
-    )
+def succeeded(ledger: Ledger, claimed: Document, run_id: str) -> Document | None:
+    """Return the execution when an earlier try of this run ended it well: its signal may be owed."""
+    output, _ = ledger.output(claimed["node"], claimed["partition"], None)
+    for past in output.ended if output else ():
+        if (past.state, past.run_id, past.generation) == (SUCCEEDED, run_id, claimed["generation"]):
+            return past.document
+    return None
 
 
 def complete(document: Document) -> None:
@@ -79,26 +80,6 @@ def complete(document: Document) -> None:
     if path is not None:
         bucket, key = path.removeprefix("s3://").split("/", 1)
         settings.client("s3").put_object(Bucket=bucket, Key=f"{key}/{COMPLETION}", Body=b"")
-
-
-def send_signal(document: Document) -> None:
-    """Announce the output partition; raises RuntimeError when EventBridge does not take it."""
-    entry = {
-        "Source": "rheo",
-        "DetailType": "rheo.signal",
-        "EventBusName": settings.event_bus(),
-        "Detail": json.dumps(
-            {
-                "app": document["app"],
-                "signal": document["node"],
-                "partition": list(document["output"]["dimensions"].values()),
-                "id": document["id"],
-            }
-        ),
-    }
-    answer = settings.client("events").put_events(Entries=[entry])
-    if answer["FailedEntryCount"]:
-        raise RuntimeError(f"the signal of {document['id']} was not taken: {answer['Entries']}")
 
 
 def release(context: Any) -> None:

@@ -142,7 +142,8 @@ class Lab:
             states[task.task_id] = "failed"
             raise
         states[task.task_id] = "success"
-        self.xcoms[run_id, task.task_id, "return_value"] = result
+        # As Airflow's database keeps it: dicts without their order.
+        self.xcoms[run_id, task.task_id, "return_value"] = json.loads(json.dumps(result, sort_keys=True))
         return result
 
     def all(self, context: Any) -> None:

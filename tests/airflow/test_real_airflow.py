@@ -1,0 +1,253 @@
+"""Generated DAGs in a real Airflow on the local stack: each execution runs exactly once, whatever happens."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from trial_app import CONTROL, app
+
+from codegen.compiler import compile_app, write
+from platforms.local.stack import LocalStack
+from rheo_runtime.dynamo import DynamoLedger
+from rheo_runtime.records import CLAIMED, FAILED, SUCCEEDED, Execution
+from rheo_runtime.trigger import Announcer
+
+pytestmark = pytest.mark.slow
+BUCKET = "rheo-trial"
+
+
+@dataclass
+class Lab:
+    """The running stack, and short ways to ask it."""
+
+    stack: LocalStack
+
+    def __post_init__(self) -> None:
+        session = self.stack.session()
+        self.s3 = session.client("s3")
+        self.ledger = DynamoLedger("rheo-trial", session.client("dynamodb"))
+        self.announcer = Announcer(session.client("mwaa"), self.stack.state.mwaa_environment)
+
+    def arrive(self, partition: str) -> None:
+        """A partition of the source is complete."""
+        self.s3.put_object(Bucket="trial-source", Key=f"{partition}/data.csv", Body=b"n\n1\n")
+        self.s3.put_object(Bucket="trial-source", Key=f"{partition}/_SUCCESS", Body=b"")
+
+    def tell(self, what: str, partition: str) -> None:
+        self.s3.put_object(Bucket=CONTROL, Key=f"{what}/{partition}", Body=b"")
+
+    def untell(self, what: str, partition: str) -> None:
+        self.s3.delete_object(Bucket=CONTROL, Key=f"{what}/{partition}")
+
+    def count(self, bucket: str, prefix: str) -> int:
+        count: int = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"]
+        return count
+
+    def call(self, method: str, path: str, content: object = None) -> Any:
+        return self.stack.airflow.call(method, path, content)
+
+    def runs(self, node: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.call(
+                "GET", f"/dags/trial__{node}/dagRuns?limit=100&offset={len(found)}&order_by=run_after"
+            )
+            found += page["dag_runs"]
+            if not page["dag_runs"] or len(found) >= page["total_entries"]:
+                return found
+
+    def of(self, node: str, partition: str) -> list[dict[str, Any]]:
+        return [run for run in self.runs(node) if run["partition_key"] == partition]
+
+    def tasks(self, node: str, run: dict[str, Any]) -> dict[str, str]:
+        path = f"/dags/trial__{node}/dagRuns/{run['dag_run_id']}/taskInstances"
+        return {t["task_id"]: t["state"] for t in self.call("GET", path)["task_instances"]}
+
+    def log(self, node: str, run: dict[str, Any], task: str, attempt: int) -> str:
+        path = f"/dags/trial__{node}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/logs/{attempt}"
+        return str(self.call("GET", path))
+
+    def clear(self, node: str, run: dict[str, Any], task: str) -> None:
+        body = {
+            "dry_run": False, "dag_run_id": run["dag_run_id"], "task_ids": [task], "include_downstream": True,
+            "only_failed": False, "reset_dag_runs": True,
+        }  # fmt: skip
+        self.call("POST", f"/dags/trial__{node}/clearTaskInstances", body)
+
+    def ended(self, node: str, partition: str) -> tuple[Execution, ...]:
+        output, _ = self.ledger.output(node, partition, None)
+        return output.ended if output and output.active is None else ()
+
+    def finished(self, node: str, partition: str, runs: int = 1) -> list[dict[str, Any]]:
+        """Wait until that many runs of a partition are over; return them."""
+
+        def over() -> list[dict[str, Any]]:
+            found = self.of(node, partition)
+            done = [run for run in found if run["state"] in ("success", "failed")]
+            return done if len(done) >= runs and len(done) == len(found) else []
+
+        return until(over, 120)
+
+
+def until(check: Callable[[], Any], seconds: float) -> Any:
+    """Return the first result of ``check`` that is true."""
+    deadline = time.monotonic() + seconds
+    while not (result := check()):
+        assert time.monotonic() < deadline, f"{check.__name__} has not come true in {seconds:g} seconds"
+        time.sleep(0.5)
+    return result
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("trial")
+    write(compile_app(app), folder / "dags")
+    stack = LocalStack(folder / "stack")
+    try:
+        stack.up(folder / "dags")
+        stack.session().client("s3").create_bucket(Bucket=CONTROL)
+        yield Lab(stack)
+    finally:
+        stack.down()
+
+
+def test_an_event_leads_to_one_run_that_goes_by_its_partition(lab: Lab) -> None:
+    lab.arrive("spark/2020-01-01")
+    (run,) = lab.finished("copied", "spark/2020-01-01")
+    assert run["state"] == "success"
+    assert lab.tasks("copied", run) == {"claim": "success", "compute": "success", "publish": "success"}
+    assert lab.count(CONTROL, "ran/spark/2020-01-01") == 1
+    assert lab.count(BUCKET, "internal_data/copied/spark/2020-01-01/_SUCCESS") == 1
+    # Its output is the input of a Spark job.
+    (run,) = lab.finished("total", "spark/2020-01-01")
+    assert run["state"] == "success"
+    until(lambda: lab.ended("total", "spark/2020-01-01"), 10)
+    keys = lab.s3.list_objects_v2(Bucket=BUCKET, Prefix="internal_data/total/spark/2020-01-01/part")[
+        "Contents"
+    ]
+    text = b"".join(lab.s3.get_object(Bucket=BUCKET, Key=k["Key"])["Body"].read() for k in keys)
+    assert text == b"n\n3\n"
+
+
+def test_an_execution_that_is_announced_again_runs_once(lab: Lab) -> None:
+    lab.tell("wait", "dup/2020-01-01")
+    lab.arrive("dup/2020-01-01")
+    until(lambda: lab.count(CONTROL, "ran/dup/2020-01-01"), 60)
+    output, _ = lab.ledger.output("copied", "dup/2020-01-01", None)
+    assert output is not None and output.active is not None and output.active.state == CLAIMED
+    for _ in range(3):  # each comes into a run of its own, or some into one
+        lab.announcer.announce(output.active.document)
+        time.sleep(1.5)
+    lab.untell("wait", "dup/2020-01-01")
+    runs = lab.finished("copied", "dup/2020-01-01", runs=2)
+    assert {run["state"] for run in runs} == {"success"}
+    skipped = [run for run in runs if lab.tasks("copied", run)["compute"] == "skipped"]
+    assert len(skipped) == len(runs) - 1 >= 1
+    assert lab.count(CONTROL, "ran/dup/2020-01-01") == 1
+    assert [e.state for e in lab.ended("copied", "dup/2020-01-01")] == [SUCCEEDED]
+
+
+def test_a_run_by_hand_with_params(lab: Lab) -> None:
+    conf = {"region": "hand", "day": "2020-01-01"}
+    made = lab.call("POST", "/dags/trial__copied/dagRuns", {"logical_date": None, "conf": conf})
+
+    def over() -> bool:
+        path = f"/dags/trial__copied/dagRuns/{made['dag_run_id']}"
+        return lab.call("GET", path)["state"] in ("success", "failed")
+
+    until(over, 60)
+    (execution,) = lab.ended("copied", "hand/2020-01-01")
+    assert (execution.state, execution.run_id) == (SUCCEEDED, made["dag_run_id"])
+    assert lab.count(BUCKET, "internal_data/copied/hand/2020-01-01/_SUCCESS") == 1
+
+
+def test_a_run_by_hand_without_params_says_what_is_missing(lab: Lab) -> None:
+    made = lab.call("POST", "/dags/trial__copied/dagRuns", {"logical_date": None})
+    path = f"/dags/trial__copied/dagRuns/{made['dag_run_id']}"
+    until(lambda: lab.call("GET", path)["state"] == "failed", 60)
+    assert "say which partition to make: region, day of the output" in lab.log("copied", made, "claim", 1)
+
+
+def test_a_failing_compute_then_cleared_completes_the_chain(lab: Lab) -> None:
+    lab.tell("fail", "spark/2020-01-05")
+    lab.arrive("spark/2020-01-05")
+    (run,) = lab.finished("copied", "spark/2020-01-05")
+    assert run["state"] == "failed"
+    assert "told to fail at spark/2020-01-05" in lab.log("copied", run, "compute", 1)
+    assert [e.state for e in lab.ended("copied", "spark/2020-01-05")] == [FAILED]
+    assert lab.count(BUCKET, "internal_data/copied/spark/2020-01-05") == 0
+    assert lab.of("total", "spark/2020-01-05") == []
+    lab.untell("fail", "spark/2020-01-05")
+    lab.clear("copied", run, "compute")
+    until(lambda: lab.of("total", "spark/2020-01-05"), 60)
+    (again,) = lab.finished("copied", "spark/2020-01-05")
+    assert (again["dag_run_id"], again["state"]) == (run["dag_run_id"], "success")
+    assert [e.state for e in lab.ended("copied", "spark/2020-01-05")] == [SUCCEEDED]
+    (downstream,) = lab.finished("total", "spark/2020-01-05")
+    assert downstream["state"] == "success"
+
+
+def test_a_failing_spark_job_shows_its_error(lab: Lab) -> None:
+    lab.arrive("spark/2020-02-02")
+    (run,) = lab.finished("total", "spark/2020-02-02")
+    assert run["state"] == "failed"
+    log = lab.log("total", run, "compute", 1)
+    assert "no such day" in log
+    assert lab.count(BUCKET, "internal_data/total/spark/2020-02-02") == 0
+    assert [e.state for e in lab.ended("total", "spark/2020-02-02")] == [FAILED]
+
+
+def test_a_run_that_somebody_fails_by_hand_is_released(lab: Lab) -> None:
+    lab.tell("wait", "stop/2020-01-01")
+    lab.arrive("stop/2020-01-01")
+    until(lambda: lab.count(CONTROL, "ran/stop/2020-01-01"), 60)
+    (run,) = lab.of("copied", "stop/2020-01-01")
+    lab.call("PATCH", f"/dags/trial__copied/dagRuns/{run['dag_run_id']}", {"state": "failed"})
+    until(lambda: lab.ended("copied", "stop/2020-01-01"), 60)
+    assert [e.state for e in lab.ended("copied", "stop/2020-01-01")] == [FAILED]
+    assert lab.count(BUCKET, "internal_data/copied/stop/2020-01-01") == 0
+
+
+def test_a_second_firing_waits_for_the_first(lab: Lab) -> None:
+    lab.tell("wait", "twice/2020-01-01")
+    lab.arrive("twice/2020-01-01")
+    until(lambda: lab.count(CONTROL, "ran/twice/2020-01-01"), 60)
+    lab.arrive("twice/2020-01-01")
+
+    def held() -> bool:
+        output, _ = lab.ledger.output("copied", "twice/2020-01-01", None)
+        return output is not None and output.held is not None
+
+    until(held, 30)
+    lab.untell("wait", "twice/2020-01-01")
+    until(lambda: len(lab.ended("copied", "twice/2020-01-01")) == 2, 180)
+    assert lab.count(CONTROL, "ran/twice/2020-01-01") == 2
+    assert {run["state"] for run in lab.finished("copied", "twice/2020-01-01", runs=2)} == {"success"}
+
+
+def test_a_burst_of_fifty(lab: Lab) -> None:
+    partitions = [f"burst{n:02}/2020-01-01" for n in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lab.arrive, partitions))
+    until(lambda: all(lab.ended("copied", partition) for partition in partitions), 400)
+    assert Counter(e.state for p in partitions for e in lab.ended("copied", p)) == {SUCCEEDED: 50}
+    assert [lab.count(CONTROL, f"ran/{p}") for p in partitions] == [1] * 50
+    runs = [run for run in lab.runs("copied") if (run["partition_key"] or "") in partitions]
+    working = [run for run in runs if lab.tasks("copied", run)["compute"] != "skipped"]
+    assert sorted(run["partition_key"] for run in working) == partitions
+
+
+def test_a_timer_runs_on_airflows_own_timetable(lab: Lab) -> None:
+    done = until(lambda: [run for run in lab.runs("noted") if run["state"] == "success"], 120)
+    for run in done:
+        assert run["run_type"] == "scheduled"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", run["partition_key"])
+        assert [e.state for e in lab.ended("noted", run["partition_key"])] == [SUCCEEDED]
+        assert run["run_after"].startswith(run["partition_key"].replace(" ", "T"))
