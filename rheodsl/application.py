@@ -45,7 +45,8 @@ from rheodsl.parameters import (
     read_metadata,
     read_options,
 )
-from rheodsl.resolve import Declaration, Resolved, resolve
+from rheodsl.resolution import Declaration
+from rheodsl.resolve import Resolved, resolve
 from rheodsl.views import SignalNode, View
 
 

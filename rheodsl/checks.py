@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from rheodsl import ir
 from rheodsl.errors import CycleError, NameError_, RheoError
-from rheodsl.resolve import Declaration
+from rheodsl.resolution import Declaration
 
 # MWAA's InvokeRestApi takes paths of at most 64 characters: /dags/<dag id>/dagRuns.
 MAX_DAG_ID = 48

@@ -1,0 +1,129 @@
+"""Links as declared -> equations between inputs: each by alias, the defaults added."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from rheo_runtime import expr as x
+from rheo_runtime import values as v
+from rheo_runtime.expr import Expr
+from rheodsl import ir
+from rheodsl.agreement import agree
+from rheodsl.errors import LinkError, Place
+from rheodsl.expressions import OUTPUT
+from rheodsl.notation import show
+from rheodsl.resolution import Work
+from rheodsl.satisfiable import contradiction
+
+
+def explicit_links(work: Work) -> list[ir.Link]:
+    """The user's links between inputs, each reference by signal turned into one by alias."""
+    found: list[ir.Link] = []
+    for link in work.declared.links:
+        if any(r.input == OUTPUT for side in (link.left, link.right) for r in x.refs(side)):
+            continue  # it sets the output: see _output
+        for left in by_alias(work, link.left, link.where):
+            for right in by_alias(work, link.right, link.where):
+                made = _linked(work, left, right, link.where)
+                if made is not None:
+                    found.append(made)
+    return found
+
+
+def _linked(
+    work: Work, left: Expr, right: Expr, where: Place | None, *, default: bool = False
+) -> ir.Link | None:
+    if left == right:
+        return None
+    try:
+        a, b = agree(work.facade(left), work.facade(right))
+    except LinkError as fault:
+        work.fault(LinkError, fault.what, fault.hint, where)
+        return None
+    made = ir.Link(a, b, default, where or work.declared.where)
+    if reason := contradiction(made, work.inputs, work.signals, work.kinds):
+        work.fault(
+            LinkError, f"{show(a)} == {show(b)} can never hold: {reason}", "no event can satisfy it", where
+        )
+    return made
+
+
+def by_alias(work: Work, expr: Expr, where: Place | None) -> list[Expr]:
+    """The expression for each input that it may speak of; a fault when there is none."""
+    names = list(dict.fromkeys(r.input for r in x.refs(expr)))
+    results = [expr]
+    for name in names:
+        aliases = [name] if name in work.inputs else work.by_signal.get(name, [])
+        if not aliases:
+            known = ", ".join(work.inputs) or "none"
+            work.fault(
+                LinkError, f"{show(expr)} is of {name!r}, which is no input", f"its inputs: {known}", where
+            )
+            return []
+        results = [_renamed(r, name, alias) for r in results for alias in aliases]
+    for result in results:
+        for ref in x.refs(result):
+            if ref not in work.kinds:
+                work.fault(LinkError, f"{ref.input} has no dimension {ref.dim!r}", None, where)
+                return []
+    return results
+
+
+def _renamed(expr: Expr, old: str, new: str) -> Expr:
+    return x.rewrite(expr, lambda e: x.Ref(new, e.dim) if isinstance(e, x.Ref) and e.input == old else e)
+
+
+def default_links(work: Work, explicit: list[ir.Link]) -> list[ir.Link]:
+    """Equality of each pair of inputs that shares a dimension, unless linked already."""
+    joined = Components()
+    for link in explicit:
+        refs = [*x.refs(link.left), *x.refs(link.right)]
+        for ref in refs[1:]:
+            joined.join(refs[0], ref)
+    found: list[ir.Link] = []
+    for a, b in combinations(work.inputs, 2):
+        for dim in work.signals[a].dims:
+            left, right = x.Ref(a, dim), x.Ref(b, dim)
+            if dim not in work.signals[b].dims or joined.same(left, right):
+                continue
+            made = _linked(work, left, right, None, default=True) if _one_type(work, left, right) else None
+            if made is not None:
+                found.append(made)
+                joined.join(left, right)
+    return found
+
+
+def _one_type(work: Work, left: x.Ref, right: x.Ref) -> bool:
+    a, b = work.kinds[left], work.kinds[right]
+    if a.type == b.type and a.granularity == b.granularity:
+        return True
+    hint = "link them by hand: input_dim_links=[...]"
+    if a.type == b.type:
+        fine = v.GRANULARITIES.index(a.granularity or v.DAY) < v.GRANULARITIES.index(b.granularity or v.DAY)
+        f, c = (left, right) if fine else (right, left)
+        coarse = (work.kinds[c].granularity or "").lower()
+        hint = f"link them by hand: {show(f)}.trunc({coarse!r}) == {show(c)}"
+    work.fault(
+        LinkError,
+        f"{show(left)} ({a}) and {show(right)} ({b}) share a name but not a type, so they cannot be linked by default",
+        hint,
+    )
+    return False
+
+
+class Components:
+    """Sets of things known to be connected (union-find)."""
+
+    def __init__(self) -> None:
+        self._parent: dict[object, object] = {}
+
+    def find(self, item: object) -> object:
+        while (above := self._parent.get(item, item)) != item:
+            item = above
+        return item
+
+    def join(self, a: object, b: object) -> None:
+        self._parent[self.find(a)] = self.find(b)
+
+    def same(self, a: object, b: object) -> bool:
+        return self.find(a) == self.find(b)
