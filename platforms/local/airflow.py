@@ -133,4 +133,4 @@ def kill_scheduler(*started: Started) -> None:
     found = find(started, "scheduler")
     if not found:
         raise StackError("Airflow has no scheduler running", hint="restart it first")
-    end_processes(found, grace=0.0)
+    end_processes(found, grace=None)

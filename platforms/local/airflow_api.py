@@ -67,7 +67,7 @@ class AirflowApi:
         return True
 
     def wait_until_ready(
-        self, started: Started, dag_ids: Iterable[str] = (), *, timeout: float = 120.0
+        self, started: Started, dag_ids: Iterable[str] = (), *, timeout: float = 300.0
     ) -> None:
         """Wait until every component works and the DAGs are known.
 

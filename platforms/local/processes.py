@@ -91,8 +91,8 @@ def find(started: Iterable[Started], argument: str) -> list[psutil.Process]:
     return found
 
 
-def end(started: Iterable[Started], *, grace: float = 10.0) -> None:
-    """End every process of the sessions: asked first, killed after ``grace`` seconds."""
+def end(started: Iterable[Started], *, grace: float | None = 10.0) -> None:
+    """End every process of the sessions: asked first, killed after ``grace`` seconds (None: not asked)."""
     sessions = list(started)
     everyone = {process for each in sessions for process in members(each)}
     end_processes(everyone, grace=grace, more=lambda: (p for each in sessions for p in members(each)))
@@ -102,12 +102,13 @@ def end(started: Iterable[Started], *, grace: float = 10.0) -> None:
 def end_processes(
     processes: Iterable[psutil.Process],
     *,
-    grace: float = 10.0,
+    grace: float | None = 10.0,
     more: Callable[[], Iterable[psutil.Process]] = tuple,
 ) -> None:
-    """End processes and all their descendants, and whatever ``more`` finds meanwhile."""
+    """End processes and all their descendants, and whatever ``more`` finds meanwhile; as ``end`` does."""
     left = set(processes)
-    for sign, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
+    asking = [] if grace is None else [(signal.SIGTERM, grace)]
+    for sign, patience in (*asking, (signal.SIGKILL, 10.0)):
         deadline = time.monotonic() + patience
         asked: set[psutil.Process] = set()
         # A task may have made a session of its own: it is found as a descendant, while its parent lives.

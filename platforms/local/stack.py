@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from platforms.local import moto, mwaa, postgres, processes
 from platforms.local.airflow import USER, AirflowHome, kill_scheduler, start_airflow, start_scheduler
 from platforms.local.airflow_api import AirflowApi
 from platforms.local.environment import REGION, aws_environment, without_aws
-from platforms.local.errors import StackError
+from platforms.local.errors import StackError, StartError
 from platforms.local.listener_process import HANDLER
 from platforms.local.processes import Started
 from platforms.local.provision import provision
@@ -158,10 +157,7 @@ class LocalStack:
 
     def kill_listener(self) -> None:
         """Kill the listener in the middle of whatever it does."""
-        for each in self.state.of("listener"):
-            for process in processes.members(each):
-                processes.send(process.pid, signal.SIGKILL)
-            processes.end([each], grace=0.0)
+        processes.end(self.state.of("listener"), grace=None)
         self._drop("listener")
 
     def restart_listener(self) -> None:
@@ -213,6 +209,9 @@ class LocalStack:
         self._spawn("schedules", [sys.executable, "-m", "platforms.local.scheduler", *folder])
         self._wait("mwaa")
         self.airflow.wait_until_ready(started, stack.dags)
+        for each in self.state.processes:
+            if not processes.alive(each):
+                raise StartError(each.name, each.log)
         say(f"Airflow is ready: {self.airflow.url}")
 
     def _start_airflow(self, stack: Specification, server: postgres.Postgres) -> Started:

@@ -92,6 +92,16 @@ def test_who_does_not_listen_is_killed(start: Start) -> None:
     assert not processes.alive(started)
 
 
+def test_who_is_killed_is_not_asked(start: Start) -> None:
+    started = start(
+        "signal.signal(signal.SIGTERM, lambda *_: print('asked', flush=True))\nprint('up', flush=True)\ntime.sleep(600)"
+    )
+    lines(started, 1)
+    processes.end([started], grace=None)
+    assert not processes.alive(started)
+    assert lines(started, 1) == ["up"]
+
+
 def test_who_listens_can_tidy_up(start: Start) -> None:
     started = start(
         "signal.signal(signal.SIGTERM, lambda *_: (print('tidy', flush=True), sys.exit()))\n"
