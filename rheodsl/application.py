@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -85,6 +86,7 @@ class Application(AlarmDeclarations):
         self._resolved: dict[str, tuple[Declaration, tuple[ir.Signal | None, ...], Resolved]] = {}
         self._faults: list[RheoError] = []
         self._graph: ir.Graph | None = None
+        self._changing: str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -219,7 +221,7 @@ class Application(AlarmDeclarations):
             raise NameError_(
                 f"{id!r} is no id", hint="use letters, digits, '_', '-' and '.': Airflow ids have no others"
             )
-        if id in self._signals:
+        if id in self._signals and id != self._changing:
             first = self._signals[id].where
             self._faults.append(
                 NameError_(
@@ -366,9 +368,8 @@ class Application(AlarmDeclarations):
 
     def update_data(self, id: str, inputs: Inputs = None, *args: Any, **kwargs: Any) -> SignalNode:
         """Declare an existing node anew; parameters are those of `create_data`. Raises UnknownNameError."""
-        self._node_of(id)
-        del self._declared[id], self._signals[id]
-        return self.create_data(id, inputs, *args, **kwargs)
+        with self._change(id):
+            return self.create_data(id, inputs, *args, **kwargs)
 
     def patch_data(self, id: str, **changes: Any) -> SignalNode:
         """Change some parameters of an existing node and keep the others. Raises UnknownNameError.
@@ -390,8 +391,17 @@ class Application(AlarmDeclarations):
             if part is None:
                 part = known if name in known else known["metadata"]
             part[name] = value
-        del self._declared[id], self._signals[id]
-        return self._declare(id, known)
+        with self._change(id):
+            return self._declare(id, known)
+
+    @contextmanager
+    def _change(self, id: str) -> Iterator[None]:
+        """Let ``id`` be declared once more; until that is done, and when it fails, it stays as it was."""
+        self._changing = self._node_of(id)
+        try:
+            yield
+        finally:
+            self._changing = None
 
     def _node_of(self, id: str) -> str:
         if id not in self._declared:
@@ -418,6 +428,7 @@ class Application(AlarmDeclarations):
             where=here(),
         )
         self._parameters[id] = written
+        self._declared.pop(id, None)  # the latest declaration stands last
         self._declared[id] = declared
         return self._add_output(self._resolve(id)[0])
 
@@ -431,11 +442,13 @@ class Application(AlarmDeclarations):
         return known[2]
 
     def _add_output(self, node: ir.Node) -> SignalNode:
+        known = self._signals.get(node.id)
         signal = ir.Signal(
             id=node.id,
             dims=tuple(name for name, _ in node.output),
             branches=(tuple(Rule(rule.kind) for _, rule in node.output),),
             source=ir.NodeSource(),
+            proxy=known.proxy if known else None,
             data=node.data,
             metadata=node.metadata,
             where=node.where,
@@ -482,8 +495,7 @@ class Application(AlarmDeclarations):
             faults += found
             warnings += warned
             nodes.append(node)
-            if tuple(name for name, _ in node.output) != self._signals[id].dims:
-                self._add_output(node)
+            self._add_output(node)  # as it follows from inputs that may have changed since
         graph = ir.Graph(
             app=self.name,
             signals=tuple(sorted(self._signals.values(), key=lambda s: s.id)),

@@ -21,13 +21,29 @@ def explicit_links(work: Work) -> list[ir.Link]:
     found: list[ir.Link] = []
     for link in work.declared.links:
         if any(r.input == OUTPUT for side in (link.left, link.right) for r in x.refs(side)):
-            continue  # it sets the output: see _output
+            continue  # it sets the output: see rheodsl.outputs
+        if name := _ambiguous(work, link):
+            work.fault(
+                LinkError,
+                f"{show(link.left)} == {show(link.right)} speaks of {name!r}, which is several inputs",
+                f"name them, {name}.alias('a') and {name}.alias('b'), and link those",
+                link.where,
+            )
+            continue
         for left in by_alias(work, link.left, link.where):
             for right in by_alias(work, link.right, link.where):
                 made = _linked(work, left, right, link.where)
                 if made is not None:
                     found.append(made)
     return found
+
+
+def _ambiguous(work: Work, link: ir.Link) -> str | None:
+    """A signal on both sides of a link that is several inputs: which is which?"""
+    left, right = ({r.input for r in x.refs(side)} for side in (link.left, link.right))
+    return next(
+        (n for n in sorted(left & right) if n not in work.inputs and len(work.by_signal.get(n, ())) > 1), None
+    )
 
 
 def _linked(
@@ -43,7 +59,10 @@ def _linked(
     made = ir.Link(a, b, default, where or work.declared.where)
     if reason := contradiction(made, work.inputs, work.signals, work.kinds):
         work.fault(
-            LinkError, f"{show(a)} == {show(b)} can never hold: {reason}", "no event can satisfy it", where
+            LinkError,
+            f"{show(a)} == {show(b)} can never hold: {reason}",
+            "the two sides need a value in common: change a filter, a map or a format",
+            where,
         )
     return made
 

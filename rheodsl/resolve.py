@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from rheo_runtime import expr as x
+from rheo_runtime.wire import Branch
 from rheodsl import ir
 from rheodsl.errors import LinkMissingError, NameError_, RheoError, SpecError, Warning_
 from rheodsl.expressions import OUTPUT
@@ -69,7 +70,7 @@ def _take_inputs(work: Work, signals: Mapping[str, ir.Signal]) -> None:
         if isinstance(signal.source, ir.MetricSource):
             work.fault(SpecError, f"{view.id} is a metric and cannot be an input", hint="bind it to an alarm")
             continue
-        branches = view.branches
+        branches = _current(work, view, signal)
         if view.mode == NEAREST and not _has_window(view):
             work.fault(
                 SpecError,
@@ -83,12 +84,32 @@ def _take_inputs(work: Work, signals: Mapping[str, ir.Signal]) -> None:
             work.by_signal.setdefault(view.given_alias, []).append(alias)
         for dim, rule in zip(signal.dims, branches[0], strict=True):
             work.kinds[x.Ref(alias, dim)] = rule.kind
+    for alias, input in work.inputs.items():
+        if alias != input.signal and alias in work.by_signal:
+            work.fault(
+                NameError_,
+                f"the input {alias!r} is {input.signal!r}, but {alias!r} is also the signal of another input",
+                hint="choose another name for one of them",
+            )
     if work.inputs and not work.triggers():
         work.fault(
             LinkMissingError,
             "every input is a reference, so nothing ever starts it",
             hint="leave .ref off the input whose events start the node",
         )
+
+
+def _current(work: Work, view: View, signal: ir.Signal) -> tuple[Branch, ...]:
+    """The view's filter, on the signal as it is now declared."""
+    if signal.dims == view.signal.dims and signal.branches == view.signal.branches:
+        return view.branches
+    if view.branches != view.signal.branches:
+        work.fault(
+            SpecError,
+            f"{view!r} is a view of {view.id} as it was; its dimensions have changed since",
+            hint=f"declare {work.declared.id} anew by update_data, with a view of the new {view.id}",
+        )
+    return signal.branches
 
 
 def _identifier(id: str) -> str:
