@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rheo_runtime.values import LONG, MINUTE, STRING, Kind, datetime_kind
 from rheo_runtime.wire import Branch, Rule
@@ -88,6 +88,10 @@ class CWMetric:
             )
 
 
+# Namespace, name and dimensions of a metric.
+Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class MetricStat:
     """One time series of CloudWatch; ``period`` in seconds, None where it is left open."""
@@ -97,6 +101,11 @@ class MetricStat:
     dimensions: tuple[tuple[str, str], ...]
     statistic: str
     period: int | None
+
+    @property
+    def key(self) -> Key:
+        """What CloudWatch tells metrics apart by."""
+        return self.namespace, self.name, self.dimensions
 
 
 METRIC_DIMS: Final = tuple(map(str, MetricDimension))

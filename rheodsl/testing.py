@@ -23,6 +23,7 @@ from rheo_runtime.pending import Waiting
 from rheodsl import ir, schedule
 from rheodsl.application import Application
 from rheodsl.errors import FilterError, StateError, UnknownNameError
+from rheodsl.testing_alarms import AlarmInputs
 from rheodsl.views import View
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -64,7 +65,7 @@ class Run:
         return str(self.document["partition"])
 
 
-class Simulator:
+class Simulator(AlarmInputs):
     """Runs an application in memory.
 
     An execution succeeds at once, and its output is sent on, unless ``auto_complete`` is False or
@@ -111,6 +112,7 @@ class Simulator:
         self._storage = _Storage()
         self._owed: deque[Run] = deque()  # succeeded runs whose output signals are to be sent
         self._engine = Engine(self.table, MemoryLedger(), self._time, self._storage)
+        self._begin_alarms()
 
     def __repr__(self) -> str:
         return f"Simulator({self.app.name!r}, {len(self.runs)} runs, {len(self.pending())} waiting)"
@@ -120,9 +122,11 @@ class Simulator:
     def send(self, event: View | Mapping[str, Any], *, event_id: str | None = None) -> list[Run]:
         """Send an event: a view that names one partition, or a raw AWS event. Return the runs it starts.
 
-        Without ``event_id`` a view is a new event each time; a raw event carries its own identity.
+        Without ``event_id`` a view is a new event each time; a raw event carries its own identity. An alarm's
+        view that names a state is an event of this minute.
         """
         if isinstance(event, View):
+            event = self._dated(event)
             outcome = self._ready().on_signal(
                 self._id_of(event), event.tip(), event_id or self._next_id(), self._time()
             )
@@ -151,20 +155,26 @@ class Simulator:
         return self._take(self._ready().tick(), None)
 
     def advance(self, by: timedelta) -> list[Run]:
-        """Let virtual time pass: timers fire at their times, then the periodic check runs."""
+        """Let virtual time pass: timers fire and alarms are evaluated, then the periodic check runs."""
         if by < timedelta(0):
             raise FilterError(f"time cannot go back by {by!r}", hint="advance by a positive timedelta")
         end = self.now + by
         started: list[Run] = []
         timers = [s for s in self.graph.signals if isinstance(s.source, ir.TimerSource)]
-        fires = sorted(
-            (time, timer.id)
-            for timer in timers
-            for time in schedule.parse(timer.source.schedule).fire_times(self.now, end)  # type: ignore[union-attr]
+        fires = deque(
+            sorted(
+                (time, timer.id)
+                for timer in timers
+                for time in schedule.parse(timer.source.schedule).fire_times(self.now, end)  # type: ignore[union-attr]
+            )
         )
-        for time, id in fires:
-            self.now = time
-            started += self.fire(View(self.graph.signal(id)), time)
+        while (due := self._next_evaluation(end)) is not None or fires:
+            if fires and (due is None or fires[0][0] <= due):
+                self.now, id = fires.popleft()
+                started += self.fire(View(self.graph.signal(id)), self.now)
+            elif due is not None:
+                self.now = due
+                started += self._evaluate()
         self.now = end
         return started + self.tick()
 
@@ -206,6 +216,7 @@ class Simulator:
         if self._engine.instant:
             run.state = "SUCCEEDED"  # the engine has ended it already
             self._owed.append(run)
+            self._ended(run)
         elif self.auto_complete:
             failing = self._failing[run.node] > 0
             self._failing[run.node] -= failing
@@ -213,6 +224,7 @@ class Simulator:
 
     def _end(self, run: Run, ok: bool) -> None:
         run.state = "SUCCEEDED" if ok else "FAILED"
+        self._ended(run)
         if ok:
             self._owed.append(run)
         for document in self._engine.complete(dict(run.document), ok):
