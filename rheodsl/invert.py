@@ -28,7 +28,7 @@ def solve(side: Expr, known: Expr, target: x.Ref, kind: KindOf) -> Expr:
         case x.Shift(base, by):
             return solve(base, x.Shift(known, -by), target, kind)
         case x.Offset(base, amount, unit, sign) if target not in x.refs(amount):
-            if kind(base) != kind(side):
+            if kind(base).granularity != kind(side).granularity:
                 raise NotInvertible(f"a time of {kind(side)} does not tell the {kind(base)}")
             return solve(base, x.Offset(known, amount, unit, -sign), target, kind)
         case x.Fmt(base, format):

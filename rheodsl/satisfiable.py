@@ -10,6 +10,7 @@ from rheo_runtime import values as v
 from rheo_runtime.expr import Expr
 from rheo_runtime.values import BadValue, Kind, Value, render
 from rheodsl import ir
+from rheodsl.notation import show
 
 Kinds = Mapping[x.Ref, Kind]
 
@@ -20,6 +21,9 @@ def contradiction(
     """Return the reason why the two sides are never equal, or None."""
     left = possible(link.left, inputs, signals, kinds)
     right = possible(link.right, inputs, signals, kinds)
+    for side, values in ((link.left, left), (link.right, right)):
+        if values is not None and not values:
+            return f"{show(side)} has a result for none of the values that the filters let pass"
     if left is not None and right is not None and not left & right:
         kind = x.kind_of(link.left, kinds.__getitem__)
         return f"the one side is {_listed(left, kind)}, the other {_listed(right, kind)}"
@@ -106,4 +110,4 @@ def _width(directive: str) -> int:
 
 def _listed(found: frozenset[Value], kind: Kind) -> str:
     texts = sorted(render(value, kind) for value in found)
-    return ", ".join(texts[:4]) + (", ..." if len(texts) > 4 else "") if texts else "nothing"
+    return ", ".join(texts[:4]) + (", ..." if len(texts) > 4 else "")
