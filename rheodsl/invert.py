@@ -52,7 +52,7 @@ def solve(side: Expr, known: Expr, target: x.Ref, kind: KindOf) -> Expr:
             return solve(base, x.Trunc(known, kind(base).granularity or v.DAY), target, kind)
         case x.Lower(base) | x.Upper(base) if kind(base).insensitive:
             return solve(base, x.Lower(known), target, kind)
-    name = {"MapValues": "map", "Part": "a calendar field"}.get(
+    name = {"MapValues": "map", "Part": "a calendar field", "Offset": "a computed timedelta"}.get(
         type(side).__name__, type(side).__name__.lower()
     )
     raise NotInvertible(f"{name} has no inverse")

@@ -1,0 +1,131 @@
+"""Solving an equation for one dimension: what comes back is what went in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from rheo_runtime import expr as x
+from rheo_runtime import values as v
+from rheo_runtime.expr import Expr, Ref
+from rheo_runtime.values import BadValue, Kind
+from rheodsl.invert import NotInvertible, solve
+from rheodsl.notation import show
+
+from .test_expr import (
+    DAY,
+    HOUR,
+    KINDS,
+    MINUTE,
+    MONTH,
+    TEXT,
+    YEAR,
+    N,
+    compute,
+    expressions,
+    kind_of,
+    partitions,
+)
+
+KNOWN = Ref("known", "value")
+
+
+def solved(expr: Expr, target: Ref) -> Expr:
+    """Return ``target`` as an expression of the value of ``expr``."""
+    kinds = {**KINDS, KNOWN: kind_of(expr)}
+    return solve(expr, KNOWN, target, lambda e: x.kind_of(e, kinds.__getitem__))
+
+
+def loses(expr: Expr) -> bool:
+    """Whether a text that several values share is read: 007 and 7, the hour that a clock shows twice."""
+    below = list(map(loses, x.children(expr)))
+    kinds = [kind_of(child) for child in x.children(expr)]
+    reads = isinstance(expr, x.Cast) and expr.type == v.LONG and kinds[0].type == v.STRING
+    shows = isinstance(expr, x.Fmt | x.Cast | x.MapValues) and kinds[0].granularity in (v.HOUR, v.MINUTE)
+    return reads or shows or any(below)
+
+
+@given(expressions(), partitions())
+def test_what_is_solved_gives_the_value_back(expr: Expr, partition: dict[Ref, tuple[Any, Any]]) -> None:
+    targets = list(x.refs(expr))
+    assume(len(targets) == 1 and not loses(expr))
+    (target,) = targets
+    try:
+        back = solved(expr, target)
+    except NotInvertible:
+        assume(False)
+        return
+    values = {ref: value for ref, (value, _) in partition.items()}
+    try:
+        result = compute(expr, values)
+    except BadValue:
+        assume(False)
+        return
+    kinds = {**KINDS, KNOWN: kind_of(expr)}
+    again = x.compile_expr(back, kinds.__getitem__, lambda ref: lambda known: known)(result)
+    assert again == values[target]
+    assert x.kind_of(back, kinds.__getitem__).granularity == KINDS[target].granularity
+
+
+@pytest.mark.parametrize(
+    ("expr", "reason"),
+    [
+        (x.Trunc(DAY, "MONTH"), "trunc has no inverse"),
+        (x.Part(DAY, "month"), "a calendar field has no inverse"),
+        (x.Upper(TEXT), "upper has no inverse"),
+        (x.Lower(TEXT), "lower has no inverse"),
+        (x.Zfill(TEXT, 3), "zfill has no inverse"),
+        (x.MapValues(N, ((1, "a"), (2, "a"))), "a map that gives one value for several keys has no inverse"),
+        (x.Fmt(DAY, "%Y-%m"), "format '%Y-%m' does not tell one DAY from the next"),
+        (x.Fmt(DAY, "%d"), "format '%d' has no year"),
+        (x.Fmt(DAY, "%A"), "format '%A': %A cannot be read back from a path"),
+        (x.Fmt(MONTH, "%Y"), "format '%Y' does not tell one MONTH from the next"),
+        (x.Offset(DAY, N, "HOUR", 1), "a time of HOUR DATETIME does not tell the DAY DATETIME"),
+        (x.Offset(MONTH, N, "DAY", 1), "a time of DAY DATETIME does not tell the MONTH DATETIME"),
+    ],
+    ids=lambda p: show(p) if isinstance(p, Expr) else "",
+)
+def test_what_has_no_inverse_says_why(expr: Expr, reason: str) -> None:
+    with pytest.raises(NotInvertible) as caught:
+        solved(expr, next(x.refs(expr)))
+    assert str(caught.value) == reason
+
+
+def test_the_amount_of_a_timedelta_is_not_found() -> None:
+    with pytest.raises(NotInvertible, match=r"^a computed timedelta has no inverse$"):
+        solved(x.Offset(DAY, N, "DAY", 1), N)
+
+
+@pytest.mark.parametrize(
+    ("expr", "back"),
+    [
+        (DAY, "known.value"),
+        (x.Shift(DAY, -1), "(known.value + 1)"),
+        (x.Fmt(DAY, "%Y%m%d"), "known.value.parse('%Y%m%d')"),
+        (x.Cast(DAY, "STRING"), "known.value.parse('%d-%m-%Y')"),
+        (x.Cast(N, "STRING"), "known.value.cast(LONG)"),
+        (x.At(YEAR, "DAY"), "known.value.trunc('year')"),
+        (x.Tz(HOUR, "UTC"), "known.value.tz('America/Los_Angeles')"),
+        (x.Tz(MINUTE, "PST"), "known.value.tz('UTC')"),
+        (x.Offset(HOUR, N, "HOUR", 1), "(known.value - timedelta(hours=a.n))"),
+    ],
+    ids=lambda p: show(p) if isinstance(p, Expr) else "",
+)
+def test_inverses(expr: Expr, back: str) -> None:
+    assert show(solved(expr, next(x.refs(expr)))) == back
+
+
+@given(st.sampled_from(list(KINDS)), st.lists(st.integers(-20, 20), max_size=4))
+def test_shifts_turn_around(ref: Ref, steps: list[int]) -> None:
+    assume(KINDS[ref] != Kind(v.STRING) and KINDS[ref].type != v.STRING)
+    expr: Expr = ref
+    for step in steps:
+        expr = x.Shift(expr, step)
+    back = solved(expr, ref)
+    assert (
+        x.compile_expr(back, lambda r: KINDS[ref], lambda r: lambda known: known)(0)
+        == -sum(steps) * KINDS[ref].step
+    )
