@@ -15,7 +15,7 @@ from rheodsl import dimensions as dims
 from rheodsl import ir, schedule
 from rheodsl.alarm_declarations import AlarmDeclarations
 from rheodsl.alarms import facade
-from rheodsl.checks import check, in_order
+from rheodsl.checks import check, in_order, misspelt
 from rheodsl.dimensions import DimensionFilter, DimensionSpec, DimensionVariant, Spec, read_spec
 from rheodsl.domains import all_pass, read_filter
 from rheodsl.errors import (
@@ -71,7 +71,7 @@ class Application(AlarmDeclarations):
     """
 
     def __init__(self, name: str, platform: Any = None, *, strict: bool = False) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", name):
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", name):
             raise NameError_(
                 f"{name!r} is no name of an application",
                 hint="use up to 40 letters, digits, '_', '-' and '.', starting with a letter or digit",
@@ -500,7 +500,7 @@ class Application(AlarmDeclarations):
             app=self.name,
             signals=tuple(sorted(self._signals.values(), key=lambda s: s.id)),
             nodes=tuple(sorted(nodes, key=lambda n: n.id)),
-            warnings=tuple(warnings),
+            warnings=(*warnings, *misspelt(nodes, Application.create_data)),
             dashboards=self._dashboards,
         )
         faults += check(graph)

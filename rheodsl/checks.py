@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rheodsl import ir
-from rheodsl.errors import CycleError, NameError_, RheoError
+from rheodsl.errors import CycleError, NameError_, RheoError, Warning_
 from rheodsl.resolution import Declaration
 
 # MWAA's InvokeRestApi takes paths of at most 64 characters: /dags/<dag id>/dagRuns.
@@ -51,6 +53,22 @@ def _same_file(graph: ir.Graph) -> Iterator[RheoError]:
                 where=nodes[1].where,
                 hint="choose ids that differ in letters",
             )
+
+
+def misspelt(nodes: Iterable[ir.Node], create: Callable[..., object]) -> Iterator[Warning_]:
+    """Yield a warning for metadata named almost like a parameter of ``create``, which it is likely meant to be."""
+    parameters = [
+        p.name for p in inspect.signature(create).parameters.values() if p.kind is not p.VAR_KEYWORD
+    ]
+    for node in nodes:
+        for name, _ in node.metadata:
+            if near := difflib.get_close_matches(name, parameters, 1, 0.85):
+                yield Warning_(
+                    "RD202",
+                    f"{node.id}: {name!r} is kept as metadata; create_data has no such parameter",
+                    node.where,
+                    f"did you mean {near[0]!r}?",
+                )
 
 
 def in_order(declared: Mapping[str, Declaration], faults: list[RheoError]) -> list[str]:

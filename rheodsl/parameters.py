@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,8 @@ def read_inputs(id: str, inputs: Inputs) -> tuple[tuple[str | None, View], ...]:
         return ()
     if isinstance(inputs, View):
         inputs = [inputs]
+    if not isinstance(inputs, Iterable):
+        raise SpecError(f"{id}: {inputs!r} is no list of inputs", hint="write inputs=[orders, ships[1]]")
     pairs = list(inputs.items()) if isinstance(inputs, Mapping) else [(None, view) for view in inputs]
     for alias, view in pairs:
         if not isinstance(view, View):
@@ -43,6 +45,12 @@ def read_links(id: str, links: DimLinks, *, outputs: bool) -> tuple[ir.Link, ...
         return ()
     if isinstance(links, Links):
         return tuple(links)
+    if isinstance(links, tuple) and len(links) >= 3 and callable(links[1]):
+        links = [links]
+    if not isinstance(links, Iterable):
+        raise LinkError(
+            f"{id}: {links!r} is no list of links", hint="write [a.day == b.day], a dimension on each side"
+        )
     found: list[ir.Link] = []
     for item in links:
         if isinstance(item, Links):
@@ -139,7 +147,7 @@ def read_options(id: str, **given: Any) -> ir.Options:
         max_active_runs=given["max_active_runs"],
         pool=given["pool"],
         owner=given["owner"],
-        tags=tuple(sorted(given["tags"])),
+        tags=(given["tags"],) if isinstance(given["tags"], str) else tuple(sorted(given["tags"])),
     )
 
 
