@@ -11,7 +11,7 @@ from codegen.dialects.base import Scheduled
 from codegen.source import LINE, Raw, block, call, comment, docstring, literal, module, name
 
 INDENT = "    "
-GLUE = "airflow.providers.amazon.aws.operators.glue"
+GLUE = "rheo_runtime.tasks.glue"
 RUNTIME = "rheo_runtime.tasks"
 # What claim leaves for a Glue job: the execution as JSON, or where it lies when it is too large.
 EXECUTION = "{{ ti.xcom_pull('claim', key='argument') }}"
@@ -91,7 +91,7 @@ def _imports(dag: p.DagPlan, when: Scheduled) -> str:
     if dag.params:
         names.add(("airflow.sdk", "Param"))
     if any(isinstance(task, p.SparkTask) for task in dag.tasks):
-        names |= {(GLUE, "GlueJobOperator"), (RUNTIME, "POLL_SECONDS"), (RUNTIME, "hold")}
+        names.add((GLUE, "GlueComputeOperator"))
     if any(isinstance(task, p.PythonTask) for task in dag.tasks):
         names.add((RUNTIME, "PythonComputeOperator"))
     modules = {m: _sorted(n for other, n in names if other == m) for m in sorted({m for m, _ in names})}
@@ -103,7 +103,7 @@ def _imports(dag: p.DagPlan, when: Scheduled) -> str:
 
 def _group(module_: str) -> int:
     """Python's own modules, others', ours."""
-    return 2 if module_ == RUNTIME else int(module_.startswith("airflow."))
+    return 2 if module_.startswith("rheo_runtime.") else int(module_.startswith("airflow."))
 
 
 def _import(module_: str, names: list[str]) -> str:
@@ -213,7 +213,7 @@ def _task(dag: p.DagPlan, task: p.Task, dialect: Dialect) -> str:
     note = comment(f"from {where}", INDENT) + "\n" if where else ""
     match task:
         case p.SparkTask():
-            return note + _assign(task.task_id, "GlueJobOperator", _glue(task, dialect))
+            return note + _assign(task.task_id, "GlueComputeOperator", _glue(task, dialect))
         case p.PythonTask():
             return note + _assign(task.task_id, "PythonComputeOperator", _python(task))
 
@@ -227,12 +227,7 @@ def _glue(task: p.SparkTask, dialect: Dialect) -> dict[str, object]:
     }
     if run:
         arguments["run_job_kwargs"] = run
-    arguments |= {
-        "job_poll_interval": Raw("POLL_SECONDS"),
-        "stop_job_run_on_kill": True,
-        **dialect.glue,
-        "pre_execute": Raw("hold"),
-    }
+    arguments |= dialect.glue
     if task.retries:
         arguments["retries"] = task.retries
     return arguments

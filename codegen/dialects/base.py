@@ -25,8 +25,8 @@ class Scheduled:
 class Dialect:
     """One Airflow and its amazon provider.
 
-    ``schedule`` spells a DAG's schedule; ``glue`` are arguments that this provider's GlueJobOperator
-    takes beside the usual ones.
+    ``schedule`` spells a DAG's schedule; ``glue`` are arguments that only this provider's
+    GlueJobOperator takes.
     """
 
     name: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 from airflow.sdk import BaseOperator  # noqa: TID253 - tasks are the part that runs inside Airflow
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException, DownstreamTasksSkipped
 except ImportError:  # Airflow 3.0
-    from airflow.exceptions import AirflowFailException, DownstreamTasksSkipped  # type: ignore[no-redef]
+    from airflow.exceptions import AirflowException, AirflowFailException, DownstreamTasksSkipped  # type: ignore[attr-defined,no-redef]
 
-__all__ = ["AirflowFailException", "BaseOperator", "DownstreamTasksSkipped"]
+__all__ = ["AirflowException", "AirflowFailException", "BaseOperator", "DownstreamTasksSkipped"]

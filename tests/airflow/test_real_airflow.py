@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trial_app
 from trial_app import CONTROL, app
 
 from codegen.compiler import compile_app, write
@@ -199,9 +201,29 @@ def test_a_failing_spark_job_shows_its_error(lab: Lab) -> None:
     (run,) = lab.finished("total", "spark/2020-02-02")
     assert run["state"] == "failed"
     log = lab.log("total", run, "compute", 1)
-    assert "no such day" in log
+    assert "Run State: FAILED: FAILED: Failed Line Number" in log
+    assert "AssertionError: no such day" in log
+    # The traceback is there too, with the user's own file and line.
+    line = next(
+        n for n, text in enumerate(Path(trial_app.__file__).read_text().splitlines(), 1) if "no such" in text
+    )
+    assert f'trial_app.py", line {line}' in log.replace("\\", "")
     assert lab.count(BUCKET, "internal_data/total/spark/2020-02-02") == 0
     assert [e.state for e in lab.ended("total", "spark/2020-02-02")] == [FAILED]
+
+
+def test_a_job_run_that_somebody_stops_is_no_success(lab: Lab) -> None:
+    glue = lab.stack.session().client("glue")
+
+    def running() -> list[str]:
+        found = glue.get_job_runs(JobName="trial-total")["JobRuns"]
+        return [run["Id"] for run in found if run["JobRunState"] == "RUNNING"]
+
+    lab.arrive("spark/2020-03-03")
+    glue.batch_stop_job_run(JobName="trial-total", JobRunIds=until(running, 90))
+    (run,) = lab.finished("total", "spark/2020-03-03")
+    assert run["state"] == "failed"
+    assert lab.count(BUCKET, "internal_data/total/spark/2020-03-03") == 0
 
 
 def test_a_run_that_somebody_fails_by_hand_is_released(lab: Lab) -> None:

@@ -16,7 +16,8 @@ from rheo_runtime import executions
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.records import CLAIMED, FAILED, READY, SUCCEEDED, Output
-from rheo_runtime.tasks import ClaimOperator, PublishOperator, PythonComputeOperator, hold, release, settings
+from rheo_runtime.tasks import ClaimOperator, PublishOperator, PythonComputeOperator, release, settings
+from rheo_runtime.tasks.claim import hold
 from rheo_runtime.tasks.compat import AirflowFailException, BaseOperator, DownstreamTasksSkipped
 from rheo_runtime.wire import RouteTable
 from rheodsl import Application, InlinedCompute

@@ -44,6 +44,10 @@ app.create_data(
     compute_targets=BatchCompute(
         """
         assert dimensions["day"] != "2020-02-02", "no such day"
+        if dimensions["day"] == "2020-03-03":
+            import time
+
+            time.sleep(300)
         output = copied.selectExpr("sum(n) AS n")
         """
     ),
