@@ -7,7 +7,7 @@ import textwrap
 from functools import lru_cache
 from pathlib import Path
 
-from codegen.plan import Place
+from rheodsl.errors import Place
 
 
 def first_line(text: str, where: Place) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from functools import singledispatch
@@ -261,11 +262,11 @@ def _code(code: compute.Code) -> p.Code:
 
 
 def _spark_code(code: compute.Code) -> p.Code:
-    plain = _code(code)
-    if plain.form == "text" and plain.where is not None:
-        return replace(plain, where=first_line(plain.text, plain.where))
-    return plain
+    if code.form == "text" and code.where is not None:
+        code = replace(code, where=first_line(code.text, code.where))
+    return _code(code)
 
 
-def _place(where: Place | None) -> p.Place | None:
-    return None if where is None else p.Place(where.file, where.line)
+def _place(where: Place | None) -> Place | None:
+    """A place as generated files show it: the same from whichever folder the compiler is started."""
+    return None if where is None else Place(os.path.basename(where.file), where.line)

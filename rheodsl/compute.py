@@ -225,7 +225,7 @@ def _module_code(path: str) -> Code:
         raise ComputeError(
             f"module {path!r} is not found", hint="it must be importable where the application is compiled"
         )
-    return Code(Path(spec.origin).read_text("utf-8"), form="module", where=Place(Path(spec.origin).name, 1))
+    return Code(Path(spec.origin).read_text("utf-8"), form="module", where=Place(spec.origin, 1))
 
 
 def _callable_code(code: Callable[..., Any]) -> Code:
@@ -240,4 +240,4 @@ def _callable_code(code: Callable[..., Any]) -> Code:
     except (OSError, TypeError):
         raise ComputeError(f"the source of {code!r} cannot be read", hint="define it in a file") from None
     form = "function" if inspect.isfunction(target) else "class"
-    return Code(textwrap.dedent("".join(lines)), form, name, Place(Path(file).name, first))
+    return Code(textwrap.dedent("".join(lines)), form, name, Place(file, first))

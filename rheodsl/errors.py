@@ -15,13 +15,14 @@ _PACKAGES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of the user's code."""
+    """A line of the user's code; shown relative to the working directory when it lies below it."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        below = os.getcwd() + os.sep
+        return f"{self.file.removeprefix(below)}:{self.line}"
 
 
 def here() -> Place | None:
@@ -32,16 +33,9 @@ def here() -> Place | None:
         # A dataclass's generated __init__ has no file.
         generated = file.startswith("<frozen") or (file == "<string>" and frame.f_code.co_name == "__init__")
         if not generated and not file.startswith(_PACKAGES):
-            return Place(_relative(file), frame.f_lineno)
+            return Place(file if file.startswith("<") else os.path.abspath(file), frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
-
-
-def _relative(file: str) -> str:
-    """A path below the working directory is shown, and generated, relative to it."""
-    below = os.getcwd() + os.sep
-    whole = os.path.abspath(file)
-    return whole.removeprefix(below) if whole.startswith(below) else os.path.basename(file)
 
 
 @dataclass(frozen=True, slots=True)

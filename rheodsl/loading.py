@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ def load_app(path: Path | str) -> Application:
     if not file.is_file():
         raise SpecError(
             f"there is no file {str(path)!r}",
-            where=Place(str(path), 1),
+            where=Place(os.path.abspath(path), 1),
             hint="name the file of the application",
         )
     beside = str(file.resolve().parent)
@@ -33,7 +34,7 @@ def load_app(path: Path | str) -> Application:
     if len(found) != 1:
         raise SpecError(
             f"{file.name} has {len(found)} applications",
-            where=Place(file.name, 1),
+            where=Place(os.path.abspath(file), 1),
             hint="assign one Application(...) to a global name, such as app",
         )
     return next(iter(found.values()))

@@ -44,6 +44,8 @@ class AirflowHome:
         home._passwords.write_text(json.dumps({USER: home.password}))
         home._command.write_text(_COMMAND.format(python=sys.executable))
         home._command.chmod(0o755)
+        (folder / "config").mkdir(exist_ok=True)
+        (folder / "config" / "airflow_local_settings.py").write_text(_PRELOAD)
         return home
 
     @property
@@ -109,6 +111,21 @@ _COMMAND = """\
 #!/bin/sh
 case "$1" in scheduler | triggerer) set -- "$@" --skip-serve-logs ;; esac
 exec "{python}" -m airflow "$@"
+"""
+
+
+# Airflow imports this at its start. A task is a fork of the scheduler, and a parse one of the DAG
+# processor: what these have imported, the forks need not import again, which takes seconds of CPU each.
+_PRELOAD = """\
+import sys
+
+if sys.argv[1:2] in (["scheduler"], ["dag-processor"]):
+    import airflow.providers.amazon.aws.operators.glue
+    import airflow.sdk.execution_time.task_runner
+    import boto3
+    from airflow.sdk import Asset, CronPartitionTimetable, DAG, Param, PartitionedAssetTimetable
+
+    import rheo_runtime.tasks
 """
 
 
