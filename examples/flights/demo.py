@@ -25,8 +25,8 @@ from rich.table import Table
 
 from codegen.compiler import compile_app, write
 from examples.flights import data
+from platforms.local.commands import executions
 from platforms.local.stack import LocalStack
-from rheo_runtime.dynamo import DynamoLedger
 from rheo_runtime.records import SUCCEEDED
 from rheodsl.loading import load_app
 
@@ -177,17 +177,6 @@ class Sender:
             return pd.DataFrame()
         table = pd.concat(parts)
         return table.sort_values(list(table.columns[:2]), ignore_index=True)
-
-
-def executions(stack: LocalStack) -> dict[str, Counter[str]]:
-    """Return, for each node, how many executions are in each state."""
-    ledger = DynamoLedger("rheo-flights", stack.session().client("dynamodb"))
-    found: dict[str, Counter[str]] = {node: Counter() for node in EXPECTED}
-    for output in ledger.outputs():
-        found[output.node].update(
-            e.state for e in (*output.ended, output.active, output.held) if e is not None
-        )
-    return found
 
 
 def wait(stack: LocalStack) -> None:
