@@ -40,7 +40,7 @@ def solve(side: Expr, known: Expr, target: x.Ref, kind: KindOf) -> Expr:
             if len(back) != len(pairs):
                 raise NotInvertible("a map that gives one value for several keys has no inverse")
             return solve(base, x.MapValues(known, tuple(sorted(back.items()))), target, kind)
-        case x.Cast(base, type) if type == kind(base).type:
+        case x.Cast(base, wanted) if wanted == kind(base).type:
             return solve(base, known, target, kind)
         case x.Cast(base) if kind(base).type != v.DATETIME:
             return solve(base, x.Cast(known, kind(base).type), target, kind)
