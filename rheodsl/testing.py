@@ -123,14 +123,21 @@ class Simulator(AlarmInputs):
         """Send an event: a view that names one partition, or a raw AWS event. Return the runs it starts.
 
         Without ``event_id`` a view is a new event each time; a raw event carries its own identity. An alarm's
-        view that names a state is an event of this minute.
+        view that names a state is an event of this minute; a proxy's announces the data linked to it too.
         """
         if isinstance(event, View):
             event = self._dated(event)
-            outcome = self._ready().on_signal(
-                self._id_of(event), event.tip(), event_id or self._next_id(), self._time()
-            )
-            return self._take(outcome, event)
+            tip, event_id = event.tip(), event_id or self._next_id()
+            linked = [
+                s.id for s in self.graph.signals if s.proxy is not None and s.proxy == event.signal.source
+            ]
+            runs: list[Run] = []
+            for id in [*linked, self._id_of(event)]:
+                unmatched = len(self.unmatched)
+                runs += self._take(self._ready().on_signal(id, tip, event_id, self._time()), event)
+                if linked and id == event.id:
+                    del self.unmatched[unmatched:]  # nobody needs to take the proxy itself
+            return runs
         return self._take(self._ready().on_event(dict(event)), event)
 
     def exists(self, view: View) -> None:
@@ -263,15 +270,20 @@ class Simulator(AlarmInputs):
         """Return the waiting bindings of a node, or of all: each with ``arrived`` and ``missing``."""
         return list(self._engine.pending(None if node is None else self._node_of(node)))
 
-    def explain(self, node: View | str, partition: Iterable[object] | View | None = None) -> Account:
+    def explain(
+        self, node: View | str, partition: Iterable[object] | Mapping[str, object] | View | None = None
+    ) -> Account:
         """Tell in words why an output partition ran, or what it waits for.
 
-        ``partition`` are the texts of its dimensions; or give the view of the output: ``daily[1]["2020-03-18"]``.
+        ``partition`` are the values of its dimensions, in a row or as `Run.output` has them; or give the
+        view of the output alone: ``daily[1]["2020-03-18"]``.
         """
         if isinstance(node, View) and partition is None:
             partition = node.texts()
         elif isinstance(partition, View):
             partition = partition.texts()
+        elif isinstance(partition, Mapping):
+            partition = partition.values()
         return self._engine.explain(self._node_of(node), tuple(map(str, partition or ())))
 
     def _node_of(self, node: View | str) -> str:
