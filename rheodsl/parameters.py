@@ -102,7 +102,7 @@ def read_computes(targets: Any) -> tuple[Compute, ...]:
     """Return compute targets from what a user may write: one or several, texts, functions."""
     if targets is None:
         return ()
-    if isinstance(targets, str | Compute) or callable(targets):
+    if isinstance(targets, str) or not isinstance(targets, Iterable):
         targets = [targets]
     return tuple(_compute(target) for target in targets)
 
