@@ -66,8 +66,8 @@ def main() -> int:
             stack.down()
 
 
-def demo(stack: LocalStack, started: float) -> int:
-    """Compile, start, send, wait, check."""
+def demo(stack: LocalStack, started: float, meanwhile: Callable[[LocalStack], None] = lambda _: None) -> int:
+    """Compile, start, send, wait, check; ``meanwhile`` happens after all events are sent."""
     changed = write(compile_app(load_app(ROOT / "examples" / "flights" / "app.py")), COMPILED)
     console.print(f"compiled into {COMPILED.relative_to(ROOT)}/ ({len(changed)} files changed)")
     stack.up(COMPILED, say=console.print)
@@ -75,6 +75,7 @@ def demo(stack: LocalStack, started: float) -> int:
     sender = Sender(stack)
     sender.send_all()
     console.print(f"sent {sender.sent} events: partitions in random order, and some noise among them")
+    meanwhile(stack)
     wait(stack)
     tables = {
         "flight_weather": (sender.table("flight_weather"), data.expected_flight_weather()),
