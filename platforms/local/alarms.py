@@ -1,0 +1,285 @@
+"""Metrics in the local stack -> state changes of its alarms, as CloudWatch would send them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from platforms.local.alarm_template import (
+    Resources,
+    actions,
+    dimensions_of,
+    read_alarms,
+    ticket_rules,
+    topics,
+)
+from platforms.local.environment import REGION
+from platforms.local.moto import ACCOUNT
+from rheodsl.alarm_board import AlarmBoard, Transition
+from rheodsl.alarm_rules import AlarmState
+from rheodsl.metrics import Key, MetricStat, MetricStatistic
+
+FILE = "alarms.json"
+# CloudWatch evaluates once a minute; nobody wants to wait that long at a desk.
+SECONDS = 1.0
+Say = Callable[[Mapping[str, Any]], None]
+
+
+class CloudWatchReadings:
+    """The metrics of a CloudWatch stand-in, one period at a time."""
+
+    def __init__(self, cloudwatch: Any) -> None:
+        self._cloudwatch = cloudwatch
+        self._known: set[Key] = set()
+
+    def refresh(self, namespaces: Iterable[str]) -> None:
+        """Find out which metrics have data at all: the others need not be asked for."""
+        pages = self._cloudwatch.get_paginator("list_metrics")
+        self._known = {
+            (namespace, metric["MetricName"], dimensions_of(metric["Dimensions"]))
+            for namespace in namespaces
+            for page in pages.paginate(Namespace=namespace)
+            for metric in page["Metrics"]
+        }
+
+    def value(self, stat: MetricStat, start: int, end: int) -> float | None:
+        """Return the statistic of a period, None without data; percentiles are not kept here."""
+        if stat.key not in self._known or stat.statistic not in list(MetricStatistic):
+            return None
+        answer = self._cloudwatch.get_metric_statistics(
+            Namespace=stat.namespace,
+            MetricName=stat.name,
+            Dimensions=[{"Name": name, "Value": value} for name, value in stat.dimensions],
+            StartTime=datetime.fromtimestamp(start, UTC),
+            EndTime=datetime.fromtimestamp(end, UTC),
+            Period=end - start,
+            Statistics=[stat.statistic],
+        )
+        points = answer["Datapoints"]
+        return float(points[0][stat.statistic]) if points else None
+
+
+class AlarmEvaluator:
+    """Evaluates the alarms of an application's template, and does what they do.
+
+    Parameters
+    ----------
+    resources
+        The alarms, topics and rules, as CloudFormation would get them.
+    session
+        Its clients reach the local stack.
+    say
+        Gets what happens, as JSON: one line for each transition and action.
+    states
+        The states that the alarms had when an evaluator ended.
+
+    Alarms on metrics are kept in CloudWatch's stand-in too, so that ``describe_alarms`` shows them and
+    ``set_alarm_state`` moves them, until the next evaluation. So does an alarm that somebody else makes
+    there: its changes are sent, and composites follow.
+    """
+
+    def __init__(
+        self, resources: Resources, session: Any, say: Say, states: Mapping[str, str] | None = None
+    ) -> None:
+        self.alarms = read_alarms(resources)
+        self.rules = tuple(ticket_rules(resources))
+        self.say = say
+        self.board = AlarmBoard(self.alarms.metric_alarms, self.alarms.composites, self.alarms.external)
+        self.board.states.update(
+            {n: AlarmState(s) for n, s in (states or {}).items() if n in self.board.states}
+        )
+        self._cloudwatch = session.client("cloudwatch")
+        self._events = session.client("events")
+        self._sns = session.client("sns")
+        self._readings = CloudWatchReadings(self._cloudwatch)
+        queries = [query for alarm in self.alarms.metric_alarms.values() for query in alarm.queries]
+        self._namespaces = sorted({query.stat.namespace for query in queries})
+        self._topics = {id: self._sns.create_topic(Name=id)["TopicArn"] for id in topics(resources)}
+        for name in self.alarms.metric_alarms:
+            self._put(name)
+
+    def _put(self, name: str) -> None:
+        """Keep an alarm in CloudWatch's stand-in, in the state that it has."""
+        given = dict(self.alarms.properties[name])
+        for key in ("AlarmActions", "OKActions", "InsufficientDataActions"):
+            if key in given:
+                given[key] = [self._arn(target) for target in given[key]]
+        self._cloudwatch.put_metric_alarm(**given)
+        self._show(name, "The alarm was made.")
+
+    def _show(self, name: str, why: str) -> None:
+        self._cloudwatch.set_alarm_state(
+            AlarmName=name, StateValue=self.board.states[name].value, StateReason=why[:1023]
+        )
+
+    def evaluate(self, now: datetime) -> list[Transition]:
+        """Evaluate everything once; send what changes, and return it."""
+        at = int(now.timestamp())
+        found = self._set_by_hand(at)
+        for transition in found:
+            self.board.release(transition.alarm)
+        if not found:
+            self._readings.refresh(self._namespaces)
+            found = self.board.evaluate(self._readings, at)
+        for number, transition in enumerate(found):
+            try:
+                self._announce(transition)
+            except (BotoCoreError, ClientError):
+                for left in reversed(found[number:]):  # to be found again
+                    self.board.states[left.alarm] = left.before
+                raise
+        return found
+
+    def _set_by_hand(self, at: int) -> list[Transition]:
+        found: list[Transition] = []
+        for alarm in self._cloudwatch.describe_alarms()["MetricAlarms"]:
+            name, state = alarm["AlarmName"], AlarmState(alarm["StateValue"])
+            known = self.board.states.setdefault(name, AlarmState.INSUFFICIENT_DATA)
+            if state != known:
+                found += self.board.put(name, state, at)
+        return found
+
+    def _announce(self, transition: Transition) -> None:
+        event = state_change(transition)
+        entry = {
+            "Source": event["source"],
+            "DetailType": event["detail-type"],
+            "Time": datetime.fromtimestamp(transition.at, UTC),
+            "Resources": event["resources"],
+            "Detail": json.dumps(event["detail"]),
+        }
+        self._events.put_events(Entries=[entry])
+        self.say(
+            {
+                "alarm": transition.alarm,
+                "before": transition.before,
+                "state": transition.state,
+                "reason": transition.reason,
+            }
+        )
+        if transition.alarm in self.alarms.metric_alarms:
+            self._show(transition.alarm, transition.reason)
+        self._act(transition, event)
+
+    def _act(self, transition: Transition, event: Mapping[str, Any]) -> None:
+        properties = self.alarms.properties.get(transition.alarm, {})
+        for target in actions(properties, transition.state):
+            self._publish(transition, target, json.dumps(notification(transition, properties)))
+        for rule in self.rules:
+            if (message := rule.message(event)) is not None:
+                self._publish(transition, rule.topic, message)
+
+    def _publish(self, transition: Transition, target: Any, message: str) -> None:
+        arn = self._arn(target)
+        done: dict[str, Any] = {"alarm": transition.alarm, "action": arn, "message": json.loads(message)}
+        try:
+            self._sns.publish(TopicArn=arn, Message=message)
+        except ClientError as fault:  # as in CloudWatch: an action that fails changes nothing else
+            done["failed"] = str(fault)
+        self.say(done)
+
+    def _arn(self, target: Any) -> str:
+        return self._topics[target["Ref"]] if isinstance(target, Mapping) else str(target)
+
+
+def state_change(transition: Transition) -> dict[str, Any]:
+    """Return the event that EventBridge gets."""
+    time = _spell(transition.at)
+    return {
+        "version": "0",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{transition.alarm}/{transition.state}/{transition.at}")),
+        "detail-type": "CloudWatch Alarm State Change",
+        "source": "aws.cloudwatch",
+        "account": ACCOUNT,
+        "time": time,
+        "region": REGION,
+        "resources": [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{transition.alarm}"],
+        "detail": {
+            "alarmName": transition.alarm,
+            "state": {"value": transition.state.value, "reason": transition.reason, "timestamp": time},
+            "previousState": {"value": transition.before.value},
+        },
+    }
+
+
+def notification(transition: Transition, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the message that CloudWatch sends to topics."""
+    return {
+        "AlarmName": transition.alarm,
+        "AlarmDescription": properties.get("AlarmDescription"),
+        "AWSAccountId": ACCOUNT,
+        "NewStateValue": transition.state.value,
+        "NewStateReason": transition.reason,
+        "StateChangeTime": _spell(transition.at),
+        "Region": REGION,
+        "OldStateValue": transition.before.value,
+    }
+
+
+def _spell(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_resources(folder: Path) -> Resources:
+    """Return the alarms of a compiled application; none when it has no `FILE`."""
+    file = folder / FILE
+    if not file.exists():
+        return {}
+    resources: Resources = json.loads(file.read_text("utf-8"))["resources"]
+    return resources
+
+
+def _load(file: Path) -> dict[str, str]:
+    try:
+        states: dict[str, str] = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    return states
+
+
+def _save(file: Path, board: AlarmBoard) -> None:
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(board.states, sort_keys=True))
+    os.replace(fresh, file)
+
+
+def main() -> None:
+    """Evaluate until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="the compiled application")
+    parser.add_argument("--states", type=Path, required=True, help="a file that keeps the alarms' states")
+    options = parser.parse_args()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    evaluator: AlarmEvaluator | None = None
+    while not stop.is_set():
+        try:
+            if evaluator is None:
+                resources = read_resources(options.folder)
+                evaluator = AlarmEvaluator(resources, boto3.Session(), _say, _load(options.states))
+                _say({"alarms": len(evaluator.board.states)})
+            if evaluator.evaluate(datetime.now(UTC)):
+                _save(options.states, evaluator.board)
+        except (BotoCoreError, ClientError) as error:
+            print(f"the AWS stand-in does not answer: {error}", file=sys.stderr, flush=True)
+        stop.wait(SECONDS)
+
+
+def _say(what: Mapping[str, Any]) -> None:
+    print(json.dumps(what, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()
