@@ -255,6 +255,11 @@ class SignalNode(View):
                 f"{self.id} and its proxy {proxy.id} have different dimensions",
                 hint=f"both need {', '.join(self._signal.dims) or 'none'}, in this order",
             )
+        if not isinstance(proxy.signal.source, ir.S3Source | ir.GlueSource | ir.SnsSource):
+            raise SpecError(
+                f"{proxy.id} cannot announce {self.id}: it is no external data",
+                hint="link a Glue table, an SNS topic or an S3 data set; of timers and nodes, make an input",
+            )
         return SignalNode(replace(self._signal, proxy=proxy.signal.source, where=here()))
 
 

@@ -420,3 +420,10 @@ def test_alternatives_are_shown_together(app: Application) -> None:
     spec = {"region": {"type": "STRING", "n": {"type": "LONG"}}}
     signal = app.marshal_external_data(S3Dataset(None, "lake"), "s", spec, {"NA": {1: {}, 2: {}}, "EU": {}})
     assert repr(signal) == "s['NA'|'EU'][1|2]"
+
+
+def test_a_proxy_has_events_of_its_own(app: Application, days: SignalNode) -> None:
+    with pytest.raises(SpecError):
+        days.link(app.add_timer("timer", "rate(1 day)", "day"))
+    with pytest.raises(SpecError):
+        days.link(app.create_data("node", days))
