@@ -13,9 +13,9 @@ from rheo_runtime.match import Rejected
 from rheo_runtime.outcome import Outcome
 from rheo_runtime.pending import lapses_of
 from rheo_runtime.program import Node, Program
-from rheo_runtime.records import CHUNK, READY, Binding, Recs, Watch
+from rheo_runtime.records import CHUNK, READY, Binding, Output, Recs, Watch
 from rheo_runtime.texts import joined
-from rheo_runtime.usage import after_firing, due, free
+from rheo_runtime.usage import after_firing, due, first_use, free
 from rheo_runtime.values import BadValue, Partition
 from rheo_runtime.windows import Window
 
@@ -48,39 +48,40 @@ class Bindings:
         self.instant = False
         self.recent: deque[tuple[float, Rejected]] = deque(maxlen=RECENT)
 
-    def evaluate(self, outcome: Outcome, node: Node, recs: Recs) -> bool:
+    def evaluate(self, outcome: Outcome, node: Node, recs: Recs, now: float) -> bool:
         """Fire a complete binding as often as is due, if it is ready; say whether it waits instead."""
-        join, ledger = node.join, self.ledger
-        binding = tuple([record.partition for record in recs])
+        ledger = self.ledger
+        binding = node.binding(recs)
         try:
-            values = join.output(binding)
-            text = join.output_text(values)
-            for tip in join.tips:
+            values = node.output(binding)
+            text = node.output_text(values)
+            for tip in node.tips:
                 tip(binding)  # a reference that cannot be determined stops this binding
         except BadValue as fault:
             self._refuse(outcome, node, binding, str(fault))
             return False
         while True:
             output, used = ledger.output(node.id, text, binding)
-            left = free(recs, used, lapses_of(ledger, node, binding) if node.expires else ())
-            count = due(join.all, left, used)
-            if not count:
-                if output is not None and output.active is not None and output.active.state == READY:
-                    outcome.remind(output.active)
-                return False
-            chosen = self._ready(outcome, node, binding) if node.checks else ()
+            firing = None if used is not None or node.expires else first_use(recs)
+            if firing is not None:
+                count, (events, use) = 1, firing
+            else:
+                left = free(recs, used, lapses_of(ledger, node, binding) if node.expires else ())
+                count = due(node.all, left, used)
+                if not count:
+                    _remind(outcome, output)
+                    return False
+                events, use = _events(recs, left), after_firing(node.all, recs, used, left)
+            chosen = self._ready(outcome, node, binding, now) if node.checks else ()
             if chosen is None:
                 return True
-            spelled = tuple([r.texts for r in recs]) if node.spells else None
-            draft = Draft(node.recipe, binding, values, spelled, chosen)
-            events = tuple([r.event(n) for r, n in zip(recs, left, strict=True)])
-            now = self.now()
+            draft = Draft(node.recipe, binding, values, _spelled(recs) if node.spells else None, chosen)
             after, execution, merged = executions.fire(output, node.id, text, draft, events, now)
             ready = after.active is execution
             if ready and self.instant:
                 after = executions.ended(after, True, now)
-            if ledger.save(output, after, binding, after_firing(join.all, recs, used, left)):
-                outcome.add(execution, merged, ready)
+            if ledger.save(output, after, binding, use):
+                outcome.fire(execution, merged, ready)
                 if count == 1:
                     return False
             else:  # somebody else changed the output: look at everything again
@@ -104,7 +105,7 @@ class Bindings:
 
     # --- readiness -----------------------------------------------------------------------------
 
-    def _ready(self, outcome: Outcome, node: Node, binding: Binding) -> Chosen | None:
+    def _ready(self, outcome: Outcome, node: Node, binding: Binding, now: float) -> Chosen | None:
         """Return what nearest inputs choose, when every window is ready; else watch, and return None.
 
         The watch is written first and existence read again after it: of this and of an event that
@@ -123,7 +124,7 @@ class Bindings:
                 if nearest is None:
                     candidates = window.candidates(tip)
                     for partition in candidates:
-                        self._watch(node, binding, window, partition)
+                        self._watch(node, binding, window, partition, now)
                     nearest = next((p for p in candidates if window.exists(self.ledger, p)), None)
                     if nearest is None:
                         return None
@@ -132,7 +133,7 @@ class Bindings:
             gap = window.missing(self.ledger, tip)
             while gap is not None:
                 if not self._stored(window, gap):
-                    self._watch(node, binding, window, gap)
+                    self._watch(node, binding, window, gap, now)
                     if not window.exists(self.ledger, gap):
                         return None
                 gap = window.missing(self.ledger, tip)
@@ -152,8 +153,8 @@ class Bindings:
         self.see(window.signal, partition)
         return True
 
-    def _watch(self, node: Node, binding: Binding, window: Window, partition: Partition) -> None:
-        self.ledger.watch(Watch(window.signal, partition, node.id, binding, self.now()))
+    def _watch(self, node: Node, binding: Binding, window: Window, partition: Partition, now: float) -> None:
+        self.ledger.watch(Watch(window.signal, partition, node.id, binding, now))
 
     def see(self, signal: str, partition: Partition) -> None:
         """Record that a partition exists, if anybody asks about its signal."""
@@ -162,20 +163,22 @@ class Bindings:
             row, position = layout.place(partition)
             self.ledger.see(signal, row, position)
 
-    def rouse_all(self, outcome: Outcome, signal: str, partition: Partition) -> None:
+    def rouse_all(self, outcome: Outcome, signal: str, partition: Partition, now: float) -> None:
         """Look again at every binding that waits for a partition."""
         watches = self.ledger.watchers(signal, partition)
+        if not watches:
+            return
         nodes = self.program.nodes
         for watch in sorted(
             watches, key=lambda w: (w.node not in nodes or nodes[w.node].rank, repr(w.binding))
         ):
-            self.rouse(outcome, watch)
+            self.rouse(outcome, watch, now)
 
-    def rouse(self, outcome: Outcome, watch: Watch) -> None:
+    def rouse(self, outcome: Outcome, watch: Watch, now: float) -> None:
         """Look at a waiting binding again, and drop the watch when it has done its service."""
         node = self.program.nodes.get(watch.node)
         recs = None if node is None else self._records(node, watch.binding)
-        waits = node is not None and recs is not None and self.evaluate(outcome, node, recs)
+        waits = node is not None and recs is not None and self.evaluate(outcome, node, recs, now)
         feed = self.program.feeds.get(watch.signal)
         if waits and feed is not None and feed.layout is not None:
             row, position = feed.layout.place(watch.partition)
@@ -190,5 +193,19 @@ class Bindings:
 
     def reject(self, outcome: Outcome, rejected: Rejected) -> None:
         """Record that something could not be used."""
-        outcome.rejected.append(rejected)
+        outcome.reject(rejected)
         self.recent.append((self.now(), rejected))
+
+
+def _remind(outcome: Outcome, output: Output | None) -> None:
+    if output is not None and output.active is not None and output.active.state == READY:
+        outcome.remind(output.active)
+
+
+def _events(recs: Recs, left: list[int]) -> tuple[str, ...]:
+    """The ids of the arrivals that the next firing uses."""
+    return tuple([r.event(n) for r, n in zip(recs, left, strict=True)])
+
+
+def _spelled(recs: Recs) -> tuple[tuple[str, ...] | None, ...]:
+    return tuple([r.texts for r in recs])

@@ -239,7 +239,7 @@ class DynamoLedger:
                 ExpressionAttributeNames={"#ttl": "ttl"},
                 ExpressionAttributeValues={
                     ":used": {"S": text},
-                    ":fired": _n(used_of(text).fired),
+                    ":fired": _n(used_of(text)[0]),
                     ":ttl": _n(int(self.now() + KEEP)),
                 },
             )

@@ -62,13 +62,13 @@ def arrivals_of(item: Item, oldest: float) -> Arrivals | None:
 
 def used_text(used: Used) -> str:
     """Return what a binding used, as text."""
-    return encode((used.fired, used.marks))
+    return encode(used)
 
 
 def used_of(text: str) -> Used:
     """Return what `used_text` wrote."""
     fired, marks = json.loads(text)
-    return Used(fired, tuple((since, n) for since, n in marks))
+    return fired, tuple((since, n) for since, n in marks)
 
 
 def output_body(output: Output) -> bytes:

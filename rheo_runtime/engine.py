@@ -32,11 +32,11 @@ from rheo_runtime.events import BadEvent, Event, parse
 from rheo_runtime.explain import Account, explain
 from rheo_runtime.ledger import Ledger, MemoryLedger
 from rheo_runtime.match import Found, Rejected
-from rheo_runtime.outcome import Match, Outcome
+from rheo_runtime.outcome import Outcome
 from rheo_runtime.pending import Waiting, combinations, describe, lapse
-from rheo_runtime.program import Feed, Node, Program
+from rheo_runtime.program import Feed, Node, Program, Taker
 from rheo_runtime.records import Document
-from rheo_runtime.texts import joined
+from rheo_runtime.texts import identity, joined
 from rheo_runtime.values import BadValue, Partition
 
 
@@ -69,18 +69,18 @@ class Engine:
     def on_event(self, event: dict[str, Any] | Event) -> Outcome:
         """Take one event through the engine; a malformed one is rejected, never raised."""
         outcome = Outcome()
-        if isinstance(event, dict):
-            try:
-                events = parse(event)
-            except BadEvent as fault:
-                self._bindings.reject(outcome, Rejected(None, None, str(fault), "event"))
-                return outcome
-            for one in events:
-                self._event(outcome, one)
-            if not events:
-                outcome.unmatched = "an event of a kind that announces no partition"
-        else:
+        if not isinstance(event, dict):
             self._event(outcome, event)
+            return outcome
+        try:
+            events = parse(event)
+        except BadEvent as fault:
+            self._bindings.reject(outcome, Rejected(None, None, str(fault), "event"))
+            return outcome
+        for one in events:
+            self._event(outcome, one)
+        if not events:
+            outcome.unmatched = "an event of a kind that announces no partition"
         return outcome
 
     def on_named(
@@ -89,16 +89,19 @@ class Engine:
         """Take a signal that is sent by name through the engine."""
         outcome = Outcome()
         found, rejected, why = self.program.matcher.named(app, signal, texts)
-        self._matched(outcome, found, rejected, why, event_id, self.now() if time is None else time)
+        now = self.now()
+        for one in found:
+            self._arrived(outcome, self._feeds[one.signal], one, event_id, now if time is None else time, now)
+        self._no_effect(outcome, rejected, why, event_id)
         return outcome
 
     def on_signal(
         self, signal: str, partition: Partition, event_id: str, time: float | None = None
     ) -> Outcome:
         """Take a partition of a signal, already parsed and let pass by its filter, through the engine."""
-        outcome = Outcome()
-        feed = self._feeds[signal]
-        self._arrived(outcome, feed, partition, None, event_id, self.now() if time is None else time)
+        outcome, feed, now = Outcome(), self._feeds[signal], self.now()
+        found = Found(signal, partition, feed.signal.texts(partition))
+        self._arrived(outcome, feed, found, event_id, now if time is None else time, now)
         return outcome
 
     def exists(self, signal: str, partition: Partition) -> Outcome:
@@ -114,9 +117,9 @@ class Engine:
 
     def tick(self) -> Outcome:
         """Look for missing partitions in storage, fire what can, expire and forget what is too old."""
-        outcome = Outcome()
+        outcome, now = Outcome(), self.now()
         for watch in self.ledger.watches():
-            self._bindings.rouse(outcome, watch)
+            self._bindings.rouse(outcome, watch, now)
         for node in self.program.nodes.values():
             self._expire(outcome, node)
         return outcome
@@ -140,92 +143,81 @@ class Engine:
 
     def _event(self, outcome: Outcome, event: Event) -> None:
         found, rejected, why = self._match(event)
-        self._matched(outcome, found, rejected, why, event.id, event.time)
+        if found:
+            feeds, now = self._feeds, self.now()
+            for one in found:
+                self._arrived(outcome, feeds[one.signal], one, event.id, event.time, now)
+        if rejected or why:
+            self._no_effect(outcome, rejected, why, event.id)
 
-    def _matched(
-        self,
-        outcome: Outcome,
-        found: list[Found],
-        rejected: list[Rejected],
-        why: str,
-        event_id: str,
-        time: float,
-    ) -> None:
+    def _no_effect(self, outcome: Outcome, rejected: list[Rejected], why: str, what: str) -> None:
         for fault in rejected:
             self._bindings.reject(outcome, fault)
-        for signal, partition, texts in found:
-            self._arrived(outcome, self._feeds[signal], partition, texts, event_id, time)
         if why:
-            self._ignore(outcome, None, why, event_id)
+            self._ignore(outcome, None, why, what)
 
     def _arrived(
-        self,
-        outcome: Outcome,
-        feed: Feed,
-        partition: Partition,
-        texts: tuple[str, ...] | None,
-        event_id: str,
-        time: float,
+        self, outcome: Outcome, feed: Feed, found: Found, event_id: str, time: float, now: float
     ) -> None:
         """A partition of a signal has come: it exists, and the inputs whose filters it passes take it."""
-        signal = feed.signal
-        takers = feed.takers(partition)
-        outcome.matches.append(Match(signal.id, partition, texts or (), event_id, time, takers))
+        signal, partition, texts = found
+        takers = feed.everyone
+        if takers is None:
+            takers = feed.takers.find(partition)
+        outcome.match(found, event_id, time, takers)
         if feed.layout is not None:
-            self._bindings.see(signal.id, partition)
-        if not feed.spells:
-            texts = None
-        for node, i, _ in takers:
-            self._join(outcome, node, i, partition, texts, event_id)
+            self._bindings.see(signal, partition)
+        for taker in takers:
+            self._join(outcome, taker, partition, texts if feed.spells else None, event_id, now)
         if feed.layout is not None:
-            self._bindings.rouse_all(outcome, signal.id, partition)
+            self._bindings.rouse_all(outcome, signal, partition, now)
         if not takers:
-            what = joined(signal.texts(partition))
-            self._ignore(outcome, signal.id, f"no input takes {signal.id} {what}".rstrip(), what)
+            what = joined(feed.signal.texts(partition))
+            self._ignore(outcome, signal, f"no input takes {signal} {what}".rstrip(), what)
 
     def _join(
         self,
         outcome: Outcome,
-        node: Node,
-        i: int,
+        taker: Taker,
         partition: Partition,
         texts: tuple[str, ...] | None,
         event_id: str,
+        now: float,
     ) -> None:
         """Record the arrival, then look at every binding that contains it, whether or not it is new."""
-        join = node.join
         try:
-            values = join.values[i](partition)
-            accepts = join.accepts[i]
-            if accepts is not None and not accepts(partition):
+            values = partition if taker.exact else taker.values(partition)
+            if taker.accepts is not None and not taker.accepts(partition):
                 return
         except BadValue as fault:
-            what = joined(self.program.signals[join.triggers[i].signal].texts(partition))
-            self._bindings.reject(outcome, Rejected(join.triggers[i].signal, node.id, str(fault), what))
+            what = joined(self.program.signals[taker.signal].texts(partition))
+            self._bindings.reject(outcome, Rejected(taker.signal, taker.node.id, str(fault), what))
             return
-        ledger = self.ledger
-        record = ledger.arrive(join.slots[i], join.keys[i](values), partition, event_id, self.now(), texts)
-        if join.size == 1:
-            self._bindings.evaluate(outcome, node, (record,))
-        elif join.size == 2 and join.holds is None:  # the usual join, spelled out
-            step = join.plans[i][0]
-            for other in ledger.find(join.slots[step.target], step.index, step.key(values)):
-                self._bindings.evaluate(outcome, node, (other, record) if i else (record, other))
+        ledger, node = self.ledger, taker.node
+        keys = (values,) if taker.exact else taker.keys(values)
+        record = ledger.arrive(taker.slot, keys, partition, event_id, now, texts)
+        if taker.pair is not None:  # two inputs, the usual join, spelled out
+            slot, index, key = taker.pair
+            for other in ledger.find(slot, index, values if key is identity else key(values)):
+                pair = (other, record) if taker.position else (record, other)
+                self._bindings.evaluate(outcome, node, pair, now)
+        elif node.join.size == 1:
+            self._bindings.evaluate(outcome, node, (record,), now)
         else:
-            for recs in list(join.bindings(ledger, i, record, values)):
-                self._bindings.evaluate(outcome, node, recs)
+            for recs in list(node.join.bindings(ledger, taker.position, record, values)):
+                self._bindings.evaluate(outcome, node, recs, now)
 
     def _expire(self, outcome: Outcome, node: Node) -> None:
         now, ttl = self.now(), node.join.route.pending_ttl
         if ttl is not None:
             for combination in combinations(node, self.ledger):
                 if combination.since <= now - ttl:
-                    outcome.expired.append(describe(self.program, self.ledger, node, combination))
+                    outcome.expire(describe(self.program, self.ledger, node, combination))
                     lapse(self.ledger, node, combination)
         for slot in node.join.slots:
             self.ledger.forget(slot, now)
 
     def _ignore(self, outcome: Outcome, signal: str | None, why: str, what: str) -> None:
-        if not any(match.takers for match in outcome.matches):
+        if not outcome.taken:
             outcome.unmatched = why
         self._bindings.recent.append((self.now(), Rejected(signal, None, why, what)))

@@ -93,17 +93,31 @@ class Ledger(Protocol):
 _Index = dict[Key, list[Arrivals]]
 
 
+class _Shelf:
+    """The arrivals of one input: by partition, and in its indexes (none when the partition is the key)."""
+
+    __slots__ = ("indexes", "ledger", "records")
+
+    def __init__(self, ledger: MemoryLedger, slot: Slot) -> None:
+        self.ledger = ledger
+        self.records: dict[Partition, Arrivals] = {}
+        self.indexes: tuple[_Index, ...] = () if slot.exact else tuple([{} for _ in slot.indexes])
+
+
 class MemoryLedger:
     """The ledger of the simulator and of tests: dicts."""
 
     def __init__(self) -> None:
-        self._records: dict[str, dict[Partition, Arrivals]] = {}
-        self._indexes: dict[str, tuple[_Index, ...]] = {}
+        self._shelves: dict[str, _Shelf] = {}
         self._outputs: dict[str, dict[str, Output]] = {}
         self._used: dict[str, dict[Binding, Used]] = {}
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding], Watch]] = {}
         self._lapses: dict[tuple[str, Partial], tuple[Mark, ...]] = {}
+
+    def _shelf(self, slot: Slot) -> _Shelf:
+        shelf = slot.shelf = self._shelves.setdefault(slot.name, _Shelf(self, slot))
+        return shelf
 
     def arrive(
         self,
@@ -114,14 +128,13 @@ class MemoryLedger:
         now: float,
         texts: tuple[str, ...] | None = None,
     ) -> Arrivals:
-        records = self._records.get(slot.name)
-        if records is None:
-            records = self._records[slot.name] = {}
-            self._indexes[slot.name] = () if slot.exact else tuple([{} for _ in slot.indexes])
-        record = records.get(partition)
+        shelf = slot.shelf
+        if shelf is None or shelf.ledger is not self:
+            shelf = self._shelf(slot)
+        record: Arrivals | None = shelf.records.get(partition)
         if record is None:
-            record = records[partition] = Arrivals(partition, event_id, now, texts)
-            for index, key in zip(self._indexes[slot.name], keys, strict=False):
+            record = shelf.records[partition] = Arrivals(partition, event_id, now, texts)
+            for index, key in zip(shelf.indexes, keys, strict=False):
                 index.setdefault(key, []).append(record)
         elif not record.knows(event_id):
             record.add(event_id, now)
@@ -131,16 +144,17 @@ class MemoryLedger:
         return record
 
     def find(self, slot: Slot, index: int, key: Key) -> Sequence[Arrivals]:
-        records = self._records.get(slot.name)
-        if records is None:
-            return ()
+        shelf = slot.shelf
+        if shelf is None or shelf.ledger is not self:
+            shelf = self._shelf(slot)
         if slot.exact:  # the partition is the key: no index is kept
-            record = records.get(key)
+            record = shelf.records.get(key)
             return () if record is None else (record,)
-        return self._indexes[slot.name][index].get(key, ())
+        group: list[Arrivals] = shelf.indexes[index].get(key, [])
+        return group
 
     def arrivals(self, slot: Slot) -> Iterable[Arrivals]:
-        return list(self._records.get(slot.name, {}).values())
+        return list(self._shelf(slot).records.values())
 
     def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
         try:
@@ -210,18 +224,19 @@ class MemoryLedger:
         return [m for p in partials if (m := self._lapses.get((node, p))) is not None]
 
     def forget(self, slot: Slot, now: float) -> None:
-        records = self._records.get(slot.name, {})
-        limit = now - slot.ttl
-        gone = [p for p, record in records.items() if record.since <= limit and not _young(record, limit)]
+        shelf, limit = self._shelf(slot), now - slot.ttl
+        gone = {
+            partition
+            for partition, record in shelf.records.items()
+            if record.since <= limit and not _young(record, limit)
+        }
         for partition in gone:
-            del records[partition]
-        if gone:
-            lost = set(gone)
-            for index in self._indexes[slot.name]:
-                for key in [k for k, group in index.items() if any(r.partition in lost for r in group)]:
-                    index[key] = [r for r in index[key] if r.partition not in lost]
-                    if not index[key]:
-                        del index[key]
+            del shelf.records[partition]
+        for index in shelf.indexes if gone else ():
+            for key, group in list(index.items()):
+                index[key] = [record for record in group if record.partition not in gone]
+                if not index[key]:
+                    del index[key]
 
 
 def _young(record: Arrivals, limit: float) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from rheo_runtime import events as ev
@@ -42,10 +43,15 @@ class Found(NamedTuple):
 class Literals(Generic[T]):
     """Filters -> targets: which of many targets' literal values let a partition pass.
 
+    ``everyone`` is all targets when no filter has a literal value, which is the usual case and needs
+    no look-up; None otherwise.
+
     >>> index = Literals([((1, None), "one"), ((2, None), "two"), ((None, None), "any")], 2)
     >>> index.find((2, 737502))
     ('two', 'any')
     """
+
+    __slots__ = ("_masks", "_order", "everyone")
 
     def __init__(self, filters: Iterable[tuple[tuple[Value | None, ...], T]], size: int) -> None:
         masks: dict[tuple[int, ...], dict[Partition, list[T]]] = {}
@@ -57,67 +63,72 @@ class Literals(Generic[T]):
             targets = masks.setdefault(mask, {}).setdefault(key, [])
             if target not in targets:
                 targets.append(target)
-        self._order = order
+        self.everyone = tuple(order) if masks.keys() <= {()} else None
+        self._order = order if self.everyone is None else {}
         self._masks = [
             (picker(mask, size), {key: tuple(targets) for key, targets in keys.items()})
             for mask, keys in masks.items()
+            if self.everyone is None
         ]
-        self.find = self._chosen()
 
-    def _chosen(self) -> Callable[[Partition], tuple[T, ...]]:
-        if not self._masks:
-            return lambda partition: ()
-        if len(self._masks) > 1:
-            return self._merged
-        pick, keys = self._masks[0]
-        if len(keys) == 1 and () in keys:
-            everything = keys[()]
-            return lambda partition: everything
-        return lambda partition: keys.get(pick(partition), ())
-
-    def _merged(self, partition: Partition) -> tuple[T, ...]:
-        """A target that several of its branches let pass is taken once; declared order is kept."""
-        found: dict[T, None] = {}
-        for pick, keys in self._masks:
-            for target in keys.get(pick(partition), ()):
-                found[target] = None
-        return tuple(sorted(found, key=self._order.__getitem__)) if len(found) > 1 else tuple(found)
+    def find(self, partition: Partition) -> tuple[T, ...]:
+        """Return the targets in the order they were given."""
+        if self.everyone is not None:
+            return self.everyone
+        if len(self._masks) == 1:
+            pick, keys = self._masks[0]
+            return keys.get(pick(partition), ())
+        # A target that several of its branches let pass is taken once.
+        found = dict.fromkeys(t for pick, keys in self._masks for t in keys.get(pick(partition), ()))
+        return tuple(sorted(found, key=self._order.__getitem__))
 
 
 class _Reading:
     """Branches of signals of one source that spell their dimensions alike."""
 
+    __slots__ = ("branches", "literals", "parse")
+
     def __init__(self, kinds: tuple[Kind, ...], branches: list[tuple[wire.Branch, str]]) -> None:
         self.parse = partition_parser(kinds)
         self.branches = branches
-        self.find = Literals([(tuple(r.value for r in b), s) for b, s in branches], len(kinds)).find
+        self.literals = Literals([(tuple(r.value for r in b), s) for b, s in branches], len(kinds))
 
 
 class Source:
-    """Texts -> signals, for all signals that one kind of event announces."""
+    """Texts -> signals, for all signals that one kind of event announces.
+
+    When they all spell their dimensions alike and none has a literal value, ``_parse`` and
+    ``_everyone`` are all that is needed.
+    """
+
+    __slots__ = ("_everyone", "_parse", "_readings", "_size")
 
     def __init__(self, signals: Iterable[wire.Signal]) -> None:
         readings: dict[tuple[Kind, ...], list[tuple[wire.Branch, str]]] = {}
         for signal in signals:
             for branch in signal.branches:
                 readings.setdefault(tuple(r.kind for r in branch), []).append((branch, signal.id))
-        self._readings = [_Reading(kinds, branches) for kinds, branches in readings.items()]
+        self._readings = tuple(_Reading(kinds, branches) for kinds, branches in readings.items())
         self._size = len(next(iter(readings)))
+        self._parse = self._readings[0].parse
+        self._everyone = self._readings[0].literals.everyone if len(readings) == 1 else None
 
     def find(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
         """Add what ``texts`` name to ``found``, and the signals that refuse them to ``rejected``."""
-        if len(texts) != self._size:
+        if self._everyone is None or len(texts) != self._size:
+            self._find(texts, found, rejected)
+            return
+        try:
+            partition = self._parse(texts)
+        except BadValue:
             self._refused(texts, found, rejected)
             return
-        if len(self._readings) == 1:
-            reading = self._readings[0]
-            try:
-                partition = reading.parse(texts)
-            except BadValue:
-                self._refused(texts, found, rejected)
-                return
-            for signal in reading.find(partition):
-                found.append(Found(signal, partition, texts))
+        for signal in self._everyone:
+            found.append(Found(signal, partition, texts))
+
+    def _find(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
+        if len(texts) != self._size:
+            self._refused(texts, found, rejected)
             return
         taken: dict[str, Partition] = {}
         faulty = False
@@ -127,7 +138,7 @@ class Source:
             except BadValue:
                 faulty = True
                 continue
-            for signal in reading.find(partition):
+            for signal in reading.literals.find(partition):
                 taken.setdefault(signal, partition)
         found += [Found(signal, partition, texts) for signal, partition in taken.items()]
         if faulty:
@@ -199,7 +210,6 @@ class Matcher:
         """Return the signals that an event names, those that refuse it, and why it names none at all."""
         found: list[Found] = []
         rejected: list[Rejected] = []
-        # By class, not by isinstance chain: S3 events are nearly all events.
         why = _BY_TYPE[event.__class__](self, event, found, rejected)
         return found, rejected, "" if found or rejected else why
 
@@ -217,7 +227,7 @@ class Matcher:
         any_template = False
         for folder, texts in self._objects.find(bucket, segments):
             any_template = True
-            source = folder.by_name.get(name) or (folder.by_any if name else None)
+            source = folder.source(name)
             if source is not None:
                 source.find(texts, found, rejected)
         if found or rejected:
@@ -301,16 +311,25 @@ class _Timed:
 class _Folder:
     """The signals of one folder template, by the name of the object that announces their partitions."""
 
-    __slots__ = ("by_any", "by_name")
+    __slots__ = ("_any", "_more", "_name", "_source")
 
     def __init__(self, users: list[tuple[tuple[str, ...], wire.Signal]]) -> None:
         greedy = [signal for completion, signal in users if not completion]
-        names = dict.fromkeys(name for completion, _ in users for name in completion)
-        self.by_any = Source(greedy) if greedy else None
-        self.by_name = {
+        names = dict.fromkeys(intern(name) for completion, _ in users for name in completion)
+        self._any = Source(greedy) if greedy else None
+        self._more = {
             name: Source([s for completion, s in users if not completion or name in completion])
             for name in names
         }
+        self._name, self._source = None, None
+        if len(self._more) == 1:  # the usual case, without a look-up
+            self._name, self._source = self._more.popitem()
+
+    def source(self, name: str) -> Source | None:
+        """Return the signals that an object of this name announces; a folder marker has no name."""
+        if name == self._name:
+            return self._source
+        return self._more.get(name) or (self._any if name else None)
 
 
 _BY_TYPE: dict[type[Any], Callable[[Matcher, Any, list[Found], list[Rejected]], str]] = {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from rheo_runtime.match import Rejected
+from rheo_runtime.match import Found, Rejected
 from rheo_runtime.pending import Waiting
 from rheo_runtime.program import Taker
 from rheo_runtime.records import Document, Execution
 from rheo_runtime.values import Partition
+
+T = TypeVar("T")
 
 
 class Match(NamedTuple):
@@ -28,41 +30,51 @@ class Match(NamedTuple):
 
 
 class Outcome:
-    """What came of one event: see the module `rheo_runtime.engine`."""
+    """What came of one event: see the module `rheo_runtime.engine`.
 
-    __slots__ = ("_fired", "_held", "_overdue", "_skipped", "expired", "matches", "rejected", "unmatched")
+    Most events bring a match and little else, so what did not happen is not allocated.
+    """
 
-    def __init__(self) -> None:
-        self.matches: list[Match] = []
-        self.rejected: list[Rejected] = []
-        self.unmatched = ""
-        self.expired: list[Waiting] = []
-        self._fired: list[Execution] = []
-        self._held: list[Execution] = []
-        self._skipped: list[Execution] = []
-        self._overdue: list[Execution] = []
+    _matches: list[tuple[Found, str, float, tuple[Taker, ...]]] | None = None
+    _rejected: list[Rejected] | None = None
+    _expired: list[Waiting] | None = None
+    _fired: list[Execution] | None = None
+    _held: list[Execution] | None = None
+    _skipped: list[Execution] | None = None
+    _overdue: list[Execution] | None = None
+    unmatched: str = ""
 
-    def add(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
-        """Take an execution in, and the held one that it replaced, if any."""
-        if merged is not None:
-            self._held = [held for held in self._held if held.source is not merged.source]
-            self._skipped.append(merged)
-        (self._fired if ready else self._held).append(execution)
+    @property
+    def matches(self) -> list[Match]:
+        """The signals and partitions that the event named, and the inputs that took them."""
+        return [
+            Match(*found, event_id, time, takers) for found, event_id, time, takers in self._matches or ()
+        ]
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """What could not be used, and why."""
+        return list(self._rejected or ())
+
+    @property
+    def expired(self) -> list[Waiting]:
+        """Combinations that waited for too long."""
+        return list(self._expired or ())
 
     @property
     def fired(self) -> list[Document]:
         """Documents of the executions that are READY, in order."""
-        return [execution.document for execution in self._fired]
+        return [execution.document for execution in self._fired or ()]
 
     @property
     def held(self) -> list[Document]:
         """Documents of the executions that wait for an active one of the same output."""
-        return [execution.document for execution in self._held]
+        return [execution.document for execution in self._held or ()]
 
     @property
     def skipped(self) -> list[Document]:
         """Documents of held executions that a later one replaced."""
-        return [execution.document for execution in self._skipped]
+        return [execution.document for execution in self._skipped or ()]
 
     @property
     def overdue(self) -> list[Document]:
@@ -70,14 +82,52 @@ class Outcome:
 
         They are there when an event comes again after a crash; to tell Airflow twice does no harm.
         """
-        return [execution.document for execution in self._overdue]
+        return [execution.document for execution in self._overdue or ()]
+
+    @property
+    def taken(self) -> bool:
+        """Whether some input took the event."""
+        return any(takers for _, _, _, takers in self._matches or ())
+
+    def match(self, found: Found, event_id: str, time: float, takers: tuple[Taker, ...]) -> None:
+        """Note that the event named a partition, and who took it."""
+        match = (found, event_id, time, takers)
+        if self._matches is None:
+            self._matches = [match]
+        else:
+            self._matches.append(match)
+
+    def reject(self, rejected: Rejected) -> None:
+        """Note something that could not be used."""
+        self._rejected = _with(self._rejected, rejected)
+
+    def expire(self, waiting: Waiting) -> None:
+        """Note a combination that waited for too long."""
+        self._expired = _with(self._expired, waiting)
+
+    def fire(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
+        """Note an execution, and the held one that it replaced, if any."""
+        if merged is not None:
+            self._held = [held for held in self._held or () if held.source is not merged.source]
+            self._skipped = _with(self._skipped, merged)
+        if ready:
+            self._fired = _with(self._fired, execution)
+        else:
+            self._held = _with(self._held, execution)
 
     def remind(self, execution: Execution) -> None:
-        """Take in an execution that fired earlier and is READY still."""
-        self._overdue.append(execution)
+        """Note an execution that fired earlier and is READY still."""
+        self._overdue = _with(self._overdue, execution)
 
     def __repr__(self) -> str:
         return (
-            f"Outcome(matches={len(self.matches)}, fired={[d['id'] for d in self.fired]}, "
+            f"Outcome(matches={len(self._matches or ())}, fired={[d['id'] for d in self.fired]}, "
             f"rejected={self.rejected}, unmatched={self.unmatched!r})"
         )
+
+
+def _with(items: list[T] | None, item: T) -> list[T]:
+    if items is None:
+        return [item]
+    items.append(item)
+    return items

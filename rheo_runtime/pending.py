@@ -14,12 +14,10 @@ from rheo_runtime.invert import Known, evaluate, solve
 from rheo_runtime.join import Join
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Node, Program
-from rheo_runtime.records import Arrivals, Binding, Mark, Partial
+from rheo_runtime.records import NEVER, Arrivals, Binding, Mark, Partial
 from rheo_runtime.texts import joined
 from rheo_runtime.usage import due, free
 from rheo_runtime.values import BadValue, Partition, Value, render
-
-_NOTHING: Mark = (-1.0, 0)  # marks no life of any record
 
 
 class Missing(NamedTuple):
@@ -133,7 +131,7 @@ def _unused(node: Node, ledger: Ledger, records: tuple[Arrivals | None, ...]) ->
     whole = tuple([r for r in records if r is not None])
     if len(whole) < join.size:
         left = [
-            0 if r is None else min([r.unused(marks[i]) for marks in lapses], default=r.unused(_NOTHING))
+            0 if r is None else min([r.unused(marks[i]) for marks in lapses], default=r.unused(NEVER))
             for i, r in enumerate(records)
         ]
         complete = False
@@ -169,7 +167,7 @@ def lapse(ledger: Ledger, node: Node, combination: Combination) -> None:
     ledger.lapse(
         node.id,
         tuple([None if r is None else r.partition for r in records]),
-        tuple([_NOTHING if r is None else (r.since, r.n) for r in records]),
+        tuple([NEVER if r is None else (r.since, r.n) for r in records]),
     )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from rheo_runtime import wire
 from rheo_runtime.documents import Recipe
 from rheo_runtime.join import Join
 from rheo_runtime.match import Literals, Matcher
-from rheo_runtime.records import Binding
+from rheo_runtime.records import Binding, Key, Slot
 from rheo_runtime.values import Partition
 from rheo_runtime.windows import CHECKED, Layout, Window, layouts
 
@@ -28,10 +27,14 @@ class Node:
     """A route, ready to run.
 
     ``expires`` says that waiting combinations expire, ``spells`` that an input folds case, so that
-    paths need the events' own spelling.
+    paths need the events' own spelling. What firing needs of the join is repeated here: with
+    thousands of nodes, each object on the way is one more that is not in the processor's cache.
     """
 
-    __slots__ = ("checks", "expires", "id", "join", "rank", "recipe", "spells")
+    __slots__ = (
+        "all", "binding", "checks", "expires", "id", "join", "output", "output_text", "rank", "recipe",
+        "spells", "tips",
+    )  # fmt: skip
 
     def __init__(self, rank: int, join: Join, recipe: Recipe, checks: tuple[Check, ...]) -> None:
         self.id = join.node
@@ -41,24 +44,50 @@ class Node:
         self.checks = checks
         self.expires = join.route.pending_ttl is not None
         self.spells = any(recipe.spells)
+        self.all = join.all
+        self.binding = join.binding
+        self.output = join.output
+        self.output_text = join.output_text
+        self.tips = join.tips
 
 
-class Taker(NamedTuple):
-    """Trigger input number ``position`` of a node."""
+class Taker:
+    """Trigger input number ``position`` of a node, with all that an arrival there needs.
 
-    node: Node
-    position: int
-    alias: str
+    ``exact`` says that a partition is its own key. ``pair`` is how the other input of two is looked
+    up (slot, index, values -> key); None when the join is another one.
+    """
+
+    __slots__ = (
+        "accepts", "alias", "exact", "keys", "node", "pair", "position", "signal", "slot", "values",
+    )  # fmt: skip
+
+    def __init__(self, node: Node, position: int) -> None:
+        join = node.join
+        source = join.triggers[position]
+        self.node = node
+        self.position = position
+        self.alias = source.alias
+        self.signal = source.signal
+        self.values = join.values[position]
+        self.accepts = join.accepts[position]
+        self.keys = join.keys[position]
+        self.slot = join.slots[position]
+        self.exact = self.slot.exact
+        self.pair: tuple[Slot, int, Callable[[Partition], Key]] | None = None
+        if join.size == 2 and join.holds is None:
+            (step,) = join.plans[position]
+            self.pair = (join.slots[step.target], step.index, step.key)
 
 
 class Feed:
     """A signal as the engine sees it: where its partitions stand, and who takes them.
 
-    ``layout`` is None when nobody asks which partitions exist; ``takers`` gives, for a partition,
-    the inputs whose filters let it pass.
+    ``layout`` is None when nobody asks which partitions exist. ``takers`` finds the inputs whose
+    filters let a partition pass; ``everyone`` is all of them, when none has a literal value.
     """
 
-    __slots__ = ("layout", "signal", "spells", "takers")
+    __slots__ = ("everyone", "layout", "signal", "spells", "takers")
 
     def __init__(
         self, signal: wire.Signal, layout: Layout | None, inputs: list[tuple[Taker, wire.Input]]
@@ -71,7 +100,8 @@ class Feed:
             for taker, source in inputs
             for branch in source.branches
         ]
-        self.takers = Literals(filters, len(signal.dims)).find
+        self.takers = Literals(filters, len(signal.dims))
+        self.everyone = self.takers.everyone
 
 
 class Program:
@@ -88,7 +118,7 @@ class Program:
             node = self._node(rank, route)
             self.nodes[route.node] = node
             for i, source in enumerate(node.join.triggers):
-                takers[source.signal].append((Taker(node, i, source.alias), source))
+                takers[source.signal].append((Taker(node, i), source))
         self.feeds = {
             name: Feed(signal, self._layouts.get(name), takers[name]) for name, signal in self.signals.items()
         }

@@ -22,22 +22,25 @@ Binding = tuple[Partition, ...]  # one partition for each trigger input
 Partial = tuple[Partition | None, ...]  # the same, with gaps
 Document = dict[str, Any]
 Mark = tuple[float, int]  # (since, how many arrivals of that life of the record)
+NEVER: Mark = (-1.0, 0)  # the mark of no life of any record: nothing is used
 
 
 class Slot:
     """Where the arrivals of one trigger input stand.
 
     ``name`` tells it from every other; it changes when what is indexed changes. ``indexes`` are the names of its indexes. ``exact`` says that there is one only and that its key is
-    the partition itself. ``ttl`` is how long an arrival counts, in seconds.
+    the partition itself. ``ttl`` is how long an arrival counts, in seconds. In ``shelf`` a ledger may
+    keep what it has found under the name.
     """
 
-    __slots__ = ("alias", "exact", "indexes", "name", "node", "ttl")
+    __slots__ = ("alias", "exact", "indexes", "name", "node", "shelf", "ttl")
 
     def __init__(self, node: str, alias: str, indexes: tuple[str, ...], exact: bool, ttl: int) -> None:
         self.node = node
         self.alias = alias
         self.name = "|".join((node, alias, *indexes))
         self.indexes = indexes
+        self.shelf: Any = None
         self.exact = exact
         self.ttl = ttl
 
@@ -100,11 +103,9 @@ class Arrivals:
 Recs = tuple[Arrivals, ...]
 
 
-class Used(NamedTuple):
-    """What a binding has used: how often it fired, and the mark at each trigger input."""
-
-    fired: int
-    marks: tuple[Mark, ...]
+# What a binding has used: how often it fired, and the mark at each trigger input. A plain tuple, because
+# there are as many as executions: the garbage collector need not look at those.
+Used = tuple[int, tuple[Mark, ...]]
 
 
 class Source(Protocol):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from rheo_runtime import expr as x
 from rheo_runtime import wire
 from rheo_runtime.records import Binding
+from rheo_runtime.texts import identity, picker, tuple_of
 from rheo_runtime.values import Kind, Partition, Value
 
 
@@ -102,3 +104,21 @@ class Scope:
             return compiled[branches](binding)
 
         return evaluate
+
+    def tuple_on_binding(self, exprs: tuple[x.Expr, ...]) -> Callable[[Binding], Partition]:
+        """Return binding -> the values of several expressions; plain dimensions are just picked."""
+        if not exprs or not all(isinstance(e, x.Ref) for e in exprs):
+            return tuple_of(tuple(self.on_binding(e) for e in exprs))
+        refs = [e for e in exprs if isinstance(e, x.Ref)]
+        inputs = {self.position(ref) for ref in refs}
+        if len(inputs) > 1:
+            return tuple_of(tuple(self.on_binding(e) for e in exprs))
+        (i,) = inputs
+        dims = self.dims[refs[0].input]
+        pick = picker(tuple(dims.index(ref.dim) for ref in refs), len(dims))
+        return _tip(i) if pick is identity else lambda b: pick(b[i])
+
+
+@cache
+def _tip(i: int) -> Callable[[Binding], Partition]:
+    return lambda b: b[i]

@@ -7,12 +7,25 @@ look-up for each shape of its bucket and depth, however many templates there are
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Segments = list[str]
 Capture = Callable[[Segments], tuple[str, ...] | None]
+_NONE: dict[int, Any] = {}
+
+
+class _Template(Generic[T]):
+    """One template, and ``more`` of the same literal segments (``day={}`` beside ``{}``)."""
+
+    __slots__ = ("capture", "more", "target")
+
+    def __init__(self, capture: Capture, target: T, more: _Template[T] | None) -> None:
+        self.capture = capture
+        self.target = target
+        self.more = more
 
 
 class _Shape(Generic[T]):
@@ -23,7 +36,7 @@ class _Shape(Generic[T]):
     def __init__(self, positions: tuple[int, ...]) -> None:
         self.positions = positions
         self.literals = _at(positions)
-        self.templates: dict[tuple[str, ...], list[tuple[Capture, T]]] = {}
+        self.templates: dict[tuple[str, ...], _Template[T]] = {}
 
 
 class TemplateIndex(Generic[T]):
@@ -31,7 +44,7 @@ class TemplateIndex(Generic[T]):
 
     >>> index = TemplateIndex()
     >>> index.add("nyc", "flights/origin={}/{}", "flights")
-    >>> list(index.find("nyc", "flights/origin=EWR/2013-01-01/_SUCCESS".split("/")))
+    >>> index.find("nyc", "flights/origin=EWR/2013-01-01/_SUCCESS".split("/"))
     [('flights', ('EWR', '2013-01-01'))]
     """
 
@@ -51,23 +64,25 @@ class TemplateIndex(Generic[T]):
             shape = _Shape(positions)
             shapes.append(shape)
         literals = tuple(segments[i] for i in positions)
-        shape.templates.setdefault(literals, []).append((_capture(segments), target))
+        shape.templates[literals] = _Template(_capture(segments), target, shape.templates.get(literals))
 
-    def find(self, bucket: str, segments: Segments) -> Iterator[tuple[T, tuple[str, ...]]]:
-        """Yield each target whose template the key matches, with the texts in its ``{}``.
+    def find(self, bucket: str, segments: Segments) -> list[tuple[T, tuple[str, ...]]]:
+        """Return each target whose template the key matches, with the texts in its ``{}``.
 
         ``segments`` is the key split at ``/``; its last entry is the object's own name.
         """
-        depths = self._shapes.get(bucket)
-        if depths is None:
-            return
-        for shape in depths.get(len(segments), ()):
-            for capture, target in shape.templates.get(shape.literals(segments), ()):
-                texts = capture(segments)
+        found = []
+        for shape in self._shapes.get(bucket, _NONE).get(len(segments), ()):
+            template = shape.templates.get(shape.literals(segments))
+            while template is not None:
+                texts = template.capture(segments)
                 if texts is not None:
-                    yield target, texts
+                    found.append((template.target, texts))
+                template = template.more
+        return found
 
 
+@cache
 def _at(positions: tuple[int, ...]) -> Callable[[Segments], tuple[str, ...]]:
     match positions:
         case ():

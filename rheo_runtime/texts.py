@@ -2,6 +2,7 @@
 
 A partition's coordinates repeat (a day, a region), so each conversion is done once and then costs
 one dict look-up. A refused text is not remembered: refusals are rare and must not fill the memory.
+All functions are shared by everything of the same kinds: with thousands of routes they stay in the cache.
 """
 
 from __future__ import annotations
@@ -93,14 +94,36 @@ def zipped(functions: tuple[Callable[[A], B], ...]) -> Callable[[tuple[A, ...]],
             return lambda x: tuple([f(y) for f, y in zip(functions, x, strict=True)])
 
 
+@cache
 def partition_parser(kinds: tuple[Kind, ...]) -> Callable[[tuple[str, ...]], Partition]:
     """Return a function from the texts of a partition to its values; it raises BadValue."""
     return zipped(tuple(map(parser, kinds)))
 
 
+@cache
 def partition_renderer(kinds: tuple[Kind, ...]) -> Callable[[Partition], tuple[str, ...]]:
     """Return a function from the values of a partition to its texts."""
     return zipped(tuple(map(renderer, kinds)))
+
+
+@cache
+def joined_renderer(kinds: tuple[Kind, ...]) -> Callable[[Partition], str]:
+    """Return a function from the values of a partition to its texts, joined by ``/``.
+
+    >>> joined_renderer((Kind("STRING"), Kind("LONG", digits=2)))(("EU", 7))
+    'EU/07'
+    """
+    match tuple(map(renderer, kinds)):
+        case ():
+            return lambda p: ""
+        case (f,):
+            return lambda p: f(p[0])
+        case (f, g):
+            return lambda p: f"{f(p[0])}/{g(p[1])}"
+        case (f, g, h):
+            return lambda p: f"{f(p[0])}/{g(p[1])}/{h(p[2])}"
+        case functions:
+            return lambda p: joined(tuple([f(y) for f, y in zip(functions, p, strict=True)]))
 
 
 def identity(partition: Partition) -> Partition:
@@ -108,6 +131,7 @@ def identity(partition: Partition) -> Partition:
     return partition
 
 
+@cache
 def picker(positions: tuple[int, ...], size: int) -> Callable[[Partition], Partition]:
     """Return a function that takes the values at ``positions`` of a tuple of ``size`` values.
 

@@ -8,7 +8,7 @@ import pytest
 
 from rheo_runtime import executions
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import READY, Output, Slot, Stored, Used, Watch
+from rheo_runtime.records import READY, Output, Slot, Stored, Watch
 
 T = 1_700_000_000.0
 EXACT = Slot("node", "a", ("aa",), True, 1000)
@@ -139,7 +139,7 @@ def test_nothing_is_there_at_first(ledger: Ledger) -> None:
 
 
 def test_an_output_reads_back_as_it_was_saved(ledger: Ledger) -> None:
-    binding, used = ((7,), ("EU", 8)), Used(1, ((T, 1), (T + 0.25, 3)))
+    binding, used = ((7,), ("EU", 8)), (1, ((T, 1), (T + 0.25, 3)))
     assert ledger.save(None, fired(None, 1), binding, used)
     output, found = ledger.output("node", "7", binding)
     assert found == used
@@ -159,26 +159,26 @@ def test_only_one_of_two_writers_wins(ledger: Ledger) -> None:
     assert not ledger.save(None, fired(None, 1))
     one, _ = ledger.output("node", "7", None)
     two, _ = ledger.output("node", "7", None)
-    assert ledger.save(one, fired(one, 2), ((7,),), Used(1, ((T, 1),)))
-    assert not ledger.save(two, fired(two, 2), ((7,),), Used(9, ((T, 9),)))
+    assert ledger.save(one, fired(one, 2), ((7,),), (1, ((T, 1),)))
+    assert not ledger.save(two, fired(two, 2), ((7,),), (9, ((T, 9),)))
     output, used = ledger.output("node", "7", ((7,),))
-    assert output is not None and output.version == 2 and used == Used(1, ((T, 1),))
+    assert output is not None and output.version == 2 and used == (1, ((T, 1),))
 
 
 def test_an_output_remembers_what_many_bindings_used(ledger: Ledger) -> None:
     output: Output | None = None
     for n in range(50):
         new = fired(output, n + 1)
-        assert ledger.save(output, new, ((n,),), Used(1, ((T, n),)))
+        assert ledger.save(output, new, ((n,),), (1, ((T, n),)))
         output, _ = ledger.output("node", "7", None)
     for n in (0, 20, 49):
-        assert ledger.output("node", "7", ((n,),))[1] == Used(1, ((T, n),))
+        assert ledger.output("node", "7", ((n,),))[1] == (1, ((T, n),))
     output, _ = ledger.output("node", "7", ((3,),))
-    assert ledger.save(output, fired(output, 51), ((3,),), Used(2, ((T, 99),)))
+    assert ledger.save(output, fired(output, 51), ((3,),), (2, ((T, 99),)))
     for n in range(100, 150):
         output, _ = ledger.output("node", "7", None)
-        assert ledger.save(output, fired(output, n), ((n,),), Used(1, ((T, n),)))
-    assert ledger.output("node", "7", ((3,),))[1] == Used(2, ((T, 99),)), "the newer one"
+        assert ledger.save(output, fired(output, n), ((n,),), (1, ((T, n),)))
+    assert ledger.output("node", "7", ((3,),))[1] == (2, ((T, 99),)), "the newer one"
 
 
 def test_outputs_lists_those_of_a_node(ledger: Ledger) -> None:
