@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rheo_runtime import expr as x
 from rheo_runtime import values as v
-from rheo_runtime.expr import BadExpr, Expr, Ref
+from rheo_runtime.expr import BadExpr, Expr, Ref, evaluate, kinds
 from rheo_runtime.values import BadValue, Kind, datetime_kind
 from rheodsl.notation import show
 
@@ -205,8 +205,8 @@ def test_rewriting_nothing_changes_nothing(expr: Expr) -> None:
 def test_every_node_has_its_rules(node: type[Expr]) -> None:
     assert node in x.NODES.values()
     if node is not Ref:  # a Ref is typed and computed by its surroundings
-        assert x._kind.dispatch(node) is not x._kind.dispatch(object)
-        assert x._compile.dispatch(node) is not x._compile.dispatch(object)
+        assert kinds.node_kind.dispatch(node) is not kinds.node_kind.dispatch(object)
+        assert evaluate._compile.dispatch(node) is not evaluate._compile.dispatch(object)
 
 
 SHOWN: list[tuple[Expr, str]] = [
