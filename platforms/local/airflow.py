@@ -97,9 +97,10 @@ class AirflowHome:
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
             "DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-            # A new scheduler takes over the tasks of a killed one within these seconds.
+            # A new scheduler takes over the tasks of one that has been silent for the threshold. A busy
+            # machine may silence a living one for ten seconds: it would then reset its own tasks.
             "SCHEDULER__JOB_HEARTBEAT_SEC": "2",
-            "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+            "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
             "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         }

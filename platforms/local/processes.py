@@ -112,7 +112,7 @@ def end_processes(
         deadline = time.monotonic() + patience
         asked: set[psutil.Process] = set()
         # A task may have made a session of its own: it is found as a descendant, while its parent lives.
-        while left := {p for p in left | _descendants(left) | set(more()) if _running(p)}:
+        while left := {p for p in left | descendants(left) | set(more()) if _running(p)}:
             for process in left - asked:
                 send(process.pid, sign)
             asked |= left
@@ -131,7 +131,8 @@ def send(pid: int, sign: signal.Signals) -> None:
         return
 
 
-def _descendants(processes: Iterable[psutil.Process]) -> set[psutil.Process]:
+def descendants(processes: Iterable[psutil.Process]) -> set[psutil.Process]:
+    """Return the children of processes, their children, and so on; those of a process that is gone are lost."""
     found: set[psutil.Process] = set()
     for process in processes:
         try:
@@ -163,7 +164,7 @@ def memory(started: Iterable[Started]) -> dict[str, int]:
     for each in started:
         total = 0
         everyone = members(each)
-        for process in _descendants(everyone) | set(everyone):
+        for process in descendants(everyone) | set(everyone):
             try:
                 info = process.memory_full_info()
             except (psutil.NoSuchProcess, psutil.AccessDenied):

@@ -208,10 +208,9 @@ class LocalStack:
         folder = ["--folder", self.state.compiled]
         self._spawn("schedules", [sys.executable, "-m", "platforms.local.scheduler", *folder])
         self._wait("mwaa")
+        self._check()
         self.airflow.wait_until_ready(started, stack.dags)
-        for each in self.state.processes:
-            if not processes.alive(each):
-                raise StartError(each.name, each.log)
+        self._check()
         say(f"Airflow is ready: {self.airflow.url}")
 
     def _start_airflow(self, stack: Specification, server: postgres.Postgres) -> Started:
@@ -282,6 +281,11 @@ class LocalStack:
 
     def _wait(self, name: str) -> None:
         processes.wait_for_port(self.state.of(name)[-1], self.state.ports[name])
+
+    def _check(self) -> None:
+        for each in self.state.processes:
+            if not processes.alive(each):
+                raise StartError(each.name, each.log)
 
     def _log(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"

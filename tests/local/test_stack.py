@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from platforms.local import processes
 from platforms.local.errors import StackError, StartError
 from platforms.local.stack import LocalStack
 
@@ -27,16 +28,12 @@ PARTS = ["postgres", "moto", "airflow", "glue", "mwaa", "listener", "schedules"]
 
 def everyone(stack: LocalStack) -> set[psutil.Process]:
     """All processes of a stack, wherever they went."""
-    leaders = {part.pid for part in stack.status()}
-    found = {process for process in psutil.process_iter() if _session(process) in leaders}
-    return found | {child for process in found for child in process.children(recursive=True)}
-
-
-def _session(process: psutil.Process) -> int:
     try:
-        return os.getsid(process.pid)
-    except ProcessLookupError:
-        return 0
+        started = stack.state.processes
+    except StackError:
+        return set()
+    found = {process for each in started for process in processes.members(each)}
+    return found | processes.descendants(found)
 
 
 def running(found: set[psutil.Process]) -> list[psutil.Process]:
