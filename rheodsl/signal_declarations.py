@@ -93,6 +93,7 @@ class SignalDeclarations:
     ) -> SignalNode:
         """Declare S3 data by the template of its paths.
 
+        >>> from rheodsl import Application
         >>> Application("a").s3("orders", "s3://bucket/orders/{region:int}/{day:%Y-%m-%d}").dimension_spec()
         {'region': {'type': 'LONG', 'day': {'type': 'DATETIME', 'format': '%Y-%m-%d', 'granularity': 'DAY'}}}
         """
@@ -164,6 +165,7 @@ class SignalDeclarations:
 
         Raises ScheduleError, SpecError.
 
+        >>> from rheodsl import Application
         >>> Application("a").add_timer("daily", "rate(1 day)", "day").dimension_spec()["day"]["granularity"]
         'DAY'
         """
