@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from rheodsl.alarm_rules import AlarmState
 from rheodsl.metrics import MetricStat, MetricStatistic, metric_namespace, resolution
 
 Resource = dict[str, Any]
+VERSION = 1
 
 
 def alarm_resources(graph: ir.Graph) -> dict[str, Resource]:
@@ -40,6 +42,25 @@ def alarm_resources(graph: ir.Graph) -> dict[str, Resource]:
     found |= actions.resources()
     found |= dashboard_resources(graph, logical_id)
     return dict(sorted(found.items()))
+
+
+def alarm_files(graph: ir.Graph) -> dict[str, str]:
+    """Return what runs of the application read of its metrics and alarms, by path: nothing where it has none.
+
+    ``metrics.json`` says how its own metrics are sent, ``alarms.json`` what the local stack evaluates.
+    """
+    metrics = emitted_metrics(graph)
+    resources = {
+        id: made
+        for id, made in alarm_resources(graph).items()
+        if made["Type"] != "AWS::CloudWatch::Dashboard"
+    }
+    found = {"metrics.json": {"metrics": metrics}, "alarms.json": {"resources": resources}}
+    return {
+        path: json.dumps({"version": VERSION, **content}, indent=1, ensure_ascii=False) + "\n"
+        for path, content in found.items()
+        if any(content.values())
+    }
 
 
 def logical_id(prefix: str, id: str) -> str:
@@ -196,4 +217,4 @@ def _actions(
     return found
 
 
-__all__ = ["alarm_resources", "emitted_metrics", "logical_id", "metric_permission"]
+__all__ = ["alarm_files", "alarm_resources", "emitted_metrics", "logical_id", "metric_permission"]

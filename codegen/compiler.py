@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from codegen.alarms import alarm_files
 from codegen.bundle import files
 from codegen.graph_file import graph_file
 from codegen.planning import build_plan
@@ -21,7 +22,11 @@ def compile_app(app: Application, *, dialect: str = "mwaa-3.3", bucket: str | No
     """
     graph = app.graph()
     plan = build_plan(graph, dialect_name=dialect, bucket=bucket)
-    others = {"routes.json": route_table(graph, plan.bucket).dumps(), "graph.json": graph_file(graph)}
+    others = {
+        "routes.json": route_table(graph, plan.bucket).dumps(),
+        "graph.json": graph_file(graph),
+        **alarm_files(graph),
+    }
     return files(plan, others)
 
 

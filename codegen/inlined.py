@@ -13,7 +13,7 @@ from rheodsl import compute, ir
 from rheodsl.errors import ComputeError
 
 # What the task offers beside Python's builtins; rheo_runtime.tasks.inlined puts them there.
-OFFERED = frozenset({"AWSCommonParams", "IInlinedCompute", "Signal"})
+OFFERED = frozenset({"AWSCommonParams", "IInlinedCompute", "Signal", "diagnostics"})
 
 
 def inlined_module(task: p.PythonTask) -> str:

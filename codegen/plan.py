@@ -103,10 +103,22 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Emitted:
+    """A metric that code of the application sends; ``names`` None for any."""
+
+    id: str
+    namespace: str
+    dimensions: tuple[tuple[str, str], ...]
+    names: tuple[str, ...] | None
+    resolution: int
+
+
+@dataclass(frozen=True, slots=True)
 class SparkTask:
     """A run of a Glue job: ``script`` is its file, ``lang`` PYTHON or SPARK_SQL.
 
-    ``writes`` says that it is the task that writes the node's output.
+    ``writes`` says that it is the task that writes the node's output; ``metrics`` are those that its code
+    may send, none when it sends none.
     """
 
     task_id: str
@@ -120,6 +132,7 @@ class SparkTask:
     libraries: tuple[str, ...]
     retries: int
     writes: bool = True
+    metrics: tuple[Emitted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from functools import singledispatch
 
 from codegen import plan as p
 from codegen.dialects import dialect
+from codegen.emission import with_metrics
 from codegen.inlined import check_names
 from codegen.places import first_line
 from codegen.routes import app_bucket, internal_path, signal_path
@@ -62,7 +63,7 @@ def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
         location=internal_path(bucket, node.id, 0),
         format=_format(node.data),
         params=tuple(_param(name, rule.kind) for name, rule in node.output),
-        tasks=_tasks(graph.app, node),
+        tasks=with_metrics(_tasks(graph.app, node), graph, node),
         owner=node.options.owner,
         tags=node.options.tags,
         pool=node.options.pool,

@@ -3,8 +3,6 @@
 It stands alone: scripts that use it get a copy of this file's text.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections import Counter
@@ -46,7 +44,7 @@ class Diagnostics:
         self._put = put
         self._batch: list[tuple[str, dict[str, Any]]] | None = None
 
-    def __getitem__(self, id: str) -> Metrics:
+    def __getitem__(self, id: str) -> "Metrics":
         if id not in self._metrics:
             known = ", ".join(sorted(self._metrics)) or "none"
             raise KeyError(f"the application has no metric {id!r} of its own; it has: {known}")
@@ -92,7 +90,7 @@ class Metrics:
         self._id = id
         self._declared = declared
 
-    def __getitem__(self, name: str) -> Metric:
+    def __getitem__(self, name: str) -> "Metric":
         names = self._declared["names"]
         if names is not None and name not in names:
             raise KeyError(f"metric {self._id!r} has no {name!r}; it is declared with {', '.join(names)}")

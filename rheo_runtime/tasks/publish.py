@@ -10,7 +10,7 @@ from rheo_runtime import executions
 from rheo_runtime.emit import send_signal
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import CLAIMED, SUCCEEDED, Document, Output
-from rheo_runtime.tasks import settings
+from rheo_runtime.tasks import metrics, settings
 from rheo_runtime.tasks.claim import QUICK_RETRIES, hold
 from rheo_runtime.tasks.compat import AirflowFailException, BaseOperator
 
@@ -53,9 +53,11 @@ class PublishOperator(BaseOperator):
         where = (ledger, self.node, document["partition"], document["id"], context["dag_run"].run_id)
         if failed := self._failed(context):
             executions.fail(*where, time.time(), note=", ".join(failed))
+            metrics.ended(self.app, ledger, document, ok=False)
             raise AirflowFailException(f"{document['id']} failed: {', '.join(failed)}")
         complete(document)
         executions.succeed(*where, time.time())
+        metrics.ended(self.app, ledger, document, ok=True)
 
     def _failed(self, context: Any) -> list[str]:
         """The tasks before this one that have not succeeded, each with its state."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rheo_runtime.records import Document
-from rheo_runtime.tasks import signals
+from rheo_runtime.tasks import metrics, signals
 from rheo_runtime.tasks.claim import hold
 from rheo_runtime.tasks.compat import BaseOperator
 
@@ -62,6 +62,7 @@ def load(file: Path, entry: str, document: Document) -> Any:
         "Signal": signals.Signal,
         "IInlinedCompute": object,
         "AWSCommonParams": AWSCommonParams,
+        "diagnostics": metrics.diagnostics(file.parent.parent),
         **{f"input{number}": signal for number, signal in enumerate(inputs.values())},
         **inputs,
     }
