@@ -173,7 +173,7 @@ class Application(SignalDeclarations, AlarmDeclarations):
 
     def update_data(self, id: str, inputs: Inputs = None, *args: Any, **kwargs: Any) -> SignalNode:
         """Declare an existing node anew; parameters are those of `create_data`. Raises UnknownNameError."""
-        with self._change(id):
+        with self._change(self._node_of(id)):
             return self.create_data(id, inputs, *args, **kwargs)
 
     def patch_data(self, id: str, **changes: Any) -> SignalNode:
@@ -202,7 +202,7 @@ class Application(SignalDeclarations, AlarmDeclarations):
     @contextmanager
     def _change(self, id: str) -> Iterator[None]:
         """Let ``id`` be declared once more; until that is done, and when it fails, it stays as it was."""
-        self._changing = self._node_of(id)
+        self._changing = id
         try:
             yield
         finally:
@@ -318,6 +318,9 @@ class Application(SignalDeclarations, AlarmDeclarations):
         if entity_id not in self._signals:
             near = difflib.get_close_matches(entity_id, self._signals, 1)
             raise UnknownNameError(
-                f"{self.name} has no {entity_id!r}", hint=f"did you mean {near[0]!r}?" if near else None
+                f"{self.name} has no {entity_id!r}",
+                hint=f"did you mean {near[0]!r}?"
+                if near
+                else "name a signal, a node, a timer, a metric or an alarm",
             )
         return facade(self._signals[entity_id])

@@ -88,7 +88,7 @@ def in_order(declared: Mapping[str, Declaration], faults: list[RheoError]) -> li
                         CycleError(
                             f"nodes wait for one another: {' <- '.join(loop)}",
                             where=declared[id].where,
-                            hint="take one of these inputs out, or make it a signal of its own",
+                            hint="leave one of these inputs out",
                         )
                     )
                 elif below not in state:

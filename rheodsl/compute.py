@@ -238,6 +238,8 @@ def _callable_code(code: Callable[..., Any]) -> Code:
         lines, first = inspect.getsourcelines(target)
         file = inspect.getsourcefile(target) or "?"
     except (OSError, TypeError):
-        raise ComputeError(f"the source of {code!r} cannot be read", hint="define it in a file") from None
+        raise ComputeError(
+            f"the source of {name or code!r} cannot be read", hint="define it in a file"
+        ) from None
     form = "function" if inspect.isfunction(target) else "class"
     return Code(textwrap.dedent("".join(lines)), form, name, Place(file, first))

@@ -187,15 +187,22 @@ def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
         if minimum is not None:
             kind = replace(kind, min=v.cast(minimum, kind))
     except BadValue as fault:
-        raise SpecError(f"dimension {name!r}: {fault}") from None
+        raise SpecError(f"dimension {name!r}: {fault}", hint=_hint(attributes)) from None
     return kind
+
+
+def _hint(attributes: Mapping[str, Any]) -> str:
+    """What a kind takes, for one whose attributes do not go together."""
+    if attributes["type"] != DATETIME:
+        return "give a minimum of the dimension's type"
+    return "a format such as '%Y-%m-%d' tells the whole date, down to the granularity; a timezone is an IANA name"
 
 
 def _check_form(name: str, attribute: str, value: object) -> None:
     type_, form = _FORMS.get(attribute, (object, ""))
     fits = isinstance(value, type_) and (type_ is not int or not isinstance(value, bool))
     if not fits or (attribute == "digits" and not 1 <= value <= 19):  # type: ignore[operator]
-        raise SpecError(f"dimension {name!r}: its {attribute} is {value!r}", hint=f"use {form}")
+        raise SpecError(f"dimension {name!r}: {attribute} is {value!r}", hint=f"use {form}")
 
 
 def read_spec(data: DimensionSpec | Mapping[Any, Any] | None) -> Spec:
@@ -225,7 +232,8 @@ def read_spec(data: DimensionSpec | Mapping[Any, Any] | None) -> Spec:
         check_name(name, [n for n, _ in found])
         if not isinstance(body, Mapping):
             raise SpecError(
-                f"dimension {name!r} is declared by {body!r}", hint="declare it by a dict: {'type': ...}"
+                f"dimension {name!r} is declared by {str(body)!r}",
+                hint="declare it by a dict: {'type': DimensionType.LONG}",
             )
         attributes, below = split_body(body)
         found.append((name, make_kind(name, attributes)))
@@ -237,7 +245,7 @@ def check_name(name: object, taken: list[str]) -> None:
     if not isinstance(name, str) or not name.isidentifier():
         raise SpecError(f"{name!r} is no name of a dimension", hint="use letters, digits and underscores")
     if name in taken:
-        raise SpecError(f"dimension {name!r} is declared twice")
+        raise SpecError(f"dimension {name!r} is declared twice", hint="give each dimension a name of its own")
 
 
 def split_body(body: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]:
@@ -266,6 +274,8 @@ def from_template(template: str, signal: str) -> tuple[str, Spec]:
     """
     spec: list[tuple[str, Kind]] = []
     for name, form in _PLACEHOLDER.findall(template):
+        if not name:
+            raise SpecError(f"{signal}: {{}} in {template!r} names no dimension", hint="write {name}")
         check_name(name, [n for n, _ in spec])
         if not form or form == "str":
             attributes: dict[str, Any] = {"type": STRING}
@@ -283,5 +293,7 @@ def from_template(template: str, signal: str) -> tuple[str, Spec]:
         spec.append((name, make_kind(name, attributes)))
     bare = _PLACEHOLDER.sub("{}", template)
     if bare.count("{") != len(spec) or bare.count("}") != len(spec):
-        raise SpecError(f"{signal}: the braces of {template!r} do not match")
+        raise SpecError(
+            f"{signal}: the braces of {template!r} do not match", hint="close each {, and write no others"
+        )
     return bare, tuple(spec)

@@ -98,7 +98,7 @@ def _branches(spec: Spec, level: Any, signal: str) -> Iterator[list[Rule]]:
         try:
             rule = read_index(index, _refined(name, kind, attributes), f"{signal}.{name}")
         except BadValue as fault:
-            raise ValueCastError(f"the filter of {signal}.{name} cannot hold {key!r}: {fault}") from None
+            raise _no_value(f"{signal}.{name}", key, fault) from None
         if not below:
             yield [rule, *all_pass(rest)[0]]
             continue
@@ -112,7 +112,7 @@ def _refined(name: str, kind: Kind, attributes: Mapping[str, Any]) -> Kind:
         return kind
     if attributes.get("type", kind.type) != kind.type:
         raise SpecError(
-            f"dimension {name!r} is a {kind.type}; its filter cannot make it {attributes['type']!r}",
+            f"dimension {name!r} is a {kind.type}; its filter cannot make it a {attributes['type']}",
             hint="change the type in dimension_spec",
         )
     declared = {f: getattr(kind, f) for f in FITTING[kind.type] - {"min"}}
@@ -137,11 +137,22 @@ def from_variants(variants: tuple[DimensionVariant, ...], signal: str) -> tuple[
     for variant in variants:
         check_name(variant.name, [n for n, _ in spec])
         spec.append((variant.name, make_kind(variant.name, {"type": variant.type, **(variant.params or {})})))
-    try:
-        branch = tuple(
-            read_index(variant.value, kind, f"{signal}.{name}")
-            for variant, (name, kind) in zip(variants, spec, strict=True)
-        )
-    except BadValue as fault:
-        raise ValueCastError(f"the filter of {signal}: {fault}") from None
+    branch = tuple(
+        _variant_rule(variant.value, kind, f"{signal}.{name}")
+        for variant, (name, kind) in zip(variants, spec, strict=True)
+    )
     return tuple(spec), (branch,)
+
+
+def _variant_rule(value: Any, kind: Kind, shown: str) -> Rule:
+    try:
+        return read_index(value, kind, shown)
+    except BadValue as fault:
+        raise _no_value(shown, value, fault) from None
+
+
+def _no_value(shown: str, value: object, fault: BadValue) -> ValueCastError:
+    return ValueCastError(
+        f"the filter of {shown} cannot hold {value!r}: {fault}",
+        hint="a filter holds values of the dimension, windows such as ':-7', or '*'",
+    )

@@ -18,6 +18,7 @@ from rheodsl.agreement import agree
 from rheodsl.dimensions import DimensionType
 from rheodsl.errors import LinkError, TruthError, UnknownNameError, here
 from rheodsl.notation import show as show
+from rheodsl.notation import show_delta
 
 _FIELDS = frozenset("aAwdbBmyYHIpMSfzZjUWGuV")
 # The input name of a reference to the node's own output.
@@ -46,7 +47,7 @@ class Links(tuple["ir.Link", ...]):
 
     def __bool__(self) -> NoReturn:
         raise TruthError(
-            "a link has no truth value yet",
+            f"{' & '.join(f'{show(link.left)} == {show(link.right)}' for link in self)} has no truth value yet",
             hint="join links by & or put them in a list, in place of and / or / not / if",
         )
 
@@ -157,7 +158,9 @@ class DimensionExpr:
         try:
             kind = v.datetime_kind(format, granularity and granularity.upper(), timezone)
         except BadValue as fault:
-            raise LinkError(f"{self!r}.parse: {fault}", hint="the format must tell the whole date") from None
+            raise LinkError(
+                f"{self!r}.parse: {fault}", hint="write .parse(format, granularity, timezone)"
+            ) from None
         return self._then(x.Parse(self._node, kind))
 
     def upper(self) -> DimensionExpr:
@@ -186,6 +189,12 @@ class DimensionExpr:
     def tz(self, zone: str) -> DimensionExpr:
         """Return the same instant, read in another timezone."""
         self._need(str, zone, "tz", "an IANA name, such as 'Europe/Berlin'")
+        try:
+            v.zone_name(zone)
+        except BadValue as fault:
+            raise LinkError(
+                f"{self!r}.tz: {fault}", hint="give an IANA name, such as 'Europe/Berlin'"
+            ) from None
         return self._then(x.Tz(self._node, zone))
 
     @property
@@ -238,7 +247,9 @@ class DimensionExpr:
                     hint=f"keys are values of {self!r}, a {kind}",
                 ) from None
             if value in pairs:
-                raise LinkError(f"{self!r}.map: two keys are {key!r}", hint="give one result for each value")
+                raise LinkError(
+                    f"{self!r}.map: the key {key!r} stands twice", hint="give one result for each value"
+                )
             pairs[value] = result
         if len({type(r) for r in pairs.values()}) > 1 or not all(
             type(r) in (str, int) for r in pairs.values()
@@ -293,7 +304,7 @@ class DimensionExpr:
             hint = "parse the text first: .parse('%Y-%m-%d')"
         elif kind.granularity in (v.HOUR, v.DAY):
             hint = "go to a finer granularity first: .at('hour') or .at('minute')"
-        raise LinkError(f"{self!r} is a {kind} and cannot be moved by {by!r}", hint=hint)
+        raise LinkError(f"{self!r} is a {kind} and cannot be moved by {show_delta(by)}", hint=hint)
 
     # --- links ---
 
@@ -319,8 +330,8 @@ class DimensionExpr:
         if not any(ref.input == OUTPUT for ref in x.refs(node)):
             try:
                 made.kind  # noqa: B018 - typing is the check
-            except (BadExpr, BadValue) as fault:
-                raise LinkError(f"{made!r}: {fault}", hint=getattr(fault, "hint", None)) from None
+            except BadExpr as fault:
+                raise LinkError(f"{made!r}: {fault}", hint=fault.hint) from None
         return made
 
     def _need(self, type: type, argument: object, operator: str, wanted: str) -> None:

@@ -117,7 +117,7 @@ class S3Dataset(External):
         template = "/".join(part for part in (self.folder, *levels) if part)
         if template.count("{}") != len(spec):
             raise SpecError(
-                f"the path {template!r} has {template.count('{}')} places for {len(spec)} dimensions",
+                f"the path {template!r} has {_many(template.count('{}'), 'place')} for {_many(len(spec), 'dimension')}",
                 hint="write one {} for each dimension",
             )
         if "{}{}" in template:
@@ -174,7 +174,7 @@ class GlueTable(External):
     ) -> None:
         super().__init__(metadata)
         if table_type not in ("REPLACE", "APPEND"):
-            raise SpecError(f"table_type {table_type!r} is none of REPLACE, APPEND")
+            raise SpecError(f"table {table}: table_type is {table_type!r}", hint='use "REPLACE" or "APPEND"')
         self.database, self.table, self.table_type = database, table, table_type
         self.partition_keys = tuple(partition_keys) if partition_keys is not None else None
         self.primary_keys = tuple(primary_keys)
@@ -185,7 +185,7 @@ class GlueTable(External):
         keys = self.partition_keys if self.partition_keys is not None else tuple(n for n, _ in spec)
         if len(keys) != len(spec):
             raise SpecError(
-                f"table {self.table} has the partition keys {', '.join(keys) or 'none'}, but {len(spec)} dimensions",
+                f"table {self.table} has the partition keys {', '.join(keys) or 'none'}, but {_many(len(spec), 'dimension')}",
                 hint="declare one dimension for each partition key, in their order",
             )
         location = self.location
@@ -222,7 +222,10 @@ class SNS(External):
     def __init__(self, topic_arn: str, **metadata: Any) -> None:
         super().__init__(metadata)
         if not re.fullmatch(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", topic_arn):
-            raise SpecError(f"{topic_arn!r} is no ARN of an SNS topic")
+            raise SpecError(
+                f"{topic_arn!r} is no SNS topic",
+                hint="write its ARN: arn:aws:sns:us-east-1:123456789012:name",
+            )
         self.topic_arn = topic_arn
 
     def source(self, spec: Spec, protocol: SignalIntegrityProtocol | None) -> ir.SnsSource:
@@ -235,3 +238,7 @@ def split_s3(url: str, signal: str) -> tuple[str, str]:
         raise SpecError(f"{signal}: {url!r} is no s3 path", hint="write s3://bucket/folder/{dimension}")
     bucket, key = url[5:].split("/", 1)
     return bucket, key.strip("/")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -46,13 +46,14 @@ def _nothing_left(
         wanted = read_index(index, rule.kind, shown)
     except BadValue as fault:
         return ValueCastError(
-            f"{shown} cannot be {index!r}: {fault}", hint=f"write {_example(rule.kind)}, or '*' for any"
+            f"{shown} cannot be {_written(index)}: {fault}",
+            hint=f"write {_example(rule.kind)}, or '*' for any",
         )
     if wanted.value is not None:
         rules = [branch[position] for branch in branches]
         allowed = {render(r.value, r.kind): None for r in rules if r.value is not None}
         return FilterError(
-            f"{shown} cannot be {index!r}: it lies outside the filter ({', '.join(allowed)})",
+            f"{shown} cannot be {_written(index)}: it lies outside the filter ({', '.join(allowed)})",
             hint="use a value that the signal's dimension_filter lets pass",
         )
     return FilterError(f"{shown}: {failures[0]}", hint="a filter can only be narrowed")
@@ -62,7 +63,12 @@ def _example(kind: Kind) -> str:
     if kind.type == DATETIME:
         value = cast(datetime(2020, 3, 18), kind) if kind.min is None else kind.min
         return f"a date such as {render(value, kind)!r}"
-    return "a text" if kind.type == STRING else "a whole number"
+    first = "" if kind.min is None else f" from {kind.min!r} on"
+    return f"a text{first}" if kind.type == STRING else f"a whole number{first}"
+
+
+def _written(index: object) -> str:
+    return repr(index.isoformat() if isinstance(index, date) else index)
 
 
 def read_index(index: object, kind: Kind, shown: str) -> Rule:

@@ -83,7 +83,10 @@ def by_alias(work: Work, expr: Expr, where: Place | None) -> list[Expr]:
     for result in results:
         for ref in x.refs(result):
             if ref not in work.kinds:
-                work.fault(LinkError, f"{ref.input} has no dimension {ref.dim!r}", None, where)
+                known = ", ".join(work.signals[ref.input].dims) or "none"
+                work.fault(
+                    LinkError, f"{ref.input} has no dimension {ref.dim!r}", f"its dimensions: {known}", where
+                )
                 return []
     return results
 

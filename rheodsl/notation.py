@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from rheo_runtime import expr as x
 from rheo_runtime.expr import Expr
 from rheo_runtime.values import LONG, render
@@ -42,3 +44,17 @@ def show(expr: Expr) -> str:
         case x.Upper(base) | x.Lower(base):
             return f"{show(base)}.{type(expr).__name__.lower()}()"
     raise TypeError(f"no text for {type(expr).__name__}")
+
+
+def show_delta(delta: timedelta) -> str:
+    """Return a timedelta as the user would write it.
+
+    >>> show_delta(timedelta(days=1, minutes=90))
+    'timedelta(days=1, minutes=90)'
+    """
+    parts = {"days": delta.days, "hours": delta.seconds // 3600}
+    if delta.seconds % 3600:
+        del parts["hours"]
+        parts |= {"minutes": delta.seconds // 60} if not delta.seconds % 60 else {"seconds": delta.seconds}
+    shown = [f"{name}={amount}" for name, amount in parts.items() if amount]
+    return f"timedelta({', '.join(shown)})"

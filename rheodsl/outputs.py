@@ -94,7 +94,12 @@ def _output_links(work: Work) -> dict[str, tuple[Expr, Place | None]]:
         # Of several inputs on one signal, the output follows a trigger.
         resolved.sort(key=lambda e: any(work.inputs[r.input].reference for r in x.refs(e)))
         if target.dim in found:
-            work.fault(LinkError, f"the output dimension {target.dim!r} is set twice", None, link.where)
+            work.fault(
+                LinkError,
+                f"the output dimension {target.dim!r} is set twice",
+                "leave one of its links out",
+                link.where,
+            )
             continue
         found[target.dim] = (resolved[0], link.where)
     return found
@@ -121,15 +126,32 @@ def _fitted(work: Work, name: str, kind: Kind, expr: Expr, where: Place | None) 
             raw = expr.value if expr.kind.type != v.DATETIME else v.to_datetime(int(expr.value), expr.kind)
             return x.Const(v.cast(raw, kind), kind)
         except BadValue as fault:
-            work.fault(LinkError, f"output.{name} ({kind}) cannot be {expr.value!r}: {fault}", None, where)
+            work.fault(
+                LinkError,
+                f"output.{name} ({kind}) cannot be {expr.value!r}: {fault}",
+                f"give it a {kind}, or change output_dimension_spec",
+                where,
+            )
             return expr
     target = x.Ref(OUTPUT, name)
     kinds = {**work.kinds, target: kind}
     try:
         _, value = agree(DimensionExpr(target, kinds), DimensionExpr(expr, kinds))
     except LinkError as fault:
-        work.fault(LinkError, fault.what, fault.hint, where)
+        work.fault(LinkError, fault.what, _fitting_hint(kind, work.kind(expr), expr) or fault.hint, where)
         return expr
     if kind.type == v.DATETIME and x.kind_of(value, kinds.__getitem__).type == v.STRING:
         return x.Parse(value, replace(kind, min=None))
     return value
+
+
+def _fitting_hint(kind: Kind, given: Kind, expr: Expr) -> str | None:
+    """How to make the value one of the output's kind: the operator stands at the value, never at the output."""
+    order = v.GRANULARITIES.index
+    operator = None
+    if kind.type == given.type == v.DATETIME and kind.granularity and given.granularity:
+        coarser = order(kind.granularity) > order(given.granularity)
+        operator = f"{'trunc' if coarser else 'at'}('{kind.granularity.lower()}')"
+    elif {kind.type, given.type} == {v.LONG, v.STRING}:
+        operator = f"cast({kind.type})"
+    return operator and f"write {show(expr)}.{operator}, or change output_dimension_spec"

@@ -88,7 +88,11 @@ def _traced(id: str, item: tuple[Any, ...], *, outputs: bool) -> ir.Link:
         try:
             result = function(*sources)
         except Exception as fault:  # noqa: BLE001 - the user's function, on the user's literals
-            raise TraceError(f"{id}: the function of a link fails on {sources!r} ({fault})") from None
+            given = ", ".join(map(repr, sources))
+            raise TraceError(
+                f"{id}: the function of a link fails on {given} ({type(fault).__name__}: {fault})",
+                hint="write the value that it shall give",
+            ) from None
     if (
         not isinstance(result, DimensionExpr)
         and isinstance(target.node, x.Ref)
@@ -156,5 +160,8 @@ def read_metadata(data: Mapping[str, Any], id: str) -> ir.Metadata:
     try:
         text = json.dumps(data, sort_keys=True)
     except (TypeError, ValueError) as fault:
-        raise SpecError(f"{id}: metadata must be JSON values ({fault})") from None
+        raise SpecError(
+            f"{id}: its metadata is no JSON ({fault})",
+            hint="use texts, numbers, lists and dicts; or is it a misspelt parameter?",
+        ) from None
     return tuple(sorted(json.loads(text).items()))

@@ -68,7 +68,11 @@ def _take_inputs(work: Work, signals: Mapping[str, ir.Signal]) -> None:
             )
             continue
         if isinstance(signal.source, ir.MetricSource):
-            work.fault(SpecError, f"{view.id} is a metric and cannot be an input", hint="bind it to an alarm")
+            work.fault(
+                SpecError,
+                f"{view.id} is a metric and cannot be an input",
+                hint="declare an alarm on it: app.create_alarm(...)",
+            )
             continue
         branches = _current(work, view, signal)
         if view.mode == NEAREST and not _has_window(view):

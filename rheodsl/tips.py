@@ -41,7 +41,7 @@ def reference_tips(work: Work, links: list[ir.Link]) -> dict[str, tuple[Expr, ..
             continue
         wanted = [x.Ref(alias, dim) for dim in work.signals[alias].dims]
         for ref in wanted:
-            if ref not in solved:
+            if ref not in solved and work.triggers():  # that there is no trigger is said already
                 reason = f" ({why[ref]})" if ref in why else ""
                 work.fault(
                     LinkMissingError,

@@ -167,7 +167,11 @@ def _tabulated(function: Callable[..., Any], arguments: Sequence[DimensionExpr],
         if result is not None:
             table[plain] = result
     if not table:
-        raise TraceError(f"the function of {shown} gives no value for any of the filter's values")
+        values = ", ".join(v.render(value, kind) for value in known)
+        raise TraceError(
+            f"the function of {shown} gives no value for any of the filter's values",
+            hint=f"it is asked for {values}",
+        )
     return argument.map(table)
 
 

@@ -49,9 +49,20 @@ def kind_of(expr: Expr, of_ref: Callable[[Ref], Kind]) -> Kind:
     return node_kind(expr, [kind_of(child, of_ref) for child in children(expr)])
 
 
+# What to do first with a value of another type than the wanted one.
+_FIRST = {
+    (STRING, LONG): "write the number as text first: .cast(STRING)",
+    (STRING, DATETIME): "write the date as text first: .fmt('%Y-%m-%d')",
+    (LONG, STRING): "read the text as a number first: .cast(LONG)",
+    (LONG, DATETIME): "take a number of the date: .year, .month, .day_of_month or .hour",
+    (DATETIME, STRING): "read the text as a date first: .parse('%Y-%m-%d')",
+    (DATETIME, LONG): "write the number as text and read that: .cast(STRING).parse('%Y%m%d')",
+}
+
+
 def _need(kind: Kind, wanted: str, operator: str, hint: str | None = None) -> None:
     if kind.type != wanted:
-        raise BadExpr(f"{operator} needs a {wanted}, not a {kind}", hint)
+        raise BadExpr(f"{operator} needs a {wanted}, not a {kind}", hint or _FIRST[wanted, kind.type])
 
 
 @node_kind.register
@@ -150,7 +161,9 @@ def _(expr: Part, below: list[Kind]) -> Kind:
     _need(below[0], DATETIME, f".{expr.field}")
     needed = {"year": v.YEAR, "month": v.MONTH, "day_of_month": v.DAY, "hour": v.HOUR}[expr.field]
     if v.GRANULARITIES.index(below[0].granularity or v.DAY) > v.GRANULARITIES.index(needed):
-        raise BadExpr(f"a {below[0]} has no .{expr.field}")
+        raise BadExpr(
+            f"a {below[0]} has no .{expr.field}", "only a dimension of a finer granularity tells it"
+        )
     return Kind(LONG)
 
 

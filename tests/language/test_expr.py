@@ -290,34 +290,34 @@ UNITS = "use one of minute, hour, day, month, year"
     [
         (x.Fmt(N, "%Y"), ".fmt() needs a DATETIME, not a LONG", "cast a number or text with .cast() or .zfill()"),
         (x.Parse(N, KINDS[DAY]), ".parse() needs a STRING, not a LONG", "only a text is parsed; dates compare as dates"),
-        (x.Upper(N), ".upper() needs a STRING, not a LONG", None),
-        (x.Lower(DAY), ".lower() needs a STRING, not a DAY DATETIME", None),
+        (x.Upper(N), ".upper() needs a STRING, not a LONG", "write the number as text first: .cast(STRING)"),
+        (x.Lower(DAY), ".lower() needs a STRING, not a DAY DATETIME", "write the date as text first: .fmt('%Y-%m-%d')"),
         (x.Zfill(DAY, 2), ".zfill() needs a STRING or a LONG, not a DAY DATETIME", "use .fmt() for a date's text"),
         (x.Shift(TEXT, 1), "+ and - need a LONG or a DATETIME, not a STRING", "parse or cast the text first"),
-        (x.Offset(N, N, "DAY", 1), "+ timedelta needs a DATETIME, not a LONG", None),
-        (x.Offset(DAY, TEXT, "DAY", 1), "timedelta(...) needs a LONG, not a STRING", None),
+        (x.Offset(N, N, "DAY", 1), "+ timedelta needs a DATETIME, not a LONG", "write the number as text and read that: .cast(STRING).parse('%Y%m%d')"),
+        (x.Offset(DAY, TEXT, "DAY", 1), "timedelta(...) needs a LONG, not a STRING", "read the text as a number first: .cast(LONG)"),
         (x.Offset(DAY, N, "MONTH", 1), "a computed timedelta has no months", "use days, hours or minutes"),
-        (x.Trunc(N, "DAY"), ".trunc() needs a DATETIME, not a LONG", None),
+        (x.Trunc(N, "DAY"), ".trunc() needs a DATETIME, not a LONG", "write the number as text and read that: .cast(STRING).parse('%Y%m%d')"),
         (x.Trunc(DAY, "HOUR"), ".trunc(): HOUR is finer than DAY", "use .at()"),
         (x.Trunc(DAY, "WEEK"), "'week' is no granularity", UNITS),
-        (x.At(TEXT, "DAY"), ".at() needs a DATETIME, not a STRING", None),
+        (x.At(TEXT, "DAY"), ".at() needs a DATETIME, not a STRING", "read the text as a date first: .parse('%Y-%m-%d')"),
         (x.At(DAY, "MONTH"), ".at(): MONTH is coarser than DAY", "use .trunc()"),
         (x.At(DAY, "SECOND"), "'second' is no granularity", UNITS),
-        (x.Tz(N, "UTC"), ".tz() needs a DATETIME, not a LONG", None),
+        (x.Tz(N, "UTC"), ".tz() needs a DATETIME, not a LONG", "write the number as text and read that: .cast(STRING).parse('%Y%m%d')"),
         (
             x.Tz(DAY, "UTC"),
             ".tz() needs instants (HOUR or MINUTE), not a DAY DATETIME",
             "days and coarser values are calendar labels; use .at('hour') first",
         ),
-        (x.Part(TEXT, "year"), ".year needs a DATETIME, not a STRING", None),
-        (x.Part(MONTH, "day_of_month"), "a MONTH DATETIME has no .day_of_month", None),
-        (x.Part(DAY, "hour"), "a DAY DATETIME has no .hour", None),
+        (x.Part(TEXT, "year"), ".year needs a DATETIME, not a STRING", "read the text as a date first: .parse('%Y-%m-%d')"),
+        (x.Part(MONTH, "day_of_month"), "a MONTH DATETIME has no .day_of_month", "only a dimension of a finer granularity tells it"),
+        (x.Part(DAY, "hour"), "a DAY DATETIME has no .hour", "only a dimension of a finer granularity tells it"),
         (x.Cast(TEXT, "DATETIME"), "a STRING is not cast to DATETIME", "use .parse(format)"),
         (x.Cast(DAY, "LONG"), "a DAY DATETIME is not cast to LONG", "use .fmt(format).cast(LONG)"),
     ],
     ids=lambda p: show(p) if isinstance(p, Expr) else "",
 )  # fmt: skip
-def test_an_operator_that_does_not_fit_says_why(expr: Expr, what: str, hint: str | None) -> None:
+def test_an_operator_that_does_not_fit_says_why(expr: Expr, what: str, hint: str) -> None:
     with pytest.raises(BadExpr) as caught:
         kind_of(expr)
     assert (str(caught.value), caught.value.hint) == (what, hint)

@@ -101,9 +101,9 @@ FUNCTIONS: list[tuple[Callable[..., Any], str, str]] = [
 # Each with the source and the reason in the message.
 REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda r: NAMES[r], "n", "s.n cannot be looked up in a dict or a set: it has no value yet"),
-    (lambda r: "NA" if r == 1 else "EU", "n", "a link has no truth value yet"),
+    (lambda r: "NA" if r == 1 else "EU", "n", "s.n == 1 has no truth value yet"),
     (lambda r: "NA" if r else "EU", "n", "s.n has no truth value yet"),
-    (lambda r: r in ("a", "b"), "text", "a link has no truth value yet"),
+    (lambda r: r in ("a", "b"), "text", "s.text == 'a' has no truth value yet"),
     (lambda d: f"day={d}", "day", "s.day cannot be put into a text"),
     (lambda d: "day=%s" % d, "day", "s.day cannot be put into a text"),  # noqa: UP031
     (lambda d: "day={}".format(d), "day", "s.day cannot be put into a text"),  # noqa: UP032
@@ -125,5 +125,5 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda n: n * 2, "n", "TypeError: unsupported operand type(s) for *: 'DimensionExpr' and 'int'"),
     (lambda t: t[:4], "text", "TypeError: 'DimensionExpr' object is not subscriptable"),
     (lambda t: "x" + t, "text", "s.text cannot be moved by 'x'"),
-    (lambda d: d - timedelta(hours=1), "day", "s.day is a DAY DATETIME and cannot be moved by datetime.timedelta(seconds=3600)"),
+    (lambda d: d - timedelta(hours=1), "day", "s.day is a DAY DATETIME and cannot be moved by timedelta(hours=1)"),
 ]  # fmt: skip
