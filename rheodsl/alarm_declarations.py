@@ -144,7 +144,8 @@ class AlarmDeclarations(DashboardDeclarations):
         signal = self._signals.get(name)
         if signal is not None and isinstance(signal.source, ir.MetricSource):
             return MetricNode(signal)
-        return platform_metric(self.name, name, self._declared)
+        declared = [s.id for s in self._signals.values() if isinstance(s.source, ir.MetricSource)]
+        return platform_metric(self.name, name, self._declared, declared)
 
     def get_platform_metrics(self) -> dict[str, MetricNode]:
         """Return the metrics that the application has without declaring them, by name; see `metric`."""

@@ -260,5 +260,7 @@ def read_actions(id: str, actions: AlarmDefaultActionsMap | None) -> AlarmDefaul
 def read_description(id: str, text: str) -> str:
     """Return the description of an alarm; raises AlarmError."""
     if not isinstance(text, str) or len(text) > 1024:
-        raise AlarmError(f"{id}: the description is no text of up to 1024 characters")
+        raise AlarmError(
+            f"{id}: the description is no text of up to 1024 characters", hint="shorten it, or link to a page"
+        )
     return text

@@ -115,9 +115,7 @@ def _window(index: slice, kind: Kind, shown: str) -> Window:
 
 def _intersect(old: Rule, new: Rule) -> Rule:
     if new.value is not None and old.value is not None and new.value != old.value:
-        raise _Empty(
-            f"{render(new.value, new.kind)!r} and {render(old.value, old.kind)!r} have nothing in common"
-        )
+        raise _Empty  # the message names the values that are left
     window = old.window
     if new.window is not None:
         window = new.window if old.window is None else _common_window(old.window, new.window)

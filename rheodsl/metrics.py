@@ -218,7 +218,10 @@ def read_sub_dimensions(id: str, data: Mapping[str, str] | None) -> tuple[tuple[
                 f"{id}: {name!r}: {value!r} is no sub-dimension", hint="texts, such as {'FunctionName': 'f'}"
             )
     if len(pairs) > 29:
-        raise SpecError(f"{id} has {len(pairs)} sub-dimensions; CloudWatch takes 30, one of them ours")
+        raise SpecError(
+            f"{id} has {len(pairs)} sub-dimensions, and at most 29 are possible",
+            hint="CloudWatch takes 30, and one of them is the metric's id",
+        )
     return tuple(sorted(pairs.items()))
 
 

@@ -58,10 +58,12 @@ def node_metric(app: str, node: str, name: str) -> MetricNode:
     return MetricNode(metric_signal(id, source, read_metric_filter(id, {name: {}})), depth=1)
 
 
-def platform_metric(app: str, name: str, nodes: Collection[str]) -> MetricNode:
+def platform_metric(
+    app: str, name: str, nodes: Collection[str], declared: Collection[str] = ()
+) -> MetricNode:
     """Return a metric by its name: ``daily.exec_failed``, ``listener``, ``listener.Errors``.
 
-    Raises UnknownNameError.
+    ``declared`` are names that may have been meant. Raises UnknownNameError.
     """
     part, _, metric = name.rpartition(".")
     if part in nodes and metric in NODE_METRICS:
@@ -72,7 +74,7 @@ def platform_metric(app: str, name: str, nodes: Collection[str]) -> MetricNode:
         group = resource_metric(app, part)
         signal = replace(group.signal, id=name, branches=read_metric_filter(name, {metric: {}}))
         return MetricNode(signal, depth=1)
-    known = [*(f"{node}.{own}" for node in nodes for own in NODE_METRICS), *RESOURCES]
+    known = [*declared, *(f"{node}.{own}" for node in nodes for own in NODE_METRICS), *RESOURCES]
     near = difflib.get_close_matches(name, known, 1)
     raise UnknownNameError(
         f"{app} has no metric {name!r}",

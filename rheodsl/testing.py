@@ -164,7 +164,7 @@ class Simulator(AlarmInputs):
     def advance(self, by: timedelta) -> list[Run]:
         """Let virtual time pass: timers fire and alarms are evaluated, then the periodic check runs."""
         if by < timedelta(0):
-            raise FilterError(f"time cannot go back by {by!r}", hint="advance by a positive timedelta")
+            raise FilterError(f"time cannot go back by {-by}", hint="advance by a positive timedelta")
         end = self.now + by
         started: list[Run] = []
         timers = [s for s in self.graph.signals if isinstance(s.source, ir.TimerSource)]
@@ -194,7 +194,10 @@ class Simulator(AlarmInputs):
     def complete(self, run: Run, ok: bool = True) -> list[Run]:
         """End a run by hand (``auto_complete`` is False). Return the runs that start because of it."""
         if run.state != "RUNNING":
-            raise StateError(f"run {run.id} has ended already: it {run.state.lower()}")
+            raise StateError(
+                f"run {run.id} has ended already: it {run.state.lower()}",
+                hint="set sim.auto_complete = False before the event, to end its runs by hand",
+            )
         first = len(self.runs)
         self._end(run, ok)
         self._settle()
@@ -295,7 +298,9 @@ class Simulator(AlarmInputs):
 
     def _id_of(self, view: View) -> str:
         if view.id not in self._signals:
-            raise UnknownNameError(f"{self.app.name} has no signal {view.id!r}")
+            raise UnknownNameError(
+                f"{self.app.name} has no signal {view.id!r}", hint="simulate the application that declares it"
+            )
         return view.id
 
     def _next_id(self) -> str:
