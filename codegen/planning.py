@@ -117,12 +117,15 @@ def _cron_of_rate(seconds: int) -> str | None:
 
 
 def _key_format(graph: ir.Graph, node: ir.Node, timer: ir.TimerSource) -> str | None:
-    """The format in which the fire time is the output partition."""
+    """The format in which the fire time is the output partition, if Airflow takes it into a run id."""
     (trigger,) = (i for i in node.inputs if not i.reference)
     (dim,) = graph.signal(trigger.signal).dims
     kinds = [rule.kind for _, rule in node.output]
     same = node.output_values == (x.Ref(trigger.alias, dim),) and kinds == [trigger.branches[0][0].kind]
-    return kinds[0].format if same and not timer.shift and kinds[0].timezone in (None, "UTC") else None
+    if not same or timer.shift or kinds[0].timezone not in (None, "UTC"):
+        return None
+    format = kinds[0].format or v.DEFAULT_FORMAT
+    return format if re.fullmatch(r"[A-Za-z0-9_.~:+-]+", format.replace("%", "")) else None
 
 
 def _joined_timers(graph: ir.Graph, dags: tuple[p.DagPlan, ...]) -> tuple[p.Timer, ...]:

@@ -126,6 +126,20 @@ class Announcer:
                 raise Unavailable(f"Airflow has no DAG of {document['node']} yet: {fault}") from None
             self.announce(document)
 
+    def state(self, app: str, node: str, run: str) -> str | None:
+        """Return the state of a run of a node's DAG, "success" or "failed" when it is over; None when gone.
+
+        For executions that stay claimed: somebody may have failed or deleted their run by hand. Raises
+        Unavailable, Refused.
+        """
+        path = f"/dags/{dag_id(app, node)}/dagRuns"
+        try:
+            answer = self._call("GET", path, query={"run_id_pattern": run, "limit": 100})
+        except _NotFound as fault:
+            raise Unavailable(f"Airflow has no DAG of {node}: {fault}") from None
+        found = [str(r["state"]) for r in answer["dag_runs"] if r["dag_run_id"] == run]
+        return found[0] if found else None
+
     def _announce(self, uri: str, document: Document) -> None:
         if uri not in self._assets:
             self._assets[uri] = self._find(uri)

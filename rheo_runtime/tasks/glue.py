@@ -45,7 +45,7 @@ class GlueComputeOperator(GlueJobOperator):
         except AirflowException as error:
             if self._job_run_id is None:
                 raise
-            raise AirflowException(f"{error}: {self._error(self._job_run_id)}") from None
+            raise AirflowException(self._error(self._job_run_id)) from error
 
     def execute_complete(self, context: Any, event: dict[str, Any] | None = None) -> str:
         """Go on after a deferral; raises AirflowException like `execute`."""
@@ -54,7 +54,7 @@ class GlueComputeOperator(GlueJobOperator):
             or context["ti"].xcom_pull(task_ids=self.task_id, key="glue_job_run_id")
         )
         if self.hook.get_job_state(self.job_name, run_id) != "SUCCEEDED":
-            raise AirflowException(f"job run {run_id} failed: {self._error(run_id)}")
+            raise AirflowException(self._error(run_id))
         return run_id
 
     def _error(self, run_id: str) -> str:
@@ -71,4 +71,4 @@ class GlueComputeOperator(GlueJobOperator):
             self.log.warning("The log %s of %s cannot be read: %s", group, run_id, error)
         else:
             self.log.error("The end of %s:\n%s", group, "\n".join(e["message"] for e in answer["events"]))
-        return f"{run['JobRunState']}: {run.get('ErrorMessage', 'no error message')}"
+        return f"job run {run_id} {run['JobRunState']}: {run.get('ErrorMessage') or 'Glue says no more'}"

@@ -45,6 +45,13 @@ class FakeMwaa:
         answer: Any = {}
         if what == "GET /assets":
             answer = {"assets": [{"id": i, "uri": f"rheo://flights/{n}"} for n, i in self.assets.items()]}
+        if what == "GET /dags/flights__fw/dagRuns":
+            answer = {
+                "dag_runs": [
+                    {"dag_run_id": "r10", "state": "running"},
+                    {"dag_run_id": "r1", "state": "failed"},
+                ]
+            }
         return {"RestApiStatusCode": 200, "RestApiResponse": answer}
 
     def posts(self) -> list[tuple[str, Any]]:
@@ -138,6 +145,17 @@ def test_what_will_not_pass_is_refused(error: Exception) -> None:
     mwaa.faults["POST /assets/events"] = [error]
     with pytest.raises(Refused, match="POST /assets/events"):
         Announcer(mwaa, "prod").announce(DOCUMENT)
+
+
+def test_the_state_of_a_run() -> None:
+    mwaa = FakeMwaa()
+    announcer = Announcer(mwaa, "prod")
+    assert announcer.state("flights", "fw", "r1") == "failed"
+    assert announcer.state("flights", "fw", "r") is None
+    assert mwaa.calls[0]["QueryParameters"] == {"run_id_pattern": "r1", "limit": 100}
+    mwaa.faults["GET /dags/flights__fw/dagRuns"] = [fault("RestApiClientException", 404)]
+    with pytest.raises(Unavailable):
+        announcer.state("flights", "fw", "r1")
 
 
 def test_boto3_answers_and_faults_are_understood() -> None:

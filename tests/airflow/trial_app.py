@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rheodsl import Application, BatchCompute, InlinedCompute
+from rheodsl import AnyDate, Application, BatchCompute, InlinedCompute
 
 CONTROL = "trial-control"
 
@@ -53,5 +53,7 @@ app.create_data(
     ),
     dataset_format="CSV",
 )
-every_minute = app.add_timer("every_minute", "rate(1 minute)", "minute")
-app.create_data("noted", [every_minute], compute_targets=InlinedCompute(note))
+by_key = app.create_timer("by_key", "rate(1 minute)", AnyDate("minute", {"format": "%Y-%m-%dT%H:%M"}))
+app.create_data("noted", [by_key], compute_targets=InlinedCompute(note))
+by_time = app.add_timer("by_time", "rate(1 minute)", "minute", time_dimension_shift=-5)
+app.create_data("noted_late", [by_time], compute_targets=InlinedCompute(note))

@@ -13,7 +13,7 @@ Output: `s3://rheo-timers/internal_data/each_hour/{hour}` (PARQUET)
 To run it by hand, trigger it with hour of the output.
 """
 
-from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
 
 from rheo_runtime.tasks import ClaimOperator, PublishOperator, PythonComputeOperator, release
 
@@ -21,7 +21,7 @@ with DAG(
     dag_id="timers__each_hour",
     description="hourly -> each_hour",
     doc_md=__doc__,
-    schedule=CronPartitionTimetable("0 * * * *", timezone="UTC", key_format="%Y-%m-%d %H"),
+    schedule=CronTriggerTimetable("0 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=16,
     default_args={"owner": "rheo"},
