@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rheo_runtime.texts import joined
+
 if TYPE_CHECKING:
     from rheodsl.application import Application
     from rheodsl.testing import Simulator
@@ -73,7 +75,13 @@ def pytest_runtest_makereport(
 def account(simulator: Simulator) -> str:
     """Return what ran, what is waiting and why, and which events had no effect."""
     lines = [f"ran      {run.id}  {run.state}" for run in simulator.runs]
-    lines += [f"waiting  {waiting}" for waiting in simulator.pending()]
-    lines += [f"rejected {rejected}" for rejected in simulator.rejected]
+    for waiting in simulator.pending():
+        lines.append(f"waiting  {waiting.node} {waiting.output or ''}".rstrip())
+        lines += [
+            f"           arrived: {alias} {joined(texts)}".rstrip()
+            for alias, texts in waiting.arrived.items()
+        ]
+        lines += [f"           missing: {m.alias} {m.what}: {m.reason}" for m in waiting.missing]
+    lines += [f"rejected {rejected.what}: {rejected.reason}" for rejected in simulator.rejected]
     lines += [f"no match {unmatched}" for unmatched in simulator.unmatched]
     return "\n".join(lines) or "no event was sent"
