@@ -34,7 +34,7 @@ from rheo_runtime.ledger import Ledger, MemoryLedger
 from rheo_runtime.match import Found, Rejected
 from rheo_runtime.outcome import Outcome
 from rheo_runtime.pending import Waiting, combinations, describe, lapse
-from rheo_runtime.program import Feed, Node, Program, Taker
+from rheo_runtime.program import Node, Program, Taker
 from rheo_runtime.records import Document
 from rheo_runtime.texts import identity, joined
 from rheo_runtime.values import BadValue, Partition
@@ -69,8 +69,8 @@ class Engine:
     def on_event(self, event: dict[str, Any] | Event) -> Outcome:
         """Take one event through the engine; a malformed one is rejected, never raised."""
         outcome = Outcome()
-        if not isinstance(event, dict):
-            self._event(outcome, event)
+        if event.__class__ is not dict:
+            self._event(outcome, event)  # type: ignore[arg-type]
             return outcome
         try:
             events = parse(event)
@@ -91,7 +91,7 @@ class Engine:
         found, rejected, why = self.program.matcher.named(app, signal, texts)
         now = self.now()
         for one in found:
-            self._arrived(outcome, self._feeds[one.signal], one, event_id, now if time is None else time, now)
+            self._arrived(outcome, one, event_id, now if time is None else time, now)
         self._no_effect(outcome, rejected, why, event_id)
         return outcome
 
@@ -100,8 +100,8 @@ class Engine:
     ) -> Outcome:
         """Take a partition of a signal, already parsed and let pass by its filter, through the engine."""
         outcome, feed, now = Outcome(), self._feeds[signal], self.now()
-        found = Found(signal, partition, feed.signal.texts(partition))
-        self._arrived(outcome, feed, found, event_id, now if time is None else time, now)
+        found = Found(feed, partition, feed.signal.texts(partition))
+        self._arrived(outcome, found, event_id, now if time is None else time, now)
         return outcome
 
     def exists(self, signal: str, partition: Partition) -> Outcome:
@@ -144,9 +144,9 @@ class Engine:
     def _event(self, outcome: Outcome, event: Event) -> None:
         found, rejected, why = self._match(event)
         if found:
-            feeds, now = self._feeds, self.now()
+            now = self.now()
             for one in found:
-                self._arrived(outcome, feeds[one.signal], one, event.id, event.time, now)
+                self._arrived(outcome, one, event.id, event.time, now)
         if rejected or why:
             self._no_effect(outcome, rejected, why, event.id)
 
@@ -156,24 +156,22 @@ class Engine:
         if why:
             self._ignore(outcome, None, why, what)
 
-    def _arrived(
-        self, outcome: Outcome, feed: Feed, found: Found, event_id: str, time: float, now: float
-    ) -> None:
+    def _arrived(self, outcome: Outcome, found: Found, event_id: str, time: float, now: float) -> None:
         """A partition of a signal has come: it exists, and the inputs whose filters it passes take it."""
-        signal, partition, texts = found
+        feed, partition, texts = found
         takers = feed.everyone
         if takers is None:
             takers = feed.takers.find(partition)
         outcome.match(found, event_id, time, takers)
         if feed.layout is not None:
-            self._bindings.see(signal, partition)
+            self._bindings.see(feed.id, partition)
         for taker in takers:
             self._join(outcome, taker, partition, texts if feed.spells else None, event_id, now)
         if feed.layout is not None:
-            self._bindings.rouse_all(outcome, signal, partition, now)
+            self._bindings.rouse_all(outcome, feed.id, partition, now)
         if not takers:
             what = joined(feed.signal.texts(partition))
-            self._ignore(outcome, signal, f"no input takes {signal} {what}".rstrip(), what)
+            self._ignore(outcome, feed.id, f"no input takes {feed.id} {what}".rstrip(), what)
 
     def _join(
         self,

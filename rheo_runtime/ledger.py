@@ -90,7 +90,11 @@ class Ledger(Protocol):
         """Drop arrivals that are older than the slot's time to live."""
 
 
-_Index = dict[Key, list[Arrivals]]
+# The one event of a partition: id, time, spelling. Nearly all partitions have one event, and a plain tuple
+# of plain values is a thing that the garbage collector need not look at again.
+_Single = tuple[str, float, tuple[str, ...] | None]
+# An output and what one binding used, which is all for most outputs; and what other bindings used.
+_Entry = tuple[Output, Binding | None, Used | None, dict[Binding, Used | None] | None]
 
 
 class _Shelf:
@@ -100,8 +104,15 @@ class _Shelf:
 
     def __init__(self, ledger: MemoryLedger, slot: Slot) -> None:
         self.ledger = ledger
-        self.records: dict[Partition, Arrivals] = {}
-        self.indexes: tuple[_Index, ...] = () if slot.exact else tuple([{} for _ in slot.indexes])
+        self.records: dict[Partition, Arrivals | _Single] = {}
+        self.indexes: tuple[dict[Key, list[Partition]], ...] = (
+            () if slot.exact else tuple([{} for _ in slot.indexes])
+        )
+
+    def find(self, partition: Partition) -> Arrivals | None:
+        """Return the record of a partition."""
+        record = self.records.get(partition)
+        return Arrivals(partition, *record) if isinstance(record, tuple) else record
 
 
 class MemoryLedger:
@@ -109,8 +120,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
-        self._outputs: dict[str, dict[str, Output]] = {}
-        self._used: dict[str, dict[Binding, Used]] = {}
+        self._outputs: dict[tuple[str, str], _Entry] = {}
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding], Watch]] = {}
         self._lapses: dict[tuple[str, Partial], tuple[Mark, ...]] = {}
@@ -131,12 +141,16 @@ class MemoryLedger:
         shelf = slot.shelf
         if shelf is None or shelf.ledger is not self:
             shelf = self._shelf(slot)
-        record: Arrivals | None = shelf.records.get(partition)
-        if record is None:
-            record = shelf.records[partition] = Arrivals(partition, event_id, now, texts)
-            for index, key in zip(shelf.indexes, keys, strict=False):
-                index.setdefault(key, []).append(record)
-        elif not record.knows(event_id):
+        records = shelf.records
+        if partition not in records:
+            records[partition] = (event_id, now, texts)
+            if shelf.indexes:
+                for index, key in zip(shelf.indexes, keys, strict=True):
+                    index.setdefault(key, []).append(partition)
+            return Arrivals(partition, event_id, now, texts)
+        record: Arrivals = shelf.find(partition)
+        if not record.knows(event_id):
+            records[partition] = record
             record.add(event_id, now)
             record.texts = texts
             if len(record.ids) > REMEMBERED and isinstance(record.ids, dict):
@@ -148,41 +162,43 @@ class MemoryLedger:
         if shelf is None or shelf.ledger is not self:
             shelf = self._shelf(slot)
         if slot.exact:  # the partition is the key: no index is kept
-            record = shelf.records.get(key)
+            record = shelf.find(key)
             return () if record is None else (record,)
-        group: list[Arrivals] = shelf.indexes[index].get(key, [])
-        return group
+        return [shelf.find(partition) for partition in shelf.indexes[index].get(key, ())]
 
     def arrivals(self, slot: Slot) -> Iterable[Arrivals]:
-        return list(self._shelf(slot).records.values())
+        shelf = self._shelf(slot)
+        return [record for partition in shelf.records if (record := shelf.find(partition)) is not None]
 
     def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
-        try:
-            output = self._outputs[node].get(partition)
-        except KeyError:
+        entry = self._outputs.get((node, partition))
+        if entry is None:
             return None, None
-        if output is None or binding is None:
-            return output, None
-        return output, self._used[node].get(binding)
+        output, of, used, others = entry
+        if binding is None or of == binding:
+            return output, used if binding is not None else None
+        return output, others.get(binding) if others else None
 
     def save(
         self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
     ) -> bool:
-        try:
-            outputs = self._outputs[new.node]
-        except KeyError:
-            outputs = self._outputs[new.node] = {}
-            self._used[new.node] = {}
-        if outputs.get(new.partition) is not old:
+        key = (new.node, new.partition)
+        entry = self._outputs.get(key)
+        if (entry[0] if entry else None) is not old:
             return False
-        outputs[new.partition] = new
-        if binding is not None and used is not None:
-            self._used[new.node][binding] = used
+        if entry is None:
+            self._outputs[key] = (new, binding, used, None)
+        elif binding is None or binding == entry[1]:
+            self._outputs[key] = (new, entry[1], entry[2] if binding is None else used, entry[3])
+        else:
+            others = entry[3] or {}
+            others[binding] = used
+            self._outputs[key] = (new, entry[1], entry[2], others)
         return True
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
-        nodes = list(self._outputs) if node is None else [node]
-        return [output for n in nodes for output in self._outputs.get(n, {}).values()]
+        found = [entry[0] for entry in self._outputs.values()]
+        return [output for output in found if node is None or output.node == node]
 
     def unsettled(self) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]
@@ -192,10 +208,10 @@ class MemoryLedger:
         self._seen[key] = self._seen.get(key, 0) | 1 << position % CHUNK
 
     def seen(self, signal: str, row: Key, first: int, last: int) -> int:
-        get = self._seen.get
-        low, high = first // CHUNK, last // CHUNK
-        bits = get((signal, row, high), 0)
-        for chunk in range(high - 1, low - 1, -1):
+        get, low, chunk = self._seen.get, first // CHUNK, last // CHUNK
+        bits = get((signal, row, chunk), 0)
+        while chunk > low:
+            chunk -= 1
             bits = bits << CHUNK | get((signal, row, chunk), 0)
         return bits
 
@@ -225,23 +241,19 @@ class MemoryLedger:
 
     def forget(self, slot: Slot, now: float) -> None:
         shelf, limit = self._shelf(slot), now - slot.ttl
-        gone = {
-            partition
-            for partition, record in shelf.records.items()
-            if record.since <= limit and not _young(record, limit)
-        }
+        gone = {partition for partition, record in shelf.records.items() if not _young(record, limit)}
         for partition in gone:
             del shelf.records[partition]
         for index in shelf.indexes if gone else ():
             for key, group in list(index.items()):
-                index[key] = [record for record in group if record.partition not in gone]
+                index[key] = [partition for partition in group if partition not in gone]
                 if not index[key]:
                     del index[key]
 
 
-def _young(record: Arrivals, limit: float) -> bool:
+def _young(record: Arrivals | _Single, limit: float) -> bool:
     """Forget the old arrivals of a record; say whether any is left."""
-    if isinstance(record.ids, str):
-        return record.since > limit
-    record.ids = {event: time for event, time in record.ids.items() if time > limit}
+    if isinstance(record, tuple):
+        return record[1] > limit
+    record.ids = {event: time for event, time in record.times().items() if time > limit}
     return bool(record.ids)

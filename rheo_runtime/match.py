@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from sys import intern
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from rheo_runtime import events as ev
 from rheo_runtime import wire
 from rheo_runtime.template import TemplateIndex
 from rheo_runtime.texts import partition_parser, partition_renderer, picker
 from rheo_runtime.values import BadValue, Kind, Partition, Value, from_datetime, shift
+
+if TYPE_CHECKING:
+    from rheo_runtime.program import Taker
+    from rheo_runtime.windows import Layout
 
 T = TypeVar("T")
 
@@ -32,12 +36,36 @@ class Rejected(NamedTuple):
     what: str
 
 
+class Feed:
+    """A signal in use: what the matcher finds and the engine works with.
+
+    ``everyone`` are all that take it, when no filter of theirs has a literal value; ``takers`` finds
+    those whose filters let a partition pass. ``layout`` is None while nobody asks which partitions
+    exist, ``spells`` says that case is folded. The engine's program sets them.
+    """
+
+    __slots__ = ("everyone", "id", "layout", "signal", "spells", "takers")
+
+    def __init__(self, signal: wire.Signal) -> None:
+        self.id = signal.id
+        self.signal = signal
+        self.spells = any(rule.kind.insensitive for branch in signal.branches for rule in branch)
+        self.layout: Layout | None = None
+        self.takers: Literals[Taker] = Literals((), len(signal.dims))
+        self.everyone: tuple[Taker, ...] | None = ()
+
+
 class Found(NamedTuple):
     """A signal and the partition of it that an event names; ``texts`` as the event spelled them."""
 
-    signal: str
+    feed: Feed
     partition: Partition
     texts: tuple[str, ...]
+
+    @property
+    def signal(self) -> str:
+        """The signal's id."""
+        return self.feed.id
 
 
 class Literals(Generic[T]):
@@ -88,7 +116,7 @@ class _Reading:
 
     __slots__ = ("branches", "literals", "parse")
 
-    def __init__(self, kinds: tuple[Kind, ...], branches: list[tuple[wire.Branch, str]]) -> None:
+    def __init__(self, kinds: tuple[Kind, ...], branches: list[tuple[wire.Branch, Feed]]) -> None:
         self.parse = partition_parser(kinds)
         self.branches = branches
         self.literals = Literals([(tuple(r.value for r in b), s) for b, s in branches], len(kinds))
@@ -103,11 +131,11 @@ class Source:
 
     __slots__ = ("_everyone", "_parse", "_readings", "_size")
 
-    def __init__(self, signals: Iterable[wire.Signal]) -> None:
-        readings: dict[tuple[Kind, ...], list[tuple[wire.Branch, str]]] = {}
-        for signal in signals:
-            for branch in signal.branches:
-                readings.setdefault(tuple(r.kind for r in branch), []).append((branch, signal.id))
+    def __init__(self, feeds: Iterable[Feed]) -> None:
+        readings: dict[tuple[Kind, ...], list[tuple[wire.Branch, Feed]]] = {}
+        for feed in feeds:
+            for branch in feed.signal.branches:
+                readings.setdefault(tuple(r.kind for r in branch), []).append((branch, feed))
         self._readings = tuple(_Reading(kinds, branches) for kinds, branches in readings.items())
         self._size = len(next(iter(readings)))
         self._parse = self._readings[0].parse
@@ -123,14 +151,14 @@ class Source:
         except BadValue:
             self._refused(texts, found, rejected)
             return
-        for signal in self._everyone:
-            found.append(Found(signal, partition, texts))
+        for feed in self._everyone:
+            found.append(Found(feed, partition, texts))
 
     def _find(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
         if len(texts) != self._size:
             self._refused(texts, found, rejected)
             return
-        taken: dict[str, Partition] = {}
+        taken: dict[Feed, Partition] = {}
         faulty = False
         for reading in self._readings:
             try:
@@ -138,9 +166,9 @@ class Source:
             except BadValue:
                 faulty = True
                 continue
-            for signal in reading.literals.find(partition):
-                taken.setdefault(signal, partition)
-        found += [Found(signal, partition, texts) for signal, partition in taken.items()]
+            for feed in reading.literals.find(partition):
+                taken.setdefault(feed, partition)
+        found += [Found(feed, partition, texts) for feed, partition in taken.items()]
         if faulty:
             self._refused(texts, found, rejected)
 
@@ -149,12 +177,12 @@ class Source:
 
         A branch is meant for other texts when a literal value of it says so.
         """
-        taken = {f.signal for f in found}
+        taken = {f.feed for f in found}
         reasons: dict[str, str] = {}
         for reading in self._readings:
-            for branch, signal in reading.branches:
-                if signal not in taken and (reason := _fault(branch, texts)):
-                    reasons.setdefault(signal, reason)
+            for branch, feed in reading.branches:
+                if feed not in taken and (reason := _fault(branch, texts)):
+                    reasons.setdefault(feed.id, reason)
         rejected += [Rejected(signal, None, why, "/".join(texts)) for signal, why in reasons.items()]
 
 
@@ -175,36 +203,33 @@ class Matcher:
     """All event sources of a route table, indexed."""
 
     def __init__(self, table: wire.RouteTable) -> None:
-        self.signals = {signal.id: signal for signal in table.signals}
+        self.feeds = {signal.id: Feed(signal) for signal in table.signals}
+        self._app = table.app
         self._objects: TemplateIndex[_Folder] = TemplateIndex()
         self._sources: dict[tuple[str, ...], Source] = {}
         self._timers: dict[str, list[_Timed]] = {}
         self._alarms: dict[str, list[_Timed]] = {}
-        self._topics: dict[str, list[wire.Signal]] = {}
-        self._index(table)
-
-    def _index(self, table: wire.RouteTable) -> None:
-        folders: dict[tuple[str, str], list[tuple[tuple[str, ...], wire.Signal]]] = {}
-        named: dict[tuple[str, ...], list[wire.Signal]] = {}
-        for signal in table.signals:
-            for source in signal.events:
+        self._topics: dict[str, list[tuple[wire.Signal, Source]]] = {}
+        folders: dict[tuple[str, str], list[tuple[tuple[str, ...], Feed]]] = {}
+        named: dict[tuple[str, ...], list[Feed]] = {}
+        for feed in self.feeds.values():
+            for source in feed.signal.events:
                 match source:
                     case wire.S3Events(bucket, template, completion):
-                        folders.setdefault((bucket, template.strip("/")), []).append((completion, signal))
+                        folders.setdefault((bucket, template.strip("/")), []).append((completion, feed))
                     case wire.GlueEvents(database, name):
-                        named.setdefault(("glue", database, name), []).append(signal)
+                        named.setdefault(("glue", database, name), []).append(feed)
                     case wire.SignalEvents(app):
-                        named.setdefault(("signal", app, signal.id), []).append(signal)
+                        named.setdefault(("signal", app, feed.id), []).append(feed)
                     case wire.TimerEvents(timer, by):
-                        self._timers.setdefault(timer, []).append(_Timed(signal, by))
+                        self._timers.setdefault(timer, []).append(_Timed(feed, by))
                     case wire.AlarmEvents(alarm):
-                        self._alarms.setdefault(alarm, []).append(_Timed(signal))
+                        self._alarms.setdefault(alarm, []).append(_Timed(feed))
                     case wire.SnsEvents(topic):
-                        self._topics.setdefault(topic, []).append(signal)
+                        self._topics.setdefault(topic, []).append((feed.signal, Source([feed])))
         for (bucket, template), users in folders.items():
             self._objects.add(bucket, template, _Folder(users))
-        self._sources = {key: Source(signals) for key, signals in named.items()}
-        self._app = table.app
+        self._sources = {key: Source(feeds) for key, feeds in named.items()}
 
     def match(self, event: ev.Event) -> tuple[list[Found], list[Rejected], str]:
         """Return the signals that an event names, those that refuse it, and why it names none at all."""
@@ -224,15 +249,14 @@ class Matcher:
         bucket, key, _, _ = event
         segments = key.split("/")
         name = segments[-1]
-        any_template = False
-        for folder, texts in self._objects.find(bucket, segments):
-            any_template = True
+        folders = self._objects.find(bucket, segments)
+        for folder, texts in folders:
             source = folder.source(name)
             if source is not None:
                 source.find(texts, found, rejected)
-        if found or rejected:
+        if found:
             return ""
-        if any_template:
+        if folders:
             return f"{name!r} is no completion object, or its partition is filtered out"
         if bucket in self._objects:
             return f"no signal has a path like s3://{bucket}/{key}"
@@ -269,10 +293,10 @@ class Matcher:
 
     def _message(self, event: ev.SnsEvent, found: list[Found], rejected: list[Rejected]) -> str:
         missing = ""
-        for signal in self._topics.get(event.topic, ()):
+        for signal, source in self._topics.get(event.topic, ()):
             texts = tuple(event.fields.get(dim, "") for dim in signal.dims)
             if all(texts):
-                Source([signal]).find(texts, found, rejected)
+                source.find(texts, found, rejected)
             else:
                 missing = f"the message has no {signal.dims[texts.index('')]!r}"
         return missing or f"no signal is on topic {event.topic!r}"
@@ -283,12 +307,13 @@ class _Timed:
 
     __slots__ = ("_by", "_id", "_kinds", "_size", "_source")
 
-    def __init__(self, signal: wire.Signal, by: int = 0) -> None:
+    def __init__(self, feed: Feed, by: int = 0) -> None:
+        signal = feed.signal
         self._id = signal.id
         self._by = by
         self._size = len(signal.dims)
         self._kinds = tuple(dict.fromkeys(branch[-1].kind for branch in signal.branches if branch))
-        self._source = Source([signal])
+        self._source = Source([feed])
 
     def find(self, time: float, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
         """Like `Source.find`, with ``texts`` for the dimensions before the moment."""
@@ -313,12 +338,12 @@ class _Folder:
 
     __slots__ = ("_any", "_more", "_name", "_source")
 
-    def __init__(self, users: list[tuple[tuple[str, ...], wire.Signal]]) -> None:
-        greedy = [signal for completion, signal in users if not completion]
+    def __init__(self, users: list[tuple[tuple[str, ...], Feed]]) -> None:
+        greedy = [feed for completion, feed in users if not completion]
         names = dict.fromkeys(intern(name) for completion, _ in users for name in completion)
         self._any = Source(greedy) if greedy else None
         self._more = {
-            name: Source([s for completion, s in users if not completion or name in completion])
+            name: Source([feed for completion, feed in users if not completion or name in completion])
             for name in names
         }
         self._name, self._source = None, None

@@ -48,7 +48,8 @@ class Outcome:
     def matches(self) -> list[Match]:
         """The signals and partitions that the event named, and the inputs that took them."""
         return [
-            Match(*found, event_id, time, takers) for found, event_id, time, takers in self._matches or ()
+            Match(found.signal, found.partition, found.texts, event_id, time, takers)
+            for found, event_id, time, takers in self._matches or ()
         ]
 
     @property

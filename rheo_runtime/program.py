@@ -9,8 +9,8 @@ from rheo_runtime.documents import Recipe
 from rheo_runtime.join import Join
 from rheo_runtime.match import Literals, Matcher
 from rheo_runtime.records import Binding, Key, Slot
-from rheo_runtime.values import Partition
-from rheo_runtime.windows import CHECKED, Layout, Window, layouts
+from rheo_runtime.values import Partition, Value
+from rheo_runtime.windows import CHECKED, Window, layouts
 
 
 class Check:
@@ -80,48 +80,27 @@ class Taker:
             self.pair = (join.slots[step.target], step.index, step.key)
 
 
-class Feed:
-    """A signal as the engine sees it: where its partitions stand, and who takes them.
-
-    ``layout`` is None when nobody asks which partitions exist. ``takers`` finds the inputs whose
-    filters let a partition pass; ``everyone`` is all of them, when none has a literal value.
-    """
-
-    __slots__ = ("everyone", "layout", "signal", "spells", "takers")
-
-    def __init__(
-        self, signal: wire.Signal, layout: Layout | None, inputs: list[tuple[Taker, wire.Input]]
-    ) -> None:
-        self.signal = signal
-        self.layout = layout
-        self.spells = any(rule.kind.insensitive for branch in signal.branches for rule in branch)
-        filters = [
-            (tuple(rule.value for rule in branch), taker)
-            for taker, source in inputs
-            for branch in source.branches
-        ]
-        self.takers = Literals(filters, len(signal.dims))
-        self.everyone = self.takers.everyone
-
-
 class Program:
     """A route table, compiled."""
 
     def __init__(self, table: wire.RouteTable) -> None:
         self.table = table
         self.matcher = Matcher(table)
-        self.signals = self.matcher.signals
+        self.feeds = self.matcher.feeds
+        self.signals = {signal.id: signal for signal in table.signals}
         self._layouts = layouts(table)
-        self.nodes: dict[str, Node] = {}
-        takers: dict[str, list[tuple[Taker, wire.Input]]] = {name: [] for name in self.signals}
-        for rank, route in enumerate(table.routes):
-            node = self._node(rank, route)
-            self.nodes[route.node] = node
+        self.nodes = {route.node: self._node(rank, route) for rank, route in enumerate(table.routes)}
+        filters: dict[str, list[tuple[tuple[Value | None, ...], Taker]]] = {}
+        for node in self.nodes.values():
             for i, source in enumerate(node.join.triggers):
-                takers[source.signal].append((Taker(node, i), source))
-        self.feeds = {
-            name: Feed(signal, self._layouts.get(name), takers[name]) for name, signal in self.signals.items()
-        }
+                taker = Taker(node, i)
+                filters.setdefault(source.signal, []).extend(
+                    (tuple(rule.value for rule in branch), taker) for branch in source.branches
+                )
+        for feed in self.feeds.values():
+            feed.layout = self._layouts.get(feed.id)
+            feed.takers = Literals(filters.get(feed.id, ()), len(feed.signal.dims))
+            feed.everyone = feed.takers.everyone
 
     def _node(self, rank: int, route: wire.Route) -> Node:
         join = Join(route, self.signals)

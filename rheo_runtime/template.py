@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -84,17 +85,9 @@ class TemplateIndex(Generic[T]):
 
 @cache
 def _at(positions: tuple[int, ...]) -> Callable[[Segments], tuple[str, ...]]:
-    match positions:
-        case ():
-            return lambda s: ()
-        case (i,):
-            return lambda s: (s[i],)
-        case (i, j):
-            return lambda s: (s[i], s[j])
-        case (i, j, k):
-            return lambda s: (s[i], s[j], s[k])
-        case _:
-            return lambda s: tuple([s[i] for i in positions])
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return (lambda s: (s[positions[0]],)) if positions else (lambda s: ())
 
 
 def _capture(segments: Segments) -> Capture:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from rheo_runtime.values import Kind, Partition, Value, parse, render
@@ -140,17 +141,9 @@ def picker(positions: tuple[int, ...], size: int) -> Callable[[Partition], Parti
     """
     if positions == tuple(range(size)):
         return identity
-    match positions:
-        case ():
-            return lambda p: ()
-        case (i,):
-            return lambda p: (p[i],)
-        case (i, j):
-            return lambda p: (p[i], p[j])
-        case (i, j, k):
-            return lambda p: (p[i], p[j], p[k])
-        case _:
-            return lambda p: tuple([p[i] for i in positions])
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return (lambda p: (p[positions[0]],)) if positions else (lambda p: ())
 
 
 def joined(texts: tuple[str, ...]) -> str:

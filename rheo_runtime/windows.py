@@ -6,9 +6,9 @@ so a window of any length is checked by one comparison of integers, not by a loo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from rheo_runtime import wire
 from rheo_runtime.records import CHUNK, Key
@@ -42,13 +42,8 @@ def expand(branches: tuple[wire.Branch, ...], tip: Partition) -> list[Partition]
     return list(product(*columns))
 
 
-class Span(NamedTuple):
-    """A stretch of one row: positions ``first`` to ``last``; ``back`` when it is read towards the past."""
-
-    row: Key
-    first: int
-    last: int
-    back: bool
+# A stretch of one row: its first and last position; whether it is read towards the past.
+Span = tuple[Key, int, int, bool]
 
 
 class Layout:
@@ -67,10 +62,10 @@ class Layout:
         """
         if self.linear is None:
             return partition, 0
-        i, value = self.linear, partition[self.linear]
-        assert isinstance(value, int)
+        i = self.linear
         # A row holds values a whole number of steps apart: an hour in another zone may be half a step off.
-        return (*partition[:i], *partition[i + 1 :], value % self.step), value // self.step
+        position, rest = divmod(partition[i], self.step)  # type: ignore[operator]
+        return (*partition[:i], *partition[i + 1 :], rest), position
 
     def partition(self, row: Key, position: int) -> Partition:
         """Return the partition at a position: the inverse of `place`."""
@@ -112,11 +107,12 @@ class Window:
         The furthest, because partitions come mostly in order, forwards or backwards: whichever way,
         the one at the far end comes last of those that are still to come, or never.
         """
-        for span in self._spans(tip):
-            absent = self._absent(ledger, span)
+        for row, first, last, back in self._spans(tip):
+            bits = ledger.seen(self.signal, row, first, last)
+            absent = ~(bits >> first % CHUNK) & (1 << last - first + 1) - 1
             if absent:
-                bit = (absent & -absent).bit_length() - 1 if span.back else absent.bit_length() - 1
-                return self._layout.partition(span.row, span.first + bit)
+                bit = (absent & -absent).bit_length() - 1 if back else absent.bit_length() - 1
+                return self._layout.partition(row, first + bit)
         return None
 
     def all_missing(self, ledger: Seer, tip: Partition) -> list[Partition]:
@@ -142,31 +138,22 @@ class Window:
         branch = self._branches[branch_of(self._branches, partition)] if self._branches else ()
         return [v // r.kind.step for v, r in zip(partition, branch, strict=True) if isinstance(v, int)]
 
-    def _absent(self, ledger: Seer, span: Span) -> int:
-        bits = ledger.seen(self.signal, span.row, span.first, span.last)
-        wanted = (1 << span.last - span.first + 1) - 1
-        return wanted & ~(bits >> span.first % CHUNK)
-
-    def _spans(self, tip: Partition) -> Iterator[Span]:
+    def _spans(self, tip: Partition) -> Sequence[Span]:
         linear = self._layout.linear
         if linear is None or not self._single:
-            for partition in expand(self._branches, tip):
-                row, position = self._layout.place(partition)
-                yield Span(row, position, position, False)
-            return
+            places = map(self._layout.place, expand(self._branches, tip))
+            return [(row, position, position, False) for row, position in places]
         row, position = self._layout.place(tip)
-        rule = self._branches[branch_of(self._branches, tip)][linear]
-        if rule.window is None:
-            yield Span(row, position, position, False)
-            return
-        shift, count = rule.window.shift, rule.window.count
-        far = position + shift + count + (1 if count < 0 else -1)
-        first, last = (far, position + shift) if count < 0 else (position + shift, far)
-        low, rest = rule.kind.min, row[-1]
+        branch = self._branches[0 if len(self._branches) == 1 else branch_of(self._branches, tip)]
+        window = branch[linear].window
+        if window is None:
+            return ((row, position, position, False),)
+        start, count = position + window.shift, window.count
+        first, last = (start + count + 1, start) if count < 0 else (start, start + count - 1)
+        low, rest = branch[linear].kind.min, row[-1]
         if isinstance(low, int) and isinstance(rest, int):
             first = max(first, -((rest - low) // self._layout.step))
-        if first <= last:
-            yield Span(row, first, last, count < 0)
+        return ((row, first, last, count < 0),) if first <= last else ()
 
 
 def layouts(table: wire.RouteTable) -> dict[str, Layout]:
