@@ -103,6 +103,8 @@ class AirflowHome:
             "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
             "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+            # Rheo's own section: how often its tasks ask whether a job has ended.
+            "RHEO__POLL_SECONDS": "1",
         }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 
 ACTIVE = frozenset({"WAITING", "STARTING", "RUNNING", "STOPPING"})
+_REPEATED = ("WorkerType", "NumberOfWorkers", "MaxCapacity", "GlueVersion", "ExecutionClass")
 DEFAULT_TIMEOUT = 480  # minutes, as in Glue 5
 
 
@@ -140,9 +141,7 @@ class Jobs:
                 | job.get("NonOverridableArguments", {}),
                 script=job["Command"]["ScriptLocation"],
                 timeout=call.get("Timeout") or job["Timeout"],
-                like={
-                    key: job[key] for key in ("WorkerType", "NumberOfWorkers", "GlueVersion") if key in job
-                },
+                like={key: value for key, value in {**job, **call}.items() if key in _REPEATED},
             )
             runs[run.id] = run
             self._submit(run)

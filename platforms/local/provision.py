@@ -40,7 +40,7 @@ def provision(stack: Specification, session: boto3.Session) -> None:
 
 def _queues(stack: Specification, session: boto3.Session) -> str:
     sqs = session.client("sqs")
-    dead = sqs.create_queue(QueueName=f"{stack.queue}-dlq")["QueueUrl"]
+    dead = sqs.create_queue(QueueName=stack.dead_letters)["QueueUrl"]
     redrive = {"deadLetterTargetArn": _arn(sqs, dead), "maxReceiveCount": RECEIVES}
     url = sqs.create_queue(QueueName=stack.queue)["QueueUrl"]
     attributes: Any = {"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)}
@@ -124,10 +124,10 @@ def _job(stack: Specification, job: GlueJob, glue: Any) -> None:
         },
         "DefaultArguments": dict(job.arguments),
         "GlueVersion": job.glue_version,
-        "WorkerType": job.worker_type,
-        "NumberOfWorkers": job.workers,
         "Timeout": job.timeout,
         "ExecutionProperty": {"MaxConcurrentRuns": job.concurrent},
+        **({"WorkerType": job.worker_type, "NumberOfWorkers": job.workers} if job.worker_type else {}),
+        **job.parameters,
     }
     try:
         glue.create_job(Name=job.name, **settings)

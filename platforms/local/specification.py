@@ -16,16 +16,20 @@ SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 @dataclass(frozen=True, slots=True)
 class GlueJob:
-    """A Spark job; ``script`` is a file of the compiled application, ``timeout`` in minutes."""
+    """A Spark job; ``script`` is a file of the compiled application, ``timeout`` in minutes.
+
+    ``parameters`` are further ones of Glue's ``CreateJob``, by Glue's names.
+    """
 
     name: str
     script: str
     arguments: Mapping[str, str]
     glue_version: str
-    worker_type: str
-    workers: int
+    worker_type: str | None
+    workers: int | None
     timeout: int
     concurrent: int
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Specification:
     buckets: tuple[str, ...]
     table: str
     queue: str
+    dead_letters: str
     dags: tuple[str, ...]
     glue_jobs: tuple[GlueJob, ...]
     schedules: tuple[TimerSchedule, ...]
@@ -87,13 +92,15 @@ def read_specification(folder: Path) -> Specification:
 
 def _specification(folder: Path, data: Mapping[str, Any]) -> Specification:
     app: str = data["app"]
+    queue: str = data.get("queue", f"rheo-{app}")
     return Specification(
         folder=folder,
         app=app,
         bucket=data["bucket"],
         buckets=tuple(data["buckets"]),
         table=data.get("table", f"rheo-{app}"),
-        queue=data.get("queue", f"rheo-{app}"),
+        queue=queue,
+        dead_letters=f"{queue}-dlq",
         dags=tuple(data.get("dags", ())),
         glue_jobs=tuple(_job(job) for job in data.get("glue_jobs", ())),
         schedules=tuple(_schedule(app, schedule) for schedule in data.get("schedules", ())),
@@ -101,15 +108,19 @@ def _specification(folder: Path, data: Mapping[str, Any]) -> Specification:
 
 
 def _job(data: Mapping[str, Any]) -> GlueJob:
+    parameters = data.get("parameters", {})
+    # Glue takes a capacity, or both type and number of workers.
+    default = (None, None) if "MaxCapacity" in parameters else ("G.1X", 2)
     return GlueJob(
         name=data["name"],
         script=data["script"],
         arguments=data.get("arguments", {}),
         glue_version=data.get("glue_version", "5.0"),
-        worker_type=data.get("worker_type", "G.1X"),
-        workers=data.get("workers", 2),
+        worker_type=data.get("worker_type", default[0]),
+        workers=data.get("workers", default[1]),
         timeout=data.get("timeout", 480),
         concurrent=data.get("concurrent", 100),
+        parameters=parameters,
     )
 
 

@@ -140,6 +140,28 @@ def test_a_failing_run_tells_its_error_and_leaves_s3_alone(
     assert messages(client, "/aws-glue/jobs/error", run_id)[-1] == "ValueError: no flights on this day"
 
 
+def test_an_execution_may_be_given_by_its_address(
+    glue: Any, job: Callable[..., str], put: Callable[..., None], listing: Callable[[str], list[str]]
+) -> None:
+    put("s3://glue-nyc/late/2013-01-01/a.csv", "origin,delay\nJFK,1\n")
+    execution = {
+        "output": {"path": "s3://glue-app/late/JFK"},
+        "inputs": [{"paths": ["s3://glue-nyc/late/2013-01-01"]}],
+    }
+    put("s3://glue-app/executions/1.json", json.dumps(execution))
+    read = 'execution = json.loads(spark.read.text(args["execution"], wholetext=True).first().value)\n'
+    lines = SCRIPT.replace('execution = json.loads(args["execution"])\n', "").splitlines(keepends=True)
+    lines.insert(next(n for n, line in enumerate(lines) if line.startswith("flights")), read)
+    name = job("".join(lines))
+    arguments = {"--execution": "s3://glue-app/executions/1.json"}
+    run_id = glue.start_job_run(JobName=name, Arguments=arguments, WorkerType="G.2X", NumberOfWorkers=3)[
+        "JobRunId"
+    ]
+    run = wait(glue, name, run_id)
+    assert (run["JobRunState"], run["WorkerType"], run["NumberOfWorkers"]) == ("SUCCEEDED", "G.2X", 3), run
+    assert len(listing("s3://glue-app/late/JFK/")) == 1
+
+
 def test_a_missing_script_fails_the_run(
     glue: Any, job: Callable[..., str], client: Callable[..., Any]
 ) -> None:

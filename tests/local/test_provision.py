@@ -140,6 +140,23 @@ def test_scripts_and_jobs_follow_the_compiled_files(
     assert glue.get_job(JobName="local-test-delays")["Job"]["Timeout"] == 7
 
 
+def test_a_jobs_size_is_a_capacity_or_workers(tmp_path: Path, client: Callable[..., Any]) -> None:
+    jobs = [
+        {"name": "by-capacity", "script": "glue/a.py", "parameters": {"MaxCapacity": 2.0, "MaxRetries": 1}},
+        {"name": "by-workers", "script": "glue/a.py", "worker_type": "G.2X", "workers": 5},
+        {"name": "by-default", "script": "glue/a.py"},
+    ]
+    data = {"app": "sizes", "bucket": "sizes-app", "buckets": [], "glue_jobs": jobs}
+    (tmp_path / "stack.json").write_text(json.dumps(data))
+    provision(read_specification(tmp_path), boto3.Session())
+    names = ("MaxCapacity", "MaxRetries", "WorkerType", "NumberOfWorkers")
+    glue = client("glue")
+    sizes = [glue.get_job(JobName=job["name"])["Job"] for job in jobs]
+    assert [tuple(job.get(name) for name in names) for job in sizes] == [
+        (2.0, 1, None, None), (None, None, "G.2X", 5), (None, None, "G.1X", 2),
+    ]  # fmt: skip
+
+
 def test_a_schedule_sends_its_input_or_a_timer_event(tmp_path: Path) -> None:
     data = {"app": "a", "bucket": "b", "buckets": [], "schedules": [
         {"id": "daily", "expression": "rate(1 day)"},
