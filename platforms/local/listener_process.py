@@ -22,6 +22,7 @@ from platforms.local.environment import REGION
 from platforms.local.moto import ACCOUNT
 
 HANDLER = "rheo_runtime.listener:handler"
+LISTENING = "listening on"  # what it writes when it is ready
 Handler = Callable[[dict[str, Any], object], Mapping[str, Any] | None]
 BATCH = 10
 WAIT_SECONDS = 2
@@ -121,7 +122,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     sqs = boto3.client("sqs", config=Config(retries={"max_attempts": 0}))
     poller = Poller(sqs, options.queue, load(options.handler))
-    print(f"listening on {options.queue}", flush=True)
+    print(f"{LISTENING} {options.queue}", flush=True)
     while not stop.is_set():
         try:
             poller.poll()

@@ -189,6 +189,21 @@ def listening(port: int) -> bool:
         return probe.connect_ex((_LOOPBACK, port)) == 0
 
 
+def wait_for_line(started: Started, text: str, *, skip: int = 0, timeout: float = 60.0) -> None:
+    """Wait until ``started`` has written ``text``, after the first ``skip`` bytes of its log.
+
+    Raises
+    ------
+    StartError
+        When the process ends or does not write it in time.
+    """
+    deadline = time.monotonic() + timeout
+    while text.encode() not in Path(started.log).read_bytes()[skip:]:
+        if not alive(started) or time.monotonic() > deadline:
+            raise StartError(started.name, started.log)
+        time.sleep(0.05)
+
+
 def wait_for_port(started: Started, port: int, *, timeout: float = 60.0) -> None:
     """Wait until ``started`` listens on ``port``.
 

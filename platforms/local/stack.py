@@ -14,7 +14,7 @@ from platforms.local.airflow import USER, AirflowHome, kill_scheduler, start_air
 from platforms.local.airflow_api import AirflowApi
 from platforms.local.environment import REGION, aws_environment, without_aws
 from platforms.local.errors import StackError, StartError
-from platforms.local.listener_process import HANDLER
+from platforms.local.listener_process import HANDLER, LISTENING
 from platforms.local.processes import Started
 from platforms.local.provision import provision
 from platforms.local.specification import Specification, read_specification
@@ -161,11 +161,14 @@ class LocalStack:
         self._drop("listener")
 
     def restart_listener(self) -> None:
-        """Start a listener; one that runs is ended first."""
+        """Start a listener and wait until it listens; one that runs is ended first."""
         processes.end(self.state.of("listener"))
         self._drop("listener")
         command = [sys.executable, "-m", "platforms.local.listener_process"]
-        self._spawn("listener", [*command, "--queue", self.state.queue, "--handler", self.handler])
+        log = self._log("listener")
+        skip = log.stat().st_size if log.exists() else 0
+        started = self._spawn("listener", [*command, "--queue", self.state.queue, "--handler", self.handler])
+        processes.wait_for_line(started, LISTENING, skip=skip)
 
     def kill_scheduler(self) -> None:
         """Kill Airflow's scheduler and the tasks it runs.
