@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from rheo_runtime.wire import Rule
 from rheodsl import ir
@@ -114,7 +114,7 @@ class Application(SignalDeclarations, AlarmDeclarations):
         output_dim_links: DimLinks = None,
         compute_targets: ComputeTarget | Sequence[ComputeTarget] | None = None,
         *,
-        retrigger: str = "all",
+        retrigger: Literal["all", "any"] = "all",
         pending_ttl: timedelta | int | None = None,
         arrival_ttl: timedelta | int = timedelta(days=90),
         dataset_format: DataFormat | str | None = None,

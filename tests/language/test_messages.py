@@ -189,6 +189,17 @@ def test_every_message_is_among_the_golden_texts() -> None:
     assert missing == [], f"{len(missing)} messages are in no file of tests/golden/errors"
 
 
+def test_every_error_has_a_code_of_its_own() -> None:
+    codes: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "rheodsl").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for item in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(item, ast.Assign) and ast.unparse(item.targets[0]) == "code":
+                    codes.setdefault(ast.literal_eval(item.value), []).append(node.name)  # type: ignore[attr-defined]
+    assert {code: names for code, names in codes.items() if len(names) > 1} == {}
+    assert len(codes) > 12
+
+
 def test_the_other_messages_have_their_tests() -> None:
     for prefix, test in ELSEWHERE.items():
         assert (ROOT / test).exists()
