@@ -98,6 +98,7 @@ def cases(draw: st.DrawFn, name: str = "node") -> Case:
     return Case(built, node)
 
 
+Story = tuple[Case, list[naive.Event]]
 windows = st.none() | st.tuples(st.integers(-1, 1), st.sampled_from([-2, -1, 1, 2]))
 
 
@@ -143,15 +144,19 @@ def _plain(
 
 
 @st.composite
-def traces(draw: st.DrawFn) -> list[naive.Event]:
-    """Events with small values, so that they meet; some are delivered more than once."""
+def traces(draw: st.DrawFn, *of: Case) -> list[naive.Event]:
+    """Events of the nodes' signals, with small values, so that they meet; some are delivered again."""
+    used = sorted({i.signal for case in of for i in case.route.inputs})
     fresh = []
-    for n in range(draw(st.integers(0, 12))):
-        of = draw(st.sampled_from(SIGNALS))
-        partition = tuple(draw(st.integers(0, 2)) for _ in of.dims)
-        fresh.append(naive.Event(of.id, partition, f"e{n}"))
+    for n in range(draw(st.integers(0, 16))):
+        name = draw(st.sampled_from(used))
+        partition = tuple(draw(st.integers(0, 2)) for _ in BY_ID[name].dims)
+        fresh.append(naive.Event(name, partition, f"e{n}"))
     again = draw(st.lists(st.sampled_from(fresh), max_size=4)) if fresh else []
     return draw(st.permutations(fresh + again))
+
+
+stories = cases().flatmap(lambda case: st.tuples(st.just(case), traces(case)))
 
 
 def played(trace: list[naive.Event], *routes: wire.Route, bench: Bench | None = None) -> Counter[str]:
@@ -175,8 +180,9 @@ def expected(case: Case, trace: list[naive.Event]) -> Counter[str]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(cases(), traces())
-def test_the_engine_agrees_with_the_contract_after_every_event(case: Case, trace: list[naive.Event]) -> None:
+@given(stories)
+def test_the_engine_agrees_with_the_contract_after_every_event(story: Story) -> None:
+    case, trace = story
     bench = Bench(table(SIGNALS, case.route))
     fired: Counter[str] = Counter()
     for n, event in enumerate(trace):
@@ -186,16 +192,18 @@ def test_the_engine_agrees_with_the_contract_after_every_event(case: Case, trace
 
 
 @settings(max_examples=150, deadline=None)
-@given(cases(), traces(), st.randoms(use_true_random=False))
-def test_a_any_order_gives_the_same_executions(case: Case, trace: list[naive.Event], random: Any) -> None:
+@given(stories, st.randoms(use_true_random=False))
+def test_a_any_order_gives_the_same_executions(story: Story, random: Any) -> None:
+    case, trace = story
     shuffled = list(trace)
     random.shuffle(shuffled)
     assert played(trace, case.route) == played(shuffled, case.route)
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases(), traces())
-def test_b_a_redelivered_event_changes_nothing(case: Case, trace: list[naive.Event]) -> None:
+@given(stories)
+def test_b_a_redelivered_event_changes_nothing(story: Story) -> None:
+    case, trace = story
     bench = Bench(table(SIGNALS, case.route))
     fired = played(trace, bench=bench)
     pending = bench.engine.pending()
@@ -206,16 +214,18 @@ def test_b_a_redelivered_event_changes_nothing(case: Case, trace: list[naive.Eve
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases("one"), cases("two"), traces())
-def test_c_nodes_do_not_affect_one_another(one: Case, two: Case, trace: list[naive.Event]) -> None:
+@given(cases("one"), cases("two"), st.data())
+def test_c_nodes_do_not_affect_one_another(one: Case, two: Case, data: st.DataObject) -> None:
+    trace = data.draw(traces(one, two))
     together = played(trace, one.route, two.route)
     assert together == played(trace, one.route) + played(trace, two.route)
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases(), traces(), st.lists(st.integers(0, 15), max_size=3))
-def test_a_restart_changes_nothing(case: Case, trace: list[naive.Event], at: list[int]) -> None:
+@given(stories, st.lists(st.integers(0, 15), max_size=3))
+def test_a_restart_changes_nothing(story: Story, at: list[int]) -> None:
     """All state is in the ledger: a new engine goes on where the old one stopped."""
+    case, trace = story
     ledger, fired = MemoryLedger(), Counter[str]()
     bench = Bench(table(SIGNALS, case.route), ledger)
     for n, event in enumerate(trace):
@@ -226,9 +236,10 @@ def test_a_restart_changes_nothing(case: Case, trace: list[naive.Event], at: lis
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases(), traces())
-def test_pending_is_what_the_contract_leaves_waiting(case: Case, trace: list[naive.Event]) -> None:
+@given(stories)
+def test_pending_is_what_the_contract_leaves_waiting(story: Story) -> None:
     """Nothing that waits has all that it needs; and what is shown as arrived did arrive."""
+    case, trace = story
     bench = Bench(table(SIGNALS, case.route))
     played(trace, bench=bench)
     sent = {(e.signal, tuple(map(str, e.partition))) for e in trace}
