@@ -78,10 +78,10 @@ def _imports(node: ast.AST, package: str, *, late: bool, typing: bool) -> Iterat
         for alias in node.names:
             yield Import(f"{base}.{alias.name}", node.lineno, late, typing)
     elif isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-        for child in node.body:
-            yield from _imports(child, package, late=late, typing=True)
-        for child in node.orelse:
-            yield from _imports(child, package, late=late, typing=typing)
+        for inside in node.body:
+            yield from _imports(inside, package, late=late, typing=True)
+        for inside in node.orelse:
+            yield from _imports(inside, package, late=late, typing=typing)
     else:
         late = late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         for child in ast.iter_child_nodes(node):
@@ -90,7 +90,7 @@ def _imports(node: ast.AST, package: str, *, late: bool, typing: bool) -> Iterat
 
 def violations(path: str, source: str) -> list[str]:
     """Return what a module at ``path`` (from the root) imports against the rule."""
-    found = []
+    found: list[str] = []
     own = path.split("/")[0]
     if own == "platforms":
         return found

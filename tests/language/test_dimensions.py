@@ -307,7 +307,7 @@ def test_a_format_of_the_filter_decides_a_granularity_left_to_its_default() -> N
 # ── every form comes to the same ──────────────────────────────────────────────────────────────────────
 
 names = st.lists(st.from_regex(r"[a-z][a-z_0-9]{0,6}", fullmatch=True), unique=True, max_size=5)
-attribute_sets = st.sampled_from(
+attribute_sets: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"type": STRING},
         {"type": STRING, "insensitive": True},

@@ -64,8 +64,8 @@ def _parse(draw: st.DrawFn, base: Expr, kind: Kind) -> Expr:
 
 def _map(draw: st.DrawFn, base: Expr, kind: Kind) -> Expr:
     keys = st.integers(-3, 3) if kind.type == v.LONG else st.sampled_from(["NA", "na", "EU", "18", "2020"])
-    results = draw(st.sampled_from([st.integers(0, 9), st.sampled_from(["x", "yy", "2020-03-18"])]))
-    table = draw(st.dictionaries(keys, results, min_size=1, max_size=4))
+    results: Any = draw(st.sampled_from([st.integers(0, 9), st.sampled_from(["x", "yy", "2020-03-18"])]))
+    table: dict[Any, Any] = draw(st.dictionaries(keys, results, min_size=1, max_size=4))
     return x.MapValues(base, tuple(sorted(table.items())))
 
 

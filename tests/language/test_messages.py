@@ -162,7 +162,7 @@ def recorded() -> Iterator[list[tuple[str, list[tuple[str, int]]]]]:
 
 
 def _lines(frame: Any) -> list[tuple[str, int]]:
-    found = []
+    found: list[tuple[str, int]] = []
     while frame is not None and len(found) < 12:
         file = frame.f_code.co_filename
         if file.startswith(str(ROOT)):
