@@ -183,7 +183,11 @@ ALLOWED = {"tests/test_imports.py"}
 def project_files() -> list[Path]:
     below = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*") if p.is_file()]
     top = [p for p in ROOT.iterdir() if p.is_file()]
-    return sorted(p for p in (*below, *top) if p.suffix in CODE and "__pycache__" not in p.parts)
+    kept = [p for p in (*below, *top) if p.suffix in CODE and "__pycache__" not in p.parts]
+    # What tools leave behind, such as .hypothesis, is no part of the project.
+    return sorted(
+        p for p in kept if not any(part.startswith(".") for part in p.relative_to(ROOT).parts[1:-1])
+    )
 
 
 def test_no_file_mentions_a_machine() -> None:
