@@ -244,6 +244,20 @@ def test_a_run_that_somebody_fails_by_hand_can_be_cleared(lab: Lab) -> None:
     assert [e.state for e in lab.ended("copied", "stop/2020-01-01")] == [SUCCEEDED]
 
 
+def test_a_run_that_ends_without_publish_frees_its_output(lab: Lab) -> None:
+    lab.tell("wait", "lost/2020-01-01")
+    lab.arrive("lost/2020-01-01")
+    until(lambda: lab.count(CONTROL, "ran/lost/2020-01-01"), 60)
+    (run,) = lab.of("copied", "lost/2020-01-01")
+    path = f"/dags/trial__copied/dagRuns/{run['dag_run_id']}/taskInstances/publish"
+    lab.call("PATCH", path, {"new_state": "failed"})
+    lab.untell("wait", "lost/2020-01-01")
+    (over,) = lab.finished("copied", "lost/2020-01-01")
+    assert over["state"] == "failed"
+    until(lambda: lab.ended("copied", "lost/2020-01-01"), 60)  # the DAG's callback
+    assert [(e.state, e.note) for e in lab.ended("copied", "lost/2020-01-01")] == [(FAILED, "the run failed")]
+
+
 def test_a_second_firing_waits_for_the_first(lab: Lab) -> None:
     lab.tell("wait", "twice/2020-01-01")
     lab.arrive("twice/2020-01-01")
