@@ -135,8 +135,11 @@ def reason(alarm: MetricAlarm, points: Sequence[float | None], state: AlarmState
     The wording is for people; nothing reads it.
     """
     known = [value for value in points if value is not None][-alarm.evaluation_periods :]
-    if state is AlarmState.INSUFFICIENT_DATA or not known:
-        return f"Insufficient Data: {alarm.evaluation_periods - len(known)} datapoints were unknown."
+    unknown = alarm.evaluation_periods - len(known)
+    if state is AlarmState.INSUFFICIENT_DATA:
+        return f"Insufficient Data: {unknown} datapoints were unknown."
+    if not known:
+        return f"Missing data: {unknown} datapoints were unknown and count as {alarm.missing}."
     count = sum(breaches(alarm, value) for value in known)
     shown = ", ".join(f"{value:g}" for value in known)
     return (

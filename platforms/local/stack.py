@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platforms.local import moto, mwaa, postgres, processes
+from platforms.local import alarms, moto, mwaa, postgres, processes
 from platforms.local.airflow import USER, AirflowHome, kill_scheduler, start_airflow, start_scheduler
 from platforms.local.airflow_api import AirflowApi
 from platforms.local.environment import REGION, aws_environment, without_aws
@@ -152,8 +152,10 @@ class LocalStack:
 
     def update(self) -> None:
         """Take over a fresh compile of the application: scripts, jobs, rules, routes; Airflow sees DAGs itself."""
-        provision(read_specification(Path(self.state.compiled)), self.session())
+        stack = read_specification(Path(self.state.compiled))
+        provision(stack, self.session())
         self.restart_listener()
+        self._start_alarms(stack)
 
     def kill_listener(self) -> None:
         """Kill the listener in the middle of whatever it does."""
@@ -210,6 +212,7 @@ class LocalStack:
         self.restart_listener()
         folder = ["--folder", self.state.compiled]
         self._spawn("schedules", [sys.executable, "-m", "platforms.local.scheduler", *folder])
+        self._start_alarms(stack)
         self._wait("mwaa")
         self._check()
         self.airflow.wait_until_ready(started, stack.dags)
@@ -244,6 +247,17 @@ class LocalStack:
             [*command, "--airflow", self._home().url],
             {"RHEO_AIRFLOW_USER": user, "RHEO_AIRFLOW_PASSWORD": password},
         )
+
+    def _start_alarms(self, stack: Specification) -> None:
+        """Evaluate the application's alarms, if it has any; an evaluator that runs is ended first."""
+        processes.end(self.state.of("alarms"))
+        self._drop("alarms")
+        if (stack.folder / alarms.FILE).exists():
+            states = self._log("alarms").with_suffix(
+                ".states.json"
+            )  # the logs' folder is new with each start
+            command = [sys.executable, "-m", "platforms.local.alarms", "--folder", str(stack.folder)]
+            self._spawn("alarms", [*command, "--states", str(states)])
 
     def _home(self) -> AirflowHome:
         state = self.state

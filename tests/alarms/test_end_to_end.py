@@ -1,0 +1,125 @@
+"""The example on the local stack: a real Spark job's metric raises an alarm, and real DAG runs react."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codegen.compiler import compile_app, write
+from platforms.local.stack import LocalStack
+from rheo_runtime.trigger import dag_id
+from rheodsl.loading import load_app
+
+pytestmark = pytest.mark.slow
+
+FILE = Path(__file__).parents[2] / "examples" / "alarms" / "app.py"
+ALARM = "alarming-ex.one_or_more_spark_executions_failed"
+MONITOR = "alarming-ex.system_monitor"
+GOOD = "order,price\n" + "".join(f"{n},10\n" for n in range(100))
+BAD = GOOD + "100,-5\n101,-7\n"
+
+
+class Lab:
+    """A running stack, and what has happened on it so far."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        self.s3 = stack.session().client("s3")
+        self.cloudwatch = stack.session().client("cloudwatch")
+
+    def send(self, day: str, rows: str) -> None:
+        self.s3.put_object(Bucket="alarming-ex-orders", Key=f"orders/{day}/a.csv", Body=rows.encode())
+        self.s3.put_object(Bucket="alarming-ex-orders", Key=f"orders/{day}/_SUCCESS", Body=b"")
+
+    def runs(self, node: str) -> list[dict[str, Any]]:
+        path = f"/dags/{dag_id('alarming-ex', node)}/dagRuns?limit=100"
+        found: list[dict[str, Any]] = self.stack.airflow.call("GET", path)["dag_runs"]
+        return found
+
+    def states(self, node: str) -> Counter[tuple[str, str]]:
+        """The runs of a reactor: the alarm's state, which its partition begins with, and the run's."""
+        return Counter((run["partition_key"].split("/")[0], run["state"]) for run in self.runs(node))
+
+    def log(self) -> list[dict[str, Any]]:
+        [part] = [part for part in self.stack.status() if part.name == "alarms"]
+        return [json.loads(line) for line in Path(part.log).read_text().splitlines() if line.startswith("{")]
+
+    def transitions(self, alarm: str) -> list[str]:
+        return [line["state"] for line in self.log() if line.get("alarm") == alarm and "state" in line]
+
+    def metrics(self) -> set[tuple[str, str]]:
+        """What is in CloudWatch of the application: names, with the value of each dimension."""
+        return {
+            (metric["MetricName"], dimension["Value"])
+            for metric in self.cloudwatch.list_metrics(Namespace="Rheo/alarming-ex")["Metrics"]
+            for dimension in metric["Dimensions"]
+        }
+
+    def until(self, what: Any, seconds: float = 180.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, (self.log(), self.runs("good_orders"))
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("alarms")
+    write(compile_app(load_app(FILE)), folder / "app")
+    stack = LocalStack(folder / ".rheo")
+    try:
+        stack.up(folder / "app")
+        yield Lab(stack)
+    finally:
+        stack.down()
+
+
+def test_a_spark_job_raises_the_alarm_and_the_reactors_run(lab: Lab) -> None:
+    # Nobody calls the Lambda functions, so the system is fine; the composite says so when it is first evaluated.
+    lab.until(lambda: lab.transitions(MONITOR) == ["OK"])
+    lab.send("2024-01-01", GOOD)
+    lab.until(lambda: lab.transitions(ALARM) == ["OK"])
+    lab.send("2024-01-02", BAD)
+    lab.until(lambda: lab.transitions(ALARM) == ["OK", "ALARM"])
+    assert lab.transitions(MONITOR) == ["OK", "ALARM"]
+    lab.until(
+        lambda: (
+            lab.states("system_monitor_reactor") == {("OK", "success"): 1, ("ALARM", "success"): 1}
+            and lab.states("system_failure_reactor") == {("ALARM", "success"): 1}
+        )
+    )
+    lab.until(lambda: [run["state"] for run in lab.runs("good_orders")] == ["success", "success"])
+
+
+def test_the_tickets_of_one_failure_say_that_they_are_one(lab: Lab) -> None:
+    tickets = [line["message"] for line in lab.log() if "message" in line]
+    assert sorted(ticket["alarm"] for ticket in tickets) == [ALARM, MONITOR]
+    assert {ticket["dedupe_str"] for ticket in tickets} == {"alarming-ex-ERROR"}
+
+
+def test_inlined_code_and_publish_send_metrics_too(lab: Lab) -> None:
+    expected = {
+        ("Error", "my_custom_spark_error_metric"),
+        ("Reaction", "my_app_error"),
+        ("exec_succeeded", "good_orders"),
+        ("latency", "good_orders"),
+        ("exec_succeeded", "system_failure_reactor"),
+    }
+    lab.until(lambda: lab.metrics() >= expected)
+
+
+def test_a_state_set_by_hand_starts_the_reactor_again(lab: Lab) -> None:
+    """As ``aws cloudwatch set-alarm-state`` does: until the next evaluation."""
+    before = len(lab.runs("system_monitor_reactor"))
+    name = "alarming-ex.system_failure"
+    lab.cloudwatch.set_alarm_state(AlarmName=name, StateValue="INSUFFICIENT_DATA", StateReason="test")
+    lab.until(lambda: lab.transitions(name)[-2:] == ["INSUFFICIENT_DATA", "OK"])
+    # The monitor is in ALARM already, so nothing more happens.
+    time.sleep(5)
+    assert len(lab.runs("system_monitor_reactor")) == before
