@@ -25,6 +25,18 @@ from rheo_runtime.dynamo_items import (
     used_text,
     watch_of,
 )
+from rheo_runtime.dynamo_keys import (
+    arrivals_pk,
+    lapse_key,
+    number,
+    output_key,
+    row_key,
+    sort_key,
+    spilled_key,
+    watch_key,
+    watch_pk,
+)
+from rheo_runtime.dynamo_table import make_client
 from rheo_runtime.ledger import REMEMBERED
 from rheo_runtime.records import (
     CHUNK,
@@ -68,7 +80,7 @@ class DynamoLedger:
         self, table: str, client: DynamoDBClient | None = None, now: Callable[[], float] = time.time
     ) -> None:
         self.table = table
-        self.client = _client() if client is None else client
+        self.client = make_client() if client is None else client
         self.now = now
         self._seen: dict[tuple[str, Key, int], int] = {}  # existence never ends, so it may be remembered
 
@@ -85,7 +97,7 @@ class DynamoLedger:
     ) -> Arrivals:
         first: Arrivals | None = None
         for index, key in enumerate(keys):
-            record = self._arrive(_pk_of(slot, index, key), slot, partition, event_id, now, texts)
+            record = self._arrive(arrivals_pk(slot, index, key), slot, partition, event_id, now, texts)
             first = first or record
         assert first is not None
         return first
@@ -102,16 +114,16 @@ class DynamoLedger:
         """One write for a new event, whether or not its partition is new."""
         sets = ["#e = :now", "since = if_not_exists(since, :now)", "#p = :p", "#ttl = :ttl"]
         values = {
-            ":now": _n(now),
+            ":now": number(now),
             ":p": {"S": encode(partition)},
-            ":ttl": _n(int(now + slot.ttl + SLACK)),
-            ":one": _n(1),
+            ":ttl": number(int(now + slot.ttl + SLACK)),
+            ":one": number(1),
         }
         if texts is not None:
             sets.append("texts = :texts")
             values[":texts"] = {"S": encode(texts)}
         name = EVENT + event_name(event_id)
-        key = {"pk": {"S": pk}, "sk": {"S": _short(encode(partition))}}
+        key = {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partition))}}
         try:
             item: Item = self.client.update_item(
                 TableName=self.table,
@@ -147,9 +159,9 @@ class DynamoLedger:
 
     def find(self, slot: Slot, index: int, key: Key) -> Sequence[Arrivals]:
         oldest = self.now() - slot.ttl
-        pk = _pk_of(slot, index, key)
+        pk = arrivals_pk(slot, index, key)
         if slot.exact:
-            item = self._get({"pk": {"S": pk}, "sk": {"S": _short(encode(key))}})
+            item = self._get({"pk": {"S": pk}, "sk": {"S": sort_key(encode(key))}})
             items = [] if item is None else [item]
         else:
             items = list(self._query(pk))
@@ -166,7 +178,7 @@ class DynamoLedger:
     # --- outputs -------------------------------------------------------------------------------
 
     def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
-        item = self._get(_output_key(node, partition))
+        item = self._get(output_key(node, partition))
         if item is None:
             return None, None
         if binding is None:
@@ -174,7 +186,7 @@ class DynamoLedger:
         name = USED + digest(encode(binding))
         used = item.get(name)
         if used is None and "spilled" in item:
-            spilled = self._get(_spilled_key(node, partition, name))
+            spilled = self._get(spilled_key(node, partition, name))
             used = None if spilled is None else spilled["used"]
         return output_of(item), None if used is None else used_of(used["S"])
 
@@ -183,9 +195,9 @@ class DynamoLedger:
     ) -> bool:
         names = {"#version": "version", "#body": "body", "#at": "at", "#node": "node", "#p": "p"}
         values: dict[str, Any] = {
-            ":version": _n(new.version),
+            ":version": number(new.version),
             ":body": {"B": output_body(new)},
-            ":at": _n(self.now()),
+            ":at": number(self.now()),
             ":node": {"S": new.node},
             ":p": {"S": new.partition},
         }
@@ -193,7 +205,7 @@ class DynamoLedger:
         removes = []
         names["#todo"] = "todo"
         if unsettled(new):
-            values[":todo"] = _n(1)
+            values[":todo"] = number(1)
             sets.append("#todo = :todo")
         else:
             removes.append("#todo")
@@ -204,12 +216,12 @@ class DynamoLedger:
         if old is None:
             condition = "attribute_not_exists(#version)"
         else:
-            condition, values[":old"] = "#version = :old", _n(old.version)
+            condition, values[":old"] = "#version = :old", number(old.version)
         expression = f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removes)}" if removes else "")
         try:
             item = self.client.update_item(
                 TableName=self.table,
-                Key=_output_key(new.node, new.partition),
+                Key=output_key(new.node, new.partition),
                 UpdateExpression=expression,
                 ConditionExpression=condition,
                 ExpressionAttributeNames=names,
@@ -233,23 +245,23 @@ class DynamoLedger:
         for name in names:
             text = item[name]["S"]
             self._conditionally(
-                Key=_spilled_key(output.node, output.partition, name),
+                Key=spilled_key(output.node, output.partition, name),
                 UpdateExpression="SET used = :used, fired = :fired, #ttl = :ttl",
                 ConditionExpression="attribute_not_exists(fired) OR fired < :fired",
                 ExpressionAttributeNames={"#ttl": "ttl"},
                 ExpressionAttributeValues={
                     ":used": {"S": text},
-                    ":fired": _n(used_of(text)[0]),
-                    ":ttl": _n(int(self.now() + KEEP)),
+                    ":fired": number(used_of(text)[0]),
+                    ":ttl": number(int(self.now() + KEEP)),
                 },
             )
         originals = {f"#u{i}": name for i, name in enumerate(names)}
         self._conditionally(
-            Key=_output_key(output.node, output.partition),
+            Key=output_key(output.node, output.partition),
             UpdateExpression=f"SET spilled = :yes REMOVE {', '.join(originals)}",
             ConditionExpression="#version = :version",
             ExpressionAttributeNames={"#version": "version", **originals},
-            ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": _n(output.version)},
+            ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": number(output.version)},
         )
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
@@ -268,7 +280,7 @@ class DynamoLedger:
             return
         self.client.update_item(
             TableName=self.table,
-            Key=_row_key(*place),
+            Key=row_key(*place),
             UpdateExpression="ADD seen :position",
             ExpressionAttributeValues={":position": {"NS": [str(position % CHUNK)]}},
         )
@@ -280,7 +292,7 @@ class DynamoLedger:
         low = first // CHUNK
         places = [(signal, row, chunk) for chunk in range(low, last // CHUNK + 1)]
         bits = 0
-        for item in self._get_many([_row_key(*place) for place in places]):
+        for item in self._get_many([row_key(*place) for place in places]):
             chunk = int(item["sk"]["S"])
             found = sum(1 << int(position) for position in item["seen"]["NS"])
             bits |= found << (chunk - low) * CHUNK
@@ -291,31 +303,31 @@ class DynamoLedger:
     def watch(self, watch: Watch) -> None:
         self.client.update_item(
             TableName=self.table,
-            Key=_watch_key(watch),
+            Key=watch_key(watch),
             UpdateExpression="SET since = if_not_exists(since, :since), watch = :watch",
             ExpressionAttributeValues={
-                ":since": _n(watch.since),
+                ":since": number(watch.since),
                 ":watch": {"S": encode((watch.signal, watch.partition, watch.node, watch.binding))},
             },
         )
 
     def unwatch(self, watch: Watch) -> None:
-        self.client.delete_item(TableName=self.table, Key=_watch_key(watch))
+        self.client.delete_item(TableName=self.table, Key=watch_key(watch))
 
     def watchers(self, signal: str, partition: Partition) -> Sequence[Watch]:
-        return [watch_of(item) for item in self._query(_watch_pk(signal, partition))]
+        return [watch_of(item) for item in self._query(watch_pk(signal, partition))]
 
     def watches(self) -> Iterable[Watch]:
         return [watch_of(item) for item in self._scan("W|")]
 
     def lapse(self, node: str, partial: Partial, marks: tuple[Mark, ...]) -> None:
-        key = _lapse_key(node, partial)
+        key = lapse_key(node, partial)
         marks_text = {"S": encode(marks)}
-        ttl = _n(int(self.now() + KEEP))
+        ttl = number(int(self.now() + KEEP))
         self.client.put_item(TableName=self.table, Item={**key, "marks": marks_text, "ttl": ttl})
 
     def lapses(self, node: str, partials: Sequence[Partial]) -> Iterable[tuple[Mark, ...]]:
-        items = self._get_many([_lapse_key(node, partial) for partial in partials])
+        items = self._get_many([lapse_key(node, partial) for partial in partials])
         return [tuple((since, n) for since, n in from_item(item, "marks")) for item in items]
 
     # --- DynamoDB ------------------------------------------------------------------------------
@@ -360,78 +372,3 @@ class DynamoLedger:
             self.client.update_item(TableName=self.table, **update)
         except self.client.exceptions.ConditionalCheckFailedException:
             return  # something newer stands there
-
-
-def create_table(table: str, client: DynamoDBClient | None = None) -> None:
-    """Create the ledger's table, with expiry, unless it exists: for tests and the local stack."""
-    client = _client() if client is None else client
-    try:
-        client.create_table(
-            TableName=table,
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-    except client.exceptions.ResourceInUseException:
-        return
-    client.update_time_to_live(
-        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
-    )
-
-
-def _client() -> DynamoDBClient:
-    import boto3
-    from botocore.config import Config
-
-    # A request that hangs must not take the listener's whole time: its event is delivered again anyway.
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 4})
-    return boto3.client("dynamodb", config=config)
-
-
-def _n(number: float) -> dict[str, str]:
-    return {"N": repr(number)}
-
-
-def _short(text: str) -> str:
-    """A sort key has at most 1,024 bytes."""
-    return text if len(text.encode()) <= 1000 else "#" + digest(text)
-
-
-def _long(text: str) -> str:
-    """A partition key has at most 2,048 bytes."""
-    return text if len(text.encode()) <= 2000 else text[:400] + "#" + digest(text)
-
-
-def _pk_of(slot: Slot, index: int, key: Key) -> str:
-    return _long(f"A|{slot.node}|{slot.alias}|{slot.indexes[index]}|{encode(key)}")
-
-
-def _output_key(node: str, partition: str) -> dict[str, Any]:
-    return {"pk": {"S": _long(f"O|{node}|{partition}")}, "sk": {"S": "."}}
-
-
-def _spilled_key(node: str, partition: str, name: str) -> dict[str, Any]:
-    return {"pk": {"S": _long(f"O|{node}|{partition}")}, "sk": {"S": name}}
-
-
-def _row_key(signal: str, row: Key, chunk: int) -> dict[str, Any]:
-    return {"pk": {"S": _long(f"P|{signal}|{encode(row)}")}, "sk": {"S": str(chunk)}}
-
-
-def _watch_pk(signal: str, partition: Partition) -> str:
-    return _long(f"W|{signal}|{encode(partition)}")
-
-
-def _watch_key(watch: Watch) -> dict[str, Any]:
-    sk = _short(f"{watch.node}|{encode(watch.binding)}")
-    return {"pk": {"S": _watch_pk(watch.signal, watch.partition)}, "sk": {"S": sk}}
-
-
-def _lapse_key(node: str, partial: Partial) -> dict[str, Any]:
-    return {"pk": {"S": _long(f"L|{node}|{encode(partial)}")}, "sk": {"S": "."}}

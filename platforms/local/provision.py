@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from platforms.local.moto import ACCOUNT
 from platforms.local.specification import GlueJob, Specification
+from rheo_runtime.dynamo_table import create_table
 
 if TYPE_CHECKING:
     import boto3
@@ -30,7 +31,7 @@ def provision(stack: Specification, session: boto3.Session) -> None:
     """
     queue = _queues(stack, session)
     _buckets(stack, session)
-    _table(stack, session)
+    create_table(stack.table, session.client("dynamodb"))
     _rules(stack, session, queue)
     _scripts(stack, session)
     glue = session.client("glue")
@@ -60,29 +61,6 @@ def _buckets(stack: Specification, session: boto3.Session) -> None:
         s3.create_bucket(Bucket=bucket)
         to_bus: Any = {"EventBridgeConfiguration": {}}
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=to_bus)
-
-
-def _table(stack: Specification, session: boto3.Session) -> None:
-    dynamodb = session.client("dynamodb")
-    try:
-        dynamodb.create_table(
-            TableName=stack.table,
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceInUseException":
-            raise
-    else:
-        ttl = {"Enabled": True, "AttributeName": "ttl"}
-        dynamodb.update_time_to_live(TableName=stack.table, TimeToLiveSpecification=ttl)  # type: ignore[arg-type]
 
 
 def patterns(stack: Specification) -> Mapping[str, Mapping[str, Any]]:

@@ -9,7 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from rheo_runtime.dynamo import DynamoLedger, create_table
+from rheo_runtime.dynamo import DynamoLedger
+from rheo_runtime.dynamo_table import create_table
 from rheo_runtime.ledger import Ledger, MemoryLedger
 
 TABLE = "ledger"
