@@ -39,6 +39,23 @@ def check_names(code: compute.Code, node: ir.Node) -> None:
         )
 
 
+def check_parameters(code: compute.Code, node: ir.Node) -> None:
+    """Raise ComputeError when a Spark function asks for something that it cannot be given."""
+    (function,) = (n for n in ast.parse(code.text).body if isinstance(n, ast.FunctionDef))
+    arguments = function.args
+    required = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    required = required[: len(required) - len(arguments.defaults)]
+    required += [a.arg for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is None]
+    aliases = [i.alias for i in node.inputs]
+    known = [*aliases, *(f"input{n}" for n in range(len(aliases))), "dimensions", "args", "spark"]
+    if unknown := [name for name in required if name not in known] + [a.arg for a in arguments.posonlyargs]:
+        raise ComputeError(
+            f"{node.id}: {code.entry} asks for {', '.join(unknown)}, which it cannot be given",
+            where=code.where or node.where,
+            hint=f"its parameters may be {', '.join([*aliases, 'dimensions', 'args', 'spark'])}",
+        )
+
+
 def free_names(text: str) -> set[str]:
     """Return the names that code reads but neither defines nor has as builtins.
 

@@ -10,7 +10,7 @@ from functools import singledispatch
 from codegen import plan as p
 from codegen.dialects import dialect
 from codegen.emission import with_metrics
-from codegen.inlined import check_names
+from codegen.inlined import check_names, check_parameters
 from codegen.places import first_line
 from codegen.routes import app_bucket, internal_path, signal_path
 from rheo_runtime import expr as x
@@ -232,6 +232,8 @@ def _(target: compute.SparkCompute, app: str, node: ir.Node, suffix: str, writes
                 where=target.code.where or node.where,
                 hint="Rheo or Glue uses that name; choose another",
             )
+    if target.code.form == "function":
+        check_parameters(target.code, node)
     return p.SparkTask(
         task_id=f"compute{suffix}",
         job=f"{app}-{node.id}{suffix.replace('_', '-')}",

@@ -1,0 +1,120 @@
+"""What a plan holds, and what cannot be planned."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import Any
+
+import pytest
+
+from codegen import plan as p
+from codegen.planning import build_plan
+from rheodsl import Application, BatchCompute, InlinedCompute, scala_script
+from rheodsl.errors import ComputeError, UnknownNameError
+
+LIMIT = 3
+
+
+def wrong_parameters(sales, weather):  # type: ignore[no-untyped-def]
+    """Asks for an input that is not there."""
+    return sales.join(weather)
+
+
+def right_parameters(sales, input0, dimensions, args, spark, limit=3, *, deep=False):  # type: ignore[no-untyped-def]
+    """Asks for what there is."""
+    return sales
+
+
+def uses_surroundings(input_map, output, params):  # type: ignore[no-untyped-def]
+    """Reads a module and a constant of this file."""
+    return threading.active_count() > LIMIT
+
+
+class UsesSurroundings:
+    """The same, as a class with a helper."""
+
+    def __call__(self, input_map, output, params):  # type: ignore[no-untyped-def]
+        return self.helper([n * n for n in range(3)])
+
+    def helper(self, numbers):  # type: ignore[no-untyped-def]
+        return importlib.import_module("json").dumps(numbers)
+
+
+def stands_alone(input_map: dict[str, Any], output: threading.Thread, params: Any) -> None:
+    """Annotations are not evaluated, and inputs are there by name."""
+    import json
+
+    print(json.dumps(sales.paths), input0, Signal, [n * n for n in range(2)])  # type: ignore[name-defined] # noqa: F821
+
+
+def planned(compute: Any) -> p.DagPlan:
+    app = Application("a")
+    sales = app.s3("sales", "s3://data/{region}")
+    app.create_data("n", inputs=[sales], compute_targets=compute)
+    return build_plan(app.graph()).dags[0]
+
+
+@pytest.mark.parametrize(
+    ("compute", "what"),
+    [
+        (BatchCompute(wrong_parameters), "wrong_parameters asks for weather"),
+        (
+            InlinedCompute(uses_surroundings),
+            "uses_surroundings uses LIMIT, threading, which stand outside of it",
+        ),
+        (InlinedCompute(UsesSurroundings()), "UsesSurroundings uses importlib, which stands outside of it"),
+        (BatchCompute(scala_script("val output = 1")), "SCALA code cannot be generated yet"),
+        (BatchCompute("output = sales", execution="x"), "'execution' cannot be an argument"),
+        (BatchCompute("output = sales", **{"a b": "x"}), "'a b' cannot be an argument"),
+    ],
+)
+def test_what_cannot_run_is_an_error_with_its_place(compute: Any, what: str) -> None:
+    with pytest.raises(ComputeError, match=what) as error:
+        planned(compute)
+    assert error.value.where is not None
+    assert error.value.where.file.endswith("test_planning.py")
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("compute", [BatchCompute(right_parameters), InlinedCompute(stands_alone)])
+def test_what_can_run_is_planned(compute: Any) -> None:
+    assert len(planned(compute).tasks) == 1
+
+
+def test_an_unknown_dialect_is_an_error() -> None:
+    app = Application("a")
+    with pytest.raises(UnknownNameError, match=r"mwaa-9\.9"):
+        build_plan(app.graph(), dialect_name="mwaa-9.9")
+
+
+@pytest.mark.parametrize(
+    ("expression", "schedule"),
+    [
+        ("rate(1 minute)", "* * * * *"),
+        ("rate(5 minutes)", "*/5 * * * *"),
+        ("rate(60 minutes)", "0 * * * *"),
+        ("rate(1 day)", "0 0 * * *"),
+        ("rate(24 hours)", "0 0 * * *"),
+        ("rate(7 minutes)", 7 * 60),
+        ("rate(5 hours)", 5 * 3600),
+        ("rate(2 days)", 2 * 86400),
+        ("cron(0 9 ? * MON-FRI *)", "0 9 * * 1-5"),
+        ("cron(0 9 1W * ? *)", None),
+    ],
+)
+def test_timers_become_timetables_that_fire_at_the_same_times(expression: str, schedule: Any) -> None:
+    app = Application("a")
+    app.create_data(
+        "n", inputs=[app.add_timer("t", expression, "time")], compute_targets="output = spark.range(1)"
+    )
+    plan = build_plan(app.graph())
+    match plan.dags[0].schedule:
+        case p.OnCron(found):
+            assert found == schedule
+        case p.OnDelta(found):
+            assert found == schedule
+        case p.OnEvents():
+            assert schedule is None
+    # A timer that Airflow does not follow must be fired by somebody.
+    assert [t.id for t in plan.timers] == (["t"] if schedule is None else [])
