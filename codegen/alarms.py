@@ -14,7 +14,7 @@ from rheodsl import ir
 from rheodsl.alarm_declarations import cloudwatch_names
 from rheodsl.alarm_definitions import CompositeAlarm, MetricAlarm, MetricQuery
 from rheodsl.alarm_rules import AlarmState
-from rheodsl.metrics import MetricStat, MetricStatistic, metric_namespace, resolution
+from rheodsl.metrics import NODE, MetricStat, MetricStatistic, metric_namespace, resolution
 
 Resource = dict[str, Any]
 VERSION = 1
@@ -96,6 +96,20 @@ def emitted_metrics(graph: ir.Graph) -> dict[str, dict[str, Any]]:
                 "resolution": resolution(signal),
             }
     return found
+
+
+def pending_metrics(graph: ir.Graph) -> str:
+    """Return the listener's setting ``RHEO_PENDING_METRICS``: the nodes whose ``pending_age`` an alarm watches."""
+    found = {
+        value
+        for signal in graph.signals
+        if isinstance(signal.source, ir.AlarmSource) and isinstance(signal.source.definition, MetricAlarm)
+        for query in signal.source.definition.queries
+        if query.stat.name == "pending_age" and query.stat.namespace == metric_namespace(graph.app)
+        for name, value in query.stat.dimensions
+        if name == NODE
+    }
+    return ",".join(sorted(found))
 
 
 def metric_permission(app: str) -> dict[str, Any]:
@@ -217,4 +231,11 @@ def _actions(
     return found
 
 
-__all__ = ["alarm_files", "alarm_resources", "emitted_metrics", "logical_id", "metric_permission"]
+__all__ = [
+    "alarm_files",
+    "alarm_resources",
+    "emitted_metrics",
+    "logical_id",
+    "metric_permission",
+    "pending_metrics",
+]

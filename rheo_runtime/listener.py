@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rheo_runtime import executions
+from rheo_runtime import executions, node_metrics
 from rheo_runtime.emit import send_signal
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import BadEvent, parse
@@ -44,7 +44,8 @@ class Poison(ValueError):
 class Listener:
     """Everything that the function works with; ``dead_letters`` sends a poison message away, with a reason.
 
-    Without ``dead_letters`` a poison message is left to the queue, which gives it up by itself.
+    Without ``dead_letters`` a poison message is left to the queue, which gives it up by itself. ``report``
+    is called after each sweep, for metrics of what waits.
     """
 
     engine: Engine
@@ -54,6 +55,7 @@ class Listener:
     patience: Patience = Patience()
     log: Log = log
     counts: dict[str, int] = field(default_factory=dict)
+    report: Callable[[Engine], None] | None = None
 
     def handle(self, event: dict[str, Any], remaining_ms: Callable[[], float]) -> dict[str, Any]:
         """Take one invocation: a batch of SQS messages, or a sweep."""
@@ -94,6 +96,8 @@ class Listener:
             raise Poison(f"no JSON: {fault}") from None
         if isinstance(raw, dict) and (raw.get("source"), raw.get("detail-type")) == ("rheo", "rheo.sweep"):
             self._outcome(sweep(self.engine, self._announce, self.emit, self.log, self.patience))
+            if self.report is not None:
+                self.report(self.engine)
             return
         try:
             events = parse(raw)
@@ -166,7 +170,8 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     ``RHEO_TABLE``, the ledger's table; ``RHEO_MWAA_ENVIRONMENT``; ``RHEO_ROUTES``, the route table's file
     or S3 address (``routes.json`` beside the package when left out); ``RHEO_EVENT_BUS``;
     ``RHEO_DEAD_LETTERS``, the address of the queue for poison messages; ``RHEO_PATIENCE``, the seconds
-    of `Patience`, joined by commas.
+    of `Patience`, joined by commas; ``RHEO_PENDING_METRICS``, the nodes whose ``pending_age`` is sent,
+    joined by commas, or ``*``.
     """
     import boto3
     from botocore.config import Config
@@ -189,8 +194,25 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
         announcer.announce,
         emit=lambda document: send_signal(document, boto3.client("events"), bus),
         dead_letters=_dead_letters(env.get("RHEO_DEAD_LETTERS", "")),
+        report=_report(env.get("RHEO_PENDING_METRICS", "")),
         patience=patience,
     )
+
+
+def _report(nodes: str) -> Callable[[Engine], None] | None:
+    """Send the age of what waits, for the nodes named; for no others, as it reads all of their arrivals."""
+    if not nodes:
+        return None
+
+    def send(engine: Engine) -> None:
+        import boto3
+
+        wanted = engine.program.nodes if nodes == "*" else nodes.split(",")
+        since = [(waiting.node, waiting.since) for node in wanted for waiting in engine.pending(node)]
+        data = node_metrics.pending(since, engine.now())
+        node_metrics.send(boto3.client("cloudwatch").put_metric_data, engine.program.table.app, data)
+
+    return send
 
 
 def _read(address: str) -> str:

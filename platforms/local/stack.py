@@ -281,6 +281,7 @@ class LocalStack:
             "RHEO_ROUTES": str(stack.routes),
             "RHEO_TABLE": stack.table,
             "RHEO_MWAA_ENVIRONMENT": state.mwaa_environment,
+            "RHEO_PENDING_METRICS": "*",
             "RHEO_DEAD_LETTERS": f"{self.environment()['AWS_ENDPOINT_URL']}/{moto.ACCOUNT}/{stack.dead_letters}",
         }
 

@@ -1,0 +1,91 @@
+"""The age of what waits: from the listener's sweep to CloudWatch, and to the alarm that watches it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from codegen.alarms import pending_metrics
+from codegen.routes import route_table
+from rheo_runtime import dynamo_table, listener
+from rheodsl import Application, MetricPeriod, MetricStatistic
+from rheodsl.testing import Simulator
+
+MAXIMUM, FIVE = MetricStatistic.MAXIMUM, MetricPeriod.MINUTES(5)
+
+
+def application() -> Application:
+    app = Application("shop")
+    orders, ships = (app.s3(id, f"s3://lake/{id}/{{day:%Y-%m-%d}}") for id in ("orders", "ships"))
+    app.create_data("daily", inputs=[orders, ships])
+    app.create_data("other", inputs=[orders, ships])
+    app.create_alarm("late", app.metric("daily.pending_age")[MAXIMUM][FIVE], threshold=3600)
+    return app
+
+
+def event(time_: datetime) -> dict[str, Any]:
+    stamp = time_.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "source": "aws.s3", "detail-type": "Object Created", "id": "1", "time": stamp,
+        "detail": {"bucket": {"name": "lake"}, "object": {"key": "orders/2024-03-18/_SUCCESS", "etag": "e"}},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def cloudwatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    (tmp_path / "routes.json").write_text(route_table(application().graph()).dumps())
+    with mock_aws():
+        yield boto3.client("cloudwatch")
+
+
+def sweep(tmp_path: Path, nodes: str | None) -> None:
+    environ = {
+        "RHEO_ROUTES": str(tmp_path / "routes.json"),
+        "RHEO_TABLE": "ledger",
+        "RHEO_MWAA_ENVIRONMENT": "none",
+        **({} if nodes is None else {"RHEO_PENDING_METRICS": nodes}),
+    }
+    dynamo_table.create_table("ledger")
+    made = listener.from_environment(environ)
+    for body in (event(datetime.now(UTC)), {"source": "rheo", "detail-type": "rheo.sweep"}):
+        record = {"messageId": "1", "body": json.dumps(body), "attributes": {}}
+        assert made.handle({"Records": [record]}, lambda: 1e9) == {"batchItemFailures": []}
+        time.sleep(0.01)
+
+
+def ages(cloudwatch: Any) -> dict[str, str]:
+    return {
+        metric["Dimensions"][0]["Value"]: metric["MetricName"]
+        for metric in cloudwatch.list_metrics(Namespace="Rheo/shop")["Metrics"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"), [("daily", ["daily"]), ("*", ["daily", "other"]), ("", []), (None, [])]
+)
+def test_a_sweep_sends_the_ages_of_the_nodes_named(
+    cloudwatch: Any, tmp_path: Path, nodes: str | None, expected: list[str]
+) -> None:
+    sweep(tmp_path, nodes)
+    assert ages(cloudwatch) == dict.fromkeys(expected, "pending_age")
+
+
+def test_the_setting_names_what_alarms_watch() -> None:
+    assert pending_metrics(application().graph()) == "daily"
+    assert pending_metrics(Application("bare").graph()) == ""
+
+
+def test_in_the_simulator_an_age_is_sent_by_hand() -> None:
+    sim = Simulator(application())
+    sim.metric("daily.pending_age", 7200)
+    sim.advance(timedelta(minutes=1))
+    assert sim.alarms["late"] == "ALARM"
