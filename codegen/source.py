@@ -16,7 +16,7 @@ LINE = 110  # where a call is broken into one argument a line
 class SourceError(RheoError, TypeError):
     """A value that cannot be spelled as source."""
 
-    code = "RD301"
+    code = "RD511"
 
 
 class Raw(str):

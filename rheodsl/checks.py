@@ -19,9 +19,9 @@ def dag_id(app: str, node: str) -> str:
     """Return the id of a node's DAG.
 
     >>> dag_id("flights", "delay_trend")
-    'flights.delay_trend'
+    'flights__delay_trend'
     """
-    return f"{app}.{node}"
+    return f"{app}__{node}"
 
 
 def check(graph: ir.Graph) -> list[RheoError]:

@@ -10,7 +10,7 @@ from rheodsl.errors import RheoError
 class StartError(RheoError, RuntimeError):
     """A process of the local stack did not start."""
 
-    code = "RD301"
+    code = "RD501"
 
     def __init__(self, name: str, log: str) -> None:
         end = tail(Path(log), 15)
@@ -20,13 +20,13 @@ class StartError(RheoError, RuntimeError):
 class StackError(RheoError, RuntimeError):
     """The local stack is not in the state that an operation needs."""
 
-    code = "RD302"
+    code = "RD502"
 
 
 class StackFileError(RheoError, ValueError):
     """The compiled application does not say what the stack must provide."""
 
-    code = "RD303"
+    code = "RD503"
 
 
 def tail(log: Path, lines: int) -> str:
