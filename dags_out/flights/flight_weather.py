@@ -12,6 +12,7 @@ Runs for each output partition whose flights and weather arrived.
 Linked by:
 - `flights.origin == weather.station`
 - `flights.day == weather.date`
+- `flights.day.fmt('%d-%m-%Y') == weather.date.fmt('%d-%m-%Y')`
 
 Output: `s3://rheo-flights/internal_data/flight_weather/{origin}/{day}` (CSV)
 
@@ -53,7 +54,7 @@ with DAG(
         inlets=[Asset("s3://nyc-flights/flights"), Asset("s3://nyc-flights/weather")],
     )
 
-    # from app.py:24
+    # from app.py:23
     compute = GlueComputeOperator(
         task_id="compute",
         job_name="flights-flight_weather",

@@ -16,9 +16,8 @@ flight_weather = app.create_data(
     inputs=[flights, weather],
     input_dim_links=[
         flights.origin == weather.station,
-        # Dates compare as dates, whatever their formats. The explicit form says the same:
-        # flights.day.fmt("%d-%m-%Y") == weather.date
-        flights.day == weather.date,
+        flights.day == weather.date,  # dates compare as dates, whatever their formats
+        flights.day.fmt("%d-%m-%Y") == weather.date,  # the same, spelled out as texts
     ],
     compute_targets=BatchCompute(
         """
