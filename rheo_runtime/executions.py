@@ -233,4 +233,10 @@ def _released(output: Output, over: Execution, now: float) -> Output:
 
 
 def _end(output: Output, over: Execution) -> tuple[Execution, ...]:
-    return (over, *output.ended[: HISTORY - 1])
+    """Add to the history. What leaves it is the oldest that was merged, else the oldest that owes no signal."""
+    ended = (over, *output.ended)
+    if len(ended) <= HISTORY:
+        return ended
+    oldest = [e for e in reversed(ended) if e.signalled]
+    gone = next((e for e in oldest if e.state == SKIPPED), next(iter(oldest), None))
+    return tuple([e for e in ended if e is not gone])

@@ -194,6 +194,27 @@ def test_the_history_is_short_and_the_generation_goes_on(ledger: Ledger) -> None
     assert [e.generation for e in output.ended] == list(range(HISTORY + 5, 5, -1))
 
 
+def test_a_signal_that_is_owed_is_never_forgotten(ledger: Ledger) -> None:
+    fire(ledger)
+    claim(ledger, FIRST, "run")
+    executions.succeed(ledger, "node", "7", FIRST, "run", T)
+    fire(ledger, 3 * HISTORY)
+    output = read(ledger)
+    assert len(output.ended) == HISTORY
+    assert [e.generation for e in output.ended if not e.signalled] == [1]
+    assert [o.partition for o in ledger.unsettled()] == ["7"]
+
+
+def test_merged_executions_leave_the_history_first(ledger: Ledger) -> None:
+    fire(ledger)
+    claim(ledger, FIRST, "run")
+    executions.fail(ledger, "node", "7", FIRST, "run", T)
+    fire(ledger, 3 * HISTORY)
+    executions.finish(ledger, "node", "7", SECOND, True, T)
+    executions.finish(ledger, "node", "7", f"node/7#{3 * HISTORY + 1}", True, T)
+    assert claim(ledger, FIRST, "run") == FIRST, "a failed run can still be cleared"
+
+
 def test_two_who_change_an_output_at_once_both_succeed(ledger: Ledger) -> None:
     """The loser of a compare-and-swap reads again: here a firing comes between read and write."""
     fire(ledger)
