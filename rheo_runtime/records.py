@@ -84,10 +84,13 @@ class Arrivals:
         return {self.ids: self.since} if isinstance(self.ids, str) else self.ids
 
     def unused(self, mark: Mark) -> int:
-        """Return how many arrivals still count and are not used."""
+        """Return how many arrivals still count and are not used.
+
+        None, when the mark is ahead of this record: another listener saw later arrivals and used them.
+        """
         live = 1 if self.ids.__class__ is str else len(self.ids)
         free = self.n - mark[1] if mark[0] == self.since else self.n
-        return free if free < live else live
+        return max(0, min(free, live))
 
     def event(self, left: int) -> str:
         """Return the id of the oldest of the last ``left`` arrivals: the one that a firing uses next."""

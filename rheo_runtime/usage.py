@@ -54,14 +54,17 @@ def free(recs: Recs, used: Used | None, lapses: Iterable[tuple[Mark, ...]] = ())
 def after_firing(all_new: bool, recs: Recs, used: Used | None, left: list[int]) -> Used:
     """Return what the binding has used after one more firing, with ``left`` unused before it.
 
-    Under "any" a later firing uses one arrival, whichever; the first uses one of each input.
+    Under "any" a later firing uses one arrival, whichever; the first uses one of each input. A mark
+    never goes back, even when a record was read before another listener used what came after it.
     """
-    if used is None:
-        return 1, tuple([(r.since, r.n - n + 1) for r, n in zip(recs, left, strict=True)])
-    if all_new or not used[0]:
+    fired, before = used or (0, (NEVER,) * len(left))
+    if all_new or not fired:
         spent = [1] * len(left)
     else:
         first = next(i for i, n in enumerate(left) if n > 0)
         spent = [int(i == first) for i in range(len(left))]
-    marks = [(r.since, r.n - n + k) for r, n, k in zip(recs, left, spent, strict=True)]
-    return used[0] + 1, tuple(marks)
+    marks = [
+        (r.since, max(r.n - n, mark[1] if mark[0] == r.since else 0) + k)
+        for r, n, mark, k in zip(recs, left, before, spent, strict=True)
+    ]
+    return fired + 1, tuple(marks)

@@ -1,0 +1,233 @@
+"""A world that goes wrong: listeners and runs that crash or meet at any ledger call, messages that come
+late, twice or in another order, announcements that are lost, an Airflow that is down.
+
+Listeners and runs are threads that stop before and after each call of the ledger until the schedule
+lets one of them go on, so that a number, the seed of the schedule, is a whole history.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from rheo_runtime import executions, wire
+from rheo_runtime.emit import signal_entry
+from rheo_runtime.engine import Engine
+from rheo_runtime.ledger import Ledger, MemoryLedger
+from rheo_runtime.listener import Listener
+from rheo_runtime.records import Document, Output
+from rheo_runtime.sweep import Patience
+from rheo_runtime.trigger import Unavailable
+
+
+class Crash(BaseException):
+    """The process ends here: no handler may catch it."""
+
+
+class Stepper:
+    """Runs several functions as threads, one step of one of them at a time."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._free: int | None = None  # the thread that may go on; None: the scheduler
+        self._local = threading.local()
+        self._faults: list[BaseException] = []
+        self.crash_next = False
+
+    def step(self) -> None:
+        """Called by a worker before something that others can see: wait for the schedule."""
+        me = getattr(self._local, "number", None)
+        if me is None:
+            return  # not in a schedule: the world is at peace
+        with self._turn:
+            self._free = None
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._free == me)
+            if self.crash_next:
+                self.crash_next = False
+                raise Crash
+
+    def run(self, workers: list[Callable[[], None]], schedule: Iterator[int]) -> None:
+        """Run workers to their ends. Each number picks who goes on; one in 25 is a crash."""
+        alive = dict(enumerate(workers))
+        threads = {n: threading.Thread(target=self._work, args=(n, w), daemon=True) for n, w in alive.items()}
+        self._done: set[int] = set()
+        for n, thread in threads.items():
+            with self._turn:
+                self._free = n
+            thread.start()
+            with self._turn:
+                self._turn.wait_for(lambda: self._free is None)
+        while left := sorted(set(threads) - self._done):
+            number = next(schedule, 0)
+            with self._turn:
+                self.crash_next = number % 25 == 24
+                self._free = left[number % len(left)]
+                self._turn.notify_all()
+                self._turn.wait_for(lambda: self._free is None)
+        for thread in threads.values():
+            thread.join()
+        for fault in self._faults:
+            raise fault
+
+    def _work(self, number: int, worker: Callable[[], None]) -> None:
+        self._local.number = number
+        try:
+            self.step()
+            worker()
+        except Crash:
+            return
+        except BaseException as fault:  # noqa: BLE001 - raised again by the scheduler
+            self._faults.append(fault)
+        finally:
+            with self._turn:
+                self._done.add(number)
+                self._free = None
+                self._turn.notify_all()
+
+
+class StepLedger:
+    """A ledger whose every call is a step, and that hands out copies, as a remote one does."""
+
+    def __init__(self, inner: Ledger, stepper: Stepper) -> None:
+        self._inner = inner
+        self._stepper = stepper
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._inner, name)
+
+        def stepped(*arguments: Any, **named: Any) -> Any:
+            self._stepper.step()
+            result = (
+                copy.deepcopy(call(*arguments, **named)) if name in _COPIED else call(*arguments, **named)
+            )
+            self._stepper.step()
+            return result
+
+        return stepped
+
+
+_COPIED = {"arrive", "find", "arrivals"}
+
+
+class World:
+    """Everything around one application."""
+
+    def __init__(self, table: wire.RouteTable, make_ledger: Callable[[], Ledger] = MemoryLedger) -> None:
+        self.table = table
+        self.time = 1e9
+        self.stepper = Stepper()
+        self.peaceful = make_ledger()
+        self.ledger: Any = StepLedger(self.peaceful, self.stepper)
+        self.queue: list[str] = []
+        self.runs: list[tuple[str, Document]] = []  # DAG runs that have not begun or must go on
+        self.run_of: dict[str, set[str]] = {}  # execution -> runs that computed it
+        self.active: Counter[tuple[str, str]] = Counter()
+        self.succeeded: Counter[str] = Counter()
+        self.emitted: list[Document] = []
+        self.lose: Iterator[int] = iter(())
+        self._runs = 0
+
+    def listener(self) -> Listener:
+        """A listener that has just started."""
+        engine = Engine(self.table, self.ledger, lambda: self.time)
+        quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
+        return Listener(engine, self._announce, self._emit, None, Patience(30, 60, 30), quiet)
+
+    # --- what happens ----------------------------------------------------------------------------
+
+    def deliver(self, body: str) -> None:
+        """One listener takes one message; it is gone from the queue only when that ended well."""
+        record = {"messageId": "m", "body": body, "attributes": {"ApproximateReceiveCount": "9"}}
+        answer = self.listener().handle({"Records": [record]}, lambda: 60_000)
+        again = answer["batchItemFailures"] or next(self.lose, 0) % 5 == 4
+        if not again and body in self.queue:  # it may have been delivered twice at once, and be gone
+            self.queue.remove(body)
+
+    def sweep(self) -> None:
+        """One listener does the periodic work."""
+        self.listener().handle({"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}, lambda: 60_000)
+
+    def carry_out(self, run_id: str, document: Document) -> None:
+        """A DAG run: claim, compute, publish. It stays on the list until it is over, so it is retried."""
+        where = (document["node"], document["partition"], document["id"], run_id)
+        claimed = executions.claim(self.ledger, *where, self.time)
+        if claimed is not None:
+            self.run_of.setdefault(claimed["id"], set()).add(run_id)
+            place = (claimed["node"], claimed["partition"])
+            self.active[place] += 1
+            assert self.active[place] == 1, f"two runs write {place}"
+            try:
+                self.stepper.step()  # computing
+            finally:
+                self.active[place] -= 1
+            executions.succeed(self.ledger, *where, self.time)
+            self.succeeded[claimed["id"]] += 1
+            self.stepper.step()
+            self._emit(claimed)
+            self.stepper.step()
+            executions.signalled(self.ledger, *where[:3])
+        self.runs.remove((run_id, document))
+
+    def _announce(self, document: Document) -> None:
+        self.stepper.step()
+        fate = next(self.lose, 0) % 6
+        if fate == 4:
+            raise Unavailable("down")
+        if fate != 5:  # 5: Airflow takes it and loses it
+            self._runs += 1
+            self.runs.append((f"run{self._runs}", document))
+        if fate == 3:
+            raise Unavailable("it timed out after it was done")
+        self.stepper.step()
+
+    def _emit(self, document: Document) -> None:
+        self.emitted.append(document)
+        detail = json.loads(signal_entry(document)["Detail"])
+        self.queue.append(json.dumps({"source": "rheo", "detail-type": "rheo.signal", "detail": detail}))
+
+    # --- how it goes on --------------------------------------------------------------------------
+
+    def trouble(self, seed: int, rounds: int, workers: int = 3) -> None:
+        """Let several things happen at once, again and again, as the seed says."""
+        random = Random(seed)
+        numbers = iter(lambda: random.randrange(1000), None)
+        self.lose = iter(lambda: random.randrange(1000), None)
+        for _ in range(rounds):
+            picked: set[str] = set()
+            self.stepper.run([self._job(next(numbers), picked) for _ in range(workers)], numbers)
+            self.time += 7
+
+    def _job(self, number: int, picked: set[str]) -> Callable[[], None]:
+        runs = [r for r in self.runs if r[0] not in picked]  # one run is not in two processes at once
+        if runs and number % 2 == 0:
+            run = runs[number % len(runs)]
+            picked.add(run[0])
+            return lambda: self.carry_out(*run)
+        if self.queue and number % 5:
+            body = self.queue[number % len(self.queue)]
+            return lambda: self.deliver(body) if body in self.queue else None
+        return self.sweep
+
+    def peace(self) -> None:
+        """Nothing goes wrong any more: deliver, sweep and run until all is done."""
+        self.lose = iter(())
+        for _ in range(50):
+            for body in list(self.queue):
+                if body in self.queue:
+                    self.deliver(body)
+            for run_id, document in list(self.runs):
+                self.carry_out(run_id, document)
+            self.time += 10_000
+            self.sweep()
+            if not self.queue and not self.runs and not list(self.peaceful.unsettled()):
+                return
+        raise AssertionError("it never comes to rest")
+
+    def outputs(self) -> dict[tuple[str, str], Output]:
+        return {(o.node, o.partition): o for o in self.peaceful.outputs()}
