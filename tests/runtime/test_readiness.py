@@ -268,6 +268,19 @@ def test_a_waiting_window_expires(bench: Make) -> None:
     assert b.send("A", "NA", day(18)) == [f"node/NA/{day(18)}#1"]
 
 
+class Racing(MemoryLedger):
+    """Another listener records the missing partition just before the watch is written, and finds no watch."""
+
+    def watch(self, watch: Any) -> None:
+        self.see("A", ("NA", 0), watch.partition[1])
+        super().watch(watch)
+
+
+def test_what_comes_while_the_watch_is_written_is_seen() -> None:
+    b = Bench(checked(), Racing())
+    assert b.send("A", "NA", day(18)) == [f"node/NA/{day(18)}#1"]
+
+
 # --- without rescanning ------------------------------------------------------------------------
 
 
