@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rheo_runtime import executions, wire
-from rheo_runtime.documents import Draft
+from rheo_runtime.documents import Chosen, Spelled
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.match import Rejected
 from rheo_runtime.outcome import Outcome
@@ -20,8 +20,6 @@ from rheo_runtime.values import BadValue, Partition
 from rheo_runtime.windows import Window
 
 RECENT = 10_000  # events without effect that can be looked back on
-
-Chosen = tuple[tuple[str, Partition], ...]
 
 
 class Storage(Protocol):
@@ -75,8 +73,8 @@ class Bindings:
             chosen = self._ready(outcome, node, binding, now) if node.checks else ()
             if chosen is None:
                 return True
-            draft = Draft(node.recipe, binding, values, _spelled(recs) if node.spells else None, chosen)
-            after, execution, merged = executions.fire(output, node.id, text, draft, events, now)
+            made = (binding, values, _spelled(recs) if node.spells else None, chosen)
+            after, execution, merged = executions.fire(output, node.id, text, node.recipe, made, events, now)
             ready = after.active is execution
             if ready and self.instant:
                 after = executions.ended(after, True, now)
@@ -207,5 +205,5 @@ def _events(recs: Recs, left: list[int]) -> tuple[str, ...]:
     return tuple([r.event(n) for r, n in zip(recs, left, strict=True)])
 
 
-def _spelled(recs: Recs) -> tuple[tuple[str, ...] | None, ...]:
+def _spelled(recs: Recs) -> Spelled:
     return tuple([r.texts for r in recs])

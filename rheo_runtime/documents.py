@@ -14,6 +14,13 @@ from rheo_runtime.windows import expand
 VERSION = 1
 
 
+# What is kept of a firing: its binding; the output partition; the events' own spellings of the tips, None
+# where they are as rendered; the partitions that nearest inputs took, by alias. Plain tuples: see `Used`.
+Spelled = tuple[tuple[str, ...] | None, ...]
+Chosen = tuple[tuple[str, Partition], ...]
+Made = tuple[Binding, Partition, Spelled | None, Chosen]
+
+
 class Recipe:
     """How the executions of one route are written down."""
 
@@ -25,54 +32,40 @@ class Recipe:
             any(r.kind.insensitive for b in signals[i.signal].branches for r in b) for i in join.triggers
         )
 
-
-class Draft(NamedTuple):
-    """What one execution was fired with; its document is written when somebody asks for it.
-
-    ``texts`` are the events' own spellings of the tips, None where they are as rendered; ``chosen``
-    are the partitions that nearest inputs took, by alias.
-    """
-
-    recipe: Recipe
-    binding: Binding
-    output: Partition
-    texts: tuple[tuple[str, ...] | None, ...] | None = None
-    chosen: tuple[tuple[str, Partition], ...] = ()
-
-    def document(self, generation: int) -> Document:
+    def document(self, made: Made, generation: int) -> Document:
         """Return the execution document."""
-        join = self.recipe.join
-        out = join.route.output
-        texts = join.output_texts(self.output)
+        join, output = self.join, self.join.route.output
+        texts = join.output_texts(made[1])
         partition = joined(texts)
         return {
             "version": VERSION,
-            "app": self.recipe.app,
+            "app": self.app,
             "node": join.node,
             "id": execution_id(join.node, partition, generation),
             "partition": partition,
             "generation": generation,
             "output": {
-                "dimensions": dict(zip(out.dims, texts, strict=True)),
-                "path": None if out.path is None else wire.fill(out.path, texts),
+                "dimensions": dict(zip(output.dims, texts, strict=True)),
+                "path": None if output.path is None else wire.fill(output.path, texts),
             },
-            "inputs": self._inputs(),
+            "inputs": self._inputs(made),
         }
 
-    def _inputs(self) -> list[dict[str, Any]]:
-        join, chosen = self.recipe.join, dict(self.chosen)
+    def _inputs(self, made: Made) -> list[dict[str, Any]]:
+        binding, _, spellings, chosen = made
+        taken = dict(chosen)
         inputs, triggers, references = [], 0, 0
-        for source in join.route.inputs:
+        for source in self.join.route.inputs:
             spelled = None
             if source.tip is None:
-                tip = self.binding[triggers]
-                if self.texts is not None:
-                    spelled = self.texts[triggers]
+                tip = binding[triggers]
+                if spellings is not None:
+                    spelled = spellings[triggers]
                 triggers += 1
             else:
-                tip = join.tips[references](self.binding)
+                tip = self.join.tips[references](binding)
                 references += 1
-            inputs.append(self._input(source, tip, spelled, chosen.get(source.alias)))
+            inputs.append(self._input(source, tip, spelled, taken.get(source.alias)))
         return inputs
 
     def _input(
@@ -82,7 +75,7 @@ class Draft(NamedTuple):
         spelled: tuple[str, ...] | None,
         chosen: Partition | None,
     ) -> dict[str, Any]:
-        signal = self.recipe.signals[source.signal]
+        signal = self.signals[source.signal]
         partitions = [chosen] if chosen is not None else expand(source.branches, tip)
         return {
             "alias": source.alias,
@@ -90,6 +83,28 @@ class Draft(NamedTuple):
             "dimensions": dict(zip(signal.dims, _spell(signal, tip, spelled), strict=True)),
             "paths": [path for p in partitions if (path := _address(signal, p, spelled)) is not None],
         }
+
+
+class Draft(NamedTuple):
+    """An execution that is to be made for a run, not by events: see `executions.adopt`."""
+
+    recipe: Recipe
+    binding: Binding
+    output: Partition
+
+    @property
+    def maker(self) -> Recipe:
+        """Who writes the document."""
+        return self.recipe
+
+    @property
+    def made(self) -> Made:
+        """What it is written from."""
+        return self.binding, self.output, None, ()
+
+    def document(self, generation: int) -> Document:
+        """Return the execution document."""
+        return self.recipe.document(self.made, generation)
 
 
 def _spell(signal: wire.Signal, partition: Partition, spelled: tuple[str, ...] | None) -> tuple[str, ...]:

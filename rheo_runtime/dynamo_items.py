@@ -102,7 +102,7 @@ def output_of(item: Item) -> Output:
 def _to_json(execution: Execution | None) -> list[Any] | None:
     if execution is None:
         return None
-    generation, state, _, events, fired, moved, run_id, note, signalled = execution
+    generation, state, _, _, events, fired, moved, run_id, note, signalled = execution
     return [generation, state, execution.document, events, fired, moved, run_id, note, signalled]
 
 
@@ -110,9 +110,8 @@ def _from_json(data: list[Any] | None) -> Execution | None:
     if data is None:
         return None
     generation, state, document, events, fired, moved, run_id, note, signalled = data
-    return Execution(
-        generation, state, Stored(document), tuple(events), fired, moved, run_id, note, signalled
-    )
+    maker = Stored(document).maker
+    return Execution(generation, state, maker, document, tuple(events), fired, moved, run_id, note, signalled)
 
 
 def watch_of(item: Item) -> Watch:

@@ -54,7 +54,7 @@ class Engine:
         self.ledger: Ledger = MemoryLedger() if ledger is None else ledger
         self.now = now
         self._bindings = Bindings(self.program, self.ledger, now, storage)
-        self._match = self.program.matcher.match
+        self._find = self.program.matcher.of
         self._feeds = self.program.feeds
 
     @property
@@ -142,13 +142,15 @@ class Engine:
     # --- one event -----------------------------------------------------------------------------
 
     def _event(self, outcome: Outcome, event: Event) -> None:
-        found, rejected, why = self._match(event)
+        found: list[Found] = []
+        rejected: list[Rejected] = []
+        why = self._find[event.__class__](event, found, rejected)
         if found:
             now = self.now()
             for one in found:
                 self._arrived(outcome, one, event.id, event.time, now)
-        if rejected or why:
-            self._no_effect(outcome, rejected, why, event.id)
+        if not found or rejected:
+            self._no_effect(outcome, rejected, "" if found or rejected else why, event.id)
 
     def _no_effect(self, outcome: Outcome, rejected: list[Rejected], why: str, what: str) -> None:
         for fault in rejected:

@@ -8,7 +8,7 @@ and the one it replaces is SKIPPED as merged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import (
@@ -20,6 +20,7 @@ from rheo_runtime.records import (
     SUCCEEDED,
     Document,
     Execution,
+    Maker,
     Output,
     Source,
     execution_id,
@@ -36,17 +37,23 @@ class LostClaim(RuntimeError):
 
 
 def fire(
-    output: Output | None, node: str, partition: str, source: Source, events: tuple[str, ...], now: float
+    output: Output | None,
+    node: str,
+    partition: str,
+    maker: Maker,
+    made: Any,
+    events: tuple[str, ...],
+    now: float,
 ) -> tuple[Output, Execution, Execution | None]:
     """Add an execution: READY when the output is free, held otherwise.
 
     Returns the output's new state, the new execution, and the held one that it replaces, if any.
     """
     if output is None:
-        execution = Execution(1, READY, source, events, now, now)
+        execution = Execution(1, READY, maker, made, events, now, now)
         return Output(node, partition, 1, 1, execution), execution, None
     generation = output.generation + 1
-    execution = Execution(generation, READY, source, events, now, now)
+    execution = Execution(generation, READY, maker, made, events, now, now)
     after = output._replace(version=output.version + 1, generation=generation)
     if output.active is None:
         return after._replace(active=execution), execution, None
@@ -110,7 +117,7 @@ def adopt(
             if past.run_id == run_id:
                 rest = tuple([e for e in output.ended if e is not past])
                 return _claimed(output._replace(ended=rest), past, run_id, now), past.document
-        after, execution, _ = fire(output, node, partition, source, (), now)
+        after, execution, _ = fire(output, node, partition, source.maker, source.made, (), now)
         claimed = _claimed(after, execution, run_id, now)
         return claimed, execution.document
 

@@ -93,8 +93,8 @@ class Ledger(Protocol):
 # The one event of a partition: id, time, spelling. Nearly all partitions have one event, and a plain tuple
 # of plain values is a thing that the garbage collector need not look at again.
 _Single = tuple[str, float, tuple[str, ...] | None]
-# An output and what one binding used, which is all for most outputs; and what other bindings used.
-_Entry = tuple[Output, Binding | None, Used | None, dict[Binding, Used | None] | None]
+# Node and output partition. What one binding used is all for most outputs; what others used stands apart.
+_Place = tuple[str, str]
 
 
 class _Shelf:
@@ -120,7 +120,9 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
-        self._outputs: dict[tuple[str, str], _Entry] = {}
+        self._outputs: dict[_Place, Output] = {}
+        self._uses: dict[_Place, tuple[Binding, Used]] = {}
+        self._more_uses: dict[tuple[_Place, Binding], Used] = {}
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding], Watch]] = {}
         self._lapses: dict[tuple[str, Partial], tuple[Mark, ...]] = {}
@@ -171,34 +173,32 @@ class MemoryLedger:
         return [record for partition in shelf.records if (record := shelf.find(partition)) is not None]
 
     def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
-        entry = self._outputs.get((node, partition))
-        if entry is None:
-            return None, None
-        output, of, used, others = entry
-        if binding is None or of == binding:
-            return output, used if binding is not None else None
-        return output, others.get(binding) if others else None
+        key = (node, partition)
+        output = self._outputs.get(key)
+        if output is None or binding is None:
+            return output, None
+        use = self._uses.get(key)
+        if use is not None and use[0] == binding:
+            return output, use[1]
+        return output, self._more_uses.get((key, binding))
 
     def save(
         self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
     ) -> bool:
         key = (new.node, new.partition)
-        entry = self._outputs.get(key)
-        if (entry[0] if entry else None) is not old:
+        if self._outputs.get(key) is not old:
             return False
-        if entry is None:
-            self._outputs[key] = (new, binding, used, None)
-        elif binding is None or binding == entry[1]:
-            self._outputs[key] = (new, entry[1], entry[2] if binding is None else used, entry[3])
-        else:
-            others = entry[3] or {}
-            others[binding] = used
-            self._outputs[key] = (new, entry[1], entry[2], others)
+        self._outputs[key] = new
+        if binding is not None and used is not None:
+            use = self._uses.get(key)
+            if use is None or use[0] == binding:
+                self._uses[key] = (binding, used)
+            else:
+                self._more_uses[key, binding] = used
         return True
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
-        found = [entry[0] for entry in self._outputs.values()]
-        return [output for output in found if node is None or output.node == node]
+        return [o for o in self._outputs.values() if node is None or o.node == node]
 
     def unsettled(self) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]

@@ -68,6 +68,9 @@ class Found(NamedTuple):
         return self.feed.id
 
 
+_new = tuple.__new__  # a named tuple's own constructor is a Python function: twice the time
+
+
 class Literals(Generic[T]):
     """Filters -> targets: which of many targets' literal values let a partition pass.
 
@@ -152,7 +155,7 @@ class Source:
             self._refused(texts, found, rejected)
             return
         for feed in self._everyone:
-            found.append(Found(feed, partition, texts))
+            found.append(_new(Found, (feed, partition, texts)))
 
     def _find(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
         if len(texts) != self._size:
@@ -229,13 +232,22 @@ class Matcher:
                         self._topics.setdefault(topic, []).append((feed.signal, Source([feed])))
         for (bucket, template), users in folders.items():
             self._objects.add(bucket, template, _Folder(users))
+        # For each kind of event, what adds to what is found and refused, and says why when it adds nothing.
+        self.of: dict[type[Any], Callable[[Any, list[Found], list[Rejected]], str]] = {
+            ev.S3Event: self._object,
+            ev.GlueEvent: self._catalog,
+            ev.SignalEvent: self._named,
+            ev.TimerEvent: self._timer,
+            ev.AlarmEvent: self._alarm,
+            ev.SnsEvent: self._message,
+        }
         self._sources = {key: Source(feeds) for key, feeds in named.items()}
 
     def match(self, event: ev.Event) -> tuple[list[Found], list[Rejected], str]:
         """Return the signals that an event names, those that refuse it, and why it names none at all."""
         found: list[Found] = []
         rejected: list[Rejected] = []
-        why = _BY_TYPE[event.__class__](self, event, found, rejected)
+        why = self.of[event.__class__](event, found, rejected)
         return found, rejected, "" if found or rejected else why
 
     def named(self, app: str, signal: str, texts: tuple[str, ...]) -> tuple[list[Found], list[Rejected], str]:
@@ -355,13 +367,3 @@ class _Folder:
         if name == self._name:
             return self._source
         return self._more.get(name) or (self._any if name else None)
-
-
-_BY_TYPE: dict[type[Any], Callable[[Matcher, Any, list[Found], list[Rejected]], str]] = {
-    ev.S3Event: Matcher._object,
-    ev.GlueEvent: Matcher._catalog,
-    ev.SignalEvent: Matcher._named,
-    ev.TimerEvent: Matcher._timer,
-    ev.AlarmEvent: Matcher._alarm,
-    ev.SnsEvent: Matcher._message,
-}

@@ -111,23 +111,44 @@ Recs = tuple[Arrivals, ...]
 Used = tuple[int, tuple[Mark, ...]]
 
 
-class Source(Protocol):
-    """What an execution's document is made from when somebody asks for it."""
+class Maker(Protocol):
+    """Writes an execution document, when somebody asks for it, from what was kept of its firing."""
 
-    def document(self, generation: int) -> Document:
+    def document(self, made: Any, generation: int) -> Document:
         """Return the execution document."""
 
 
-class Stored:
-    """A document that was made earlier, and read back."""
+class Source(Protocol):
+    """What a new execution's document is made from, and by whom."""
 
-    __slots__ = ("_document",)
+    @property
+    def maker(self) -> Maker:
+        """Who writes the document."""
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
+    @property
+    def made(self) -> Any:
+        """What it is written from: plain data."""
 
-    def document(self, generation: int) -> Document:
-        return self._document
+
+class _Reader:
+    """The maker of documents that were made before."""
+
+    def document(self, made: Document, generation: int) -> Document:
+        return made
+
+
+class Stored(NamedTuple):
+    """A document that was made before, and read back."""
+
+    made: Document
+
+    @property
+    def maker(self) -> Maker:
+        """Who hands the document out as it is."""
+        return _READER
+
+
+_READER = _Reader()
 
 
 class Execution(NamedTuple):
@@ -140,7 +161,8 @@ class Execution(NamedTuple):
 
     generation: int
     state: str
-    source: Source
+    maker: Maker
+    made: Any
     events: tuple[str, ...]
     fired: float
     moved: float
@@ -151,7 +173,7 @@ class Execution(NamedTuple):
     @property
     def document(self) -> Document:
         """The execution document: plain JSON."""
-        return self.source.document(self.generation)
+        return self.maker.document(self.made, self.generation)
 
 
 class Output(NamedTuple):

@@ -28,7 +28,7 @@ def fire(ledger: Ledger, times: int = 1) -> None:
         old, _used = ledger.output("node", "7", None)
         n = 1 if old is None else old.generation + 1
         source = Stored({"id": f"node/7#{n}", "generation": n})
-        new, _, _ = executions.fire(old, "node", "7", source, (f"e{n}",), T + n)
+        new, _, _ = executions.fire(old, "node", "7", source.maker, source.made, (f"e{n}",), T + n)
         assert ledger.save(old, new)
 
 

@@ -130,7 +130,8 @@ def document(generation: int) -> dict[str, object]:
 
 
 def fired(output: Output | None, generation: int) -> Output:
-    return executions.fire(output, "node", "7", Stored(document(generation)), ("e1",), T)[0]
+    source = Stored(document(generation))
+    return executions.fire(output, "node", "7", source.maker, source.made, ("e1",), T)[0]
 
 
 def test_nothing_is_there_at_first(ledger: Ledger) -> None:
