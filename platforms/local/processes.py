@@ -123,6 +123,18 @@ def end_processes(
         raise RuntimeError(f"processes that cannot be killed: {sorted(process.pid for process in left)}")
 
 
+def marked(name: str, value: str) -> list[psutil.Process]:
+    """Return all other processes whose environment has this variable: those of a dead starter, too."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(name) == value:
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue  # another user's, or gone
+    return found
+
+
 def send(pid: int, sign: signal.Signals) -> None:
     """Send a signal; a process that has just ended is no fault."""
     try:

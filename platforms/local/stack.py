@@ -22,6 +22,7 @@ from platforms.local.state import State, forget, load, save
 
 # The parts that listen.
 PARTS = ("moto", "postgres", "glue", "airflow", "mwaa")
+MARK = "RHEO_STACK"  # in the environment of every process of a stack: its folder
 Say = Callable[[str], None]
 
 
@@ -89,6 +90,8 @@ class LocalStack:
         if state is None:
             return
         processes.end(reversed(state.processes))
+        # A starter that was killed may have started a part without writing it down.
+        processes.end_processes(processes.marked(MARK, str(self.folder)))
         for scratch in state.scratch:
             shutil.rmtree(scratch, ignore_errors=True)
         forget(self.folder)
@@ -277,6 +280,7 @@ class LocalStack:
         return {
             **without_aws(),
             **self.environment(),
+            MARK: str(self.folder),
             "RHEO_APP": state.app,
             "RHEO_ROUTES": str(stack.routes),
             "RHEO_TABLE": stack.table,

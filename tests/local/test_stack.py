@@ -17,7 +17,8 @@ import pytest
 
 from platforms.local import processes
 from platforms.local.errors import StackError, StartError
-from platforms.local.stack import LocalStack
+from platforms.local.stack import MARK, LocalStack
+from platforms.local.state import State, save
 
 pytestmark = pytest.mark.slow
 
@@ -282,6 +283,21 @@ def test_a_starter_that_is_killed_leaves_a_stack_that_can_be_ended(
     assert len(running(before)) >= 3
     stack.down()
     assert running(before) == []
+
+
+def test_a_part_that_was_started_but_not_written_down_is_ended(tmp_path: Path) -> None:
+    folder = tmp_path / ".rheo"
+    save(State("flights", str(APP), "queue", "env", {}), folder)
+    lost = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(folder)}, start_new_session=True)
+    other = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(tmp_path)}, start_new_session=True)
+    try:
+        LocalStack(folder).down()
+        assert lost.wait(timeout=10) != 0
+        assert other.poll() is None, "another stack's"
+    finally:
+        lost.kill()
+        other.kill()
+        other.wait()
 
 
 def test_a_part_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
