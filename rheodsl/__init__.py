@@ -51,6 +51,7 @@ from rheodsl.errors import GraphError, RheoError
 from rheodsl.expressions import output
 from rheodsl.external import S3, SNS, AndesDataset, DataFormat, GlueTable, S3Dataset, SignalIntegrityProtocol
 from rheodsl.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod, MetricStatistic
+from rheodsl.platform import LocalPlatform
 from rheodsl.views import SignalNode, View
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "IInlinedCompute",
     "InlinedCompute",
     "Lang",
+    "LocalPlatform",
     "LongVariant",
     "MetricDimension",
     "MetricNode",

@@ -14,7 +14,9 @@ from rheo_runtime.wire import Rule
 from rheodsl import ir
 from rheodsl.alarm_declarations import AlarmDeclarations
 from rheodsl.alarms import facade
+from rheodsl.analysis import AnalysisMethods
 from rheodsl.checks import check, in_order, misspelt
+from rheodsl.control import ControlMethods
 from rheodsl.dimensions import DimensionSpec, read_spec
 from rheodsl.errors import (
     GraphError,
@@ -27,6 +29,8 @@ from rheodsl.external import (
     DataFormat,
     make_data,
 )
+from rheodsl.lifecycle import LifecycleMethods
+from rheodsl.monitoring import MonitoringMethods
 from rheodsl.parameters import (
     ComputeTarget,
     DimLinks,
@@ -37,13 +41,27 @@ from rheodsl.parameters import (
     read_metadata,
     read_options,
 )
+from rheodsl.platform import Platform
 from rheodsl.resolution import Declaration
 from rheodsl.resolve import Resolved, resolve
+from rheodsl.retrieval import RetrievalMethods
+from rheodsl.security import SecurityMethods
+from rheodsl.sharing import SharingMethods
 from rheodsl.signal_declarations import SignalDeclarations
 from rheodsl.views import SignalNode, View
 
 
-class Application(SignalDeclarations, AlarmDeclarations):
+class Application(
+    SignalDeclarations,
+    AlarmDeclarations,
+    LifecycleMethods,
+    ControlMethods,
+    RetrievalMethods,
+    MonitoringMethods,
+    AnalysisMethods,
+    SharingMethods,
+    SecurityMethods,
+):
     """An application: signals, nodes and the links between them.
 
     Parameters
@@ -62,7 +80,7 @@ class Application(SignalDeclarations, AlarmDeclarations):
     ['region_id', 'day']
     """
 
-    def __init__(self, name: str, platform: Any = None, *, strict: bool = False) -> None:
+    def __init__(self, name: str, platform: Platform | None = None, *, strict: bool = False) -> None:
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", name):
             raise NameError_(
                 f"{name!r} is no name of an application",

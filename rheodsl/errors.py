@@ -12,7 +12,7 @@ _PACKAGES = tuple(
     for name in ("rheodsl", "rheo_runtime", "codegen", "platforms")
 )
 
-_COMMAND = os.path.join(_PACKAGES[-1], "cli.py")
+_COMMANDS = os.path.join(_PACKAGES[-1], "commands") + os.sep
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def here() -> Place | None:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file == _COMMAND:
+        if file.startswith(_COMMANDS):
             return None  # called by the command, not by a line of the user's
         # A dataclass's generated __init__ has no file.
         generated = file.startswith("<frozen") or (file == "<string>" and frame.f_code.co_name == "__init__")

@@ -30,6 +30,9 @@ RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # The simulator and its plugin run the engine of the cloud on a compiled graph.
     ("rheodsl/testing*", ("rheo_runtime", "codegen"), ()),
     ("rheodsl/pytest_plugin.py", ("rheo_runtime", "codegen", "pytest", "_pytest"), ()),
+    # The names of the platforms belong to the language; what is behind them is loaded when it is used.
+    ("rheodsl/platform.py", CONTRACT, ("platforms",)),
+    ("rheodsl/aws.py", CONTRACT, ("platforms",)),
     ("rheodsl/*", (*CONTRACT, "lark"), ()),
     # Inside an Airflow worker.
     ("rheo_runtime/tasks*", ("airflow", *AWS), ()),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from platforms.deployment import ACTIVE
 from platforms.local.moto import ACCOUNT
 from platforms.local.specification import GlueJob, Specification
 from rheo_runtime.dynamo_table import create_table
@@ -33,7 +34,7 @@ def provision(stack: Specification, session: boto3.Session) -> None:
     _buckets(stack, session)
     create_table(stack.table, session.client("dynamodb"))
     _rules(stack, session, queue)
-    _scripts(stack, session)
+    _files(stack, session)
     glue = session.client("glue")
     for job in stack.glue_jobs:
         _job(stack, job, glue)
@@ -85,10 +86,10 @@ def _rules(stack: Specification, session: boto3.Session, queue: str) -> None:
         events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": queue}])
 
 
-def _scripts(stack: Specification, session: boto3.Session) -> None:
+def _files(stack: Specification, session: boto3.Session) -> None:
     s3 = session.client("s3")
-    for path in sorted((stack.folder / "glue").glob("*.py")):
-        key = f"{stack.script_prefix}glue/{path.name}"
+    for path in sorted(p for p in stack.folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        key = ACTIVE + path.relative_to(stack.folder).as_posix()
         s3.put_object(Bucket=stack.bucket, Key=key, Body=path.read_bytes())
 
 
@@ -98,7 +99,7 @@ def _job(stack: Specification, job: GlueJob, glue: Any) -> None:
         "Command": {
             "Name": "glueetl",
             "PythonVersion": "3",
-            "ScriptLocation": f"s3://{stack.bucket}/{stack.script_prefix}{job.script}",
+            "ScriptLocation": f"s3://{stack.bucket}/{ACTIVE}{job.script}",
         },
         "DefaultArguments": dict(job.arguments),
         "GlueVersion": job.glue_version,

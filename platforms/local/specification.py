@@ -61,11 +61,6 @@ class Specification:
         """The route table of the listener."""
         return self.folder / "routes.json"
 
-    @property
-    def script_prefix(self) -> str:
-        """Where scripts lie in the application's bucket, a prefix with a slash at its end."""
-        return "rheo/"
-
 
 def read_specification(folder: Path) -> Specification:
     """Read ``stack.json`` in the folder of a compiled application.

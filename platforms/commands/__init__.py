@@ -1,0 +1,1 @@
+"""The commands of ``rheo``, by what they are for."""

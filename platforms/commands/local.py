@@ -1,0 +1,61 @@
+"""``rheo up``, ``down``, ``emit`` and ``status``: the stack on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from platforms.commands.shared import App, app, out
+from rheodsl.loading import load_app
+
+if TYPE_CHECKING:
+    from platforms.local.stack import LocalStack
+
+
+@app.command()
+def up(
+    file: App,
+    to: Annotated[Path, typer.Option("-o", "--out", help="Where the compiled files go.")] = Path("dags_out"),
+) -> None:
+    """Compile an application and start it on this machine: real Airflow, real Spark."""
+    from codegen import compiler
+    from platforms.local import commands
+
+    application = load_app(file)
+    compiler.write(compiler.compile_app(application), to / application.name)
+    commands.up(_stack(), to / application.name, out)
+
+
+@app.command()
+def down() -> None:
+    """End the local stack; logs stay."""
+    _stack().down()
+
+
+@app.command()
+def emit(
+    signal: Annotated[str, typer.Argument(help="The id of a signal.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(help="Its partition, a text for each dimension.")
+    ] = None,
+) -> None:
+    """Announce a partition to the running local stack, as the owner of the data would."""
+    from platforms.local import commands
+
+    out.print(commands.emit(_stack(), signal, values or []), markup=False)
+
+
+@app.command()
+def status() -> None:
+    """Show the processes of the local stack, and the executions of each node."""
+    from platforms.local import commands
+
+    commands.status(_stack(), out)
+
+
+def _stack() -> LocalStack:
+    from platforms.local.stack import LocalStack
+
+    return LocalStack()
