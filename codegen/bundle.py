@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from codegen import plan as p
+from codegen import targets
 from codegen.dag import dag_file
 from codegen.dialects import dialect
-from codegen.glue_script import glue_script
-from codegen.inlined import inlined_module
 from codegen.routes import app_bucket as resource_name
 
 STACK_VERSION = 1
 # Airflow must not look for DAGs in these.
-_IGNORED = "glue/\ninlined/\n"
+_NO_DAGS = {"glue", "inlined"}
 
 
 def files(plan: p.Plan, others: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -30,12 +29,8 @@ def files(plan: p.Plan, others: Mapping[str, str] | None = None) -> dict[str, st
     for dag in plan.dags:
         found[dag.file] = dag_file(dag, chosen)
         for task in dag.tasks:
-            match task:
-                case p.SparkTask():
-                    found[task.script] = glue_script(dag, task)
-                case p.PythonTask():
-                    found[task.file] = inlined_module(task)
-    found[".airflowignore"] = _IGNORED
+            found |= targets.files(task, dag)
+    found[".airflowignore"] = _ignored(found)
     found["stack.json"] = _json(stack(plan))
     found["MANIFEST.json"] = _json(manifest(plan, found))
     return dict(sorted(found.items()))
@@ -49,7 +44,6 @@ def stack(plan: p.Plan) -> dict[str, Any]:
     ``arguments`` are defaults, ``timeout`` is in minutes.
     """
     name = resource_name(plan.app)
-    jobs = [(dag, task) for dag in plan.dags for task in dag.tasks if isinstance(task, p.SparkTask)]
     return {
         "version": STACK_VERSION,
         "app": plan.app,
@@ -60,33 +54,24 @@ def stack(plan: p.Plan) -> dict[str, Any]:
         "buckets": list(plan.buckets),
         "dags": [dag.dag_id for dag in plan.dags],
         "schedules": [{"id": t.id, "expression": t.schedule} for t in plan.timers],
-        "glue_jobs": [_job(dag, task) for dag, task in jobs],
+        **_resources(plan),
     }
 
 
-def _job(dag: p.DagPlan, task: p.SparkTask) -> dict[str, Any]:
-    given = dict(task.parameters)
-    job: dict[str, Any] = {
-        "name": task.job,
-        "script": task.script,
-        "glue_version": given.pop("GlueVersion", "5.0"),
-        "timeout": given.pop("Timeout", 480),
-        "concurrent": dag.max_active_runs,
-        "arguments": {"--enable-glue-datacatalog": "true"},
-        "reads": sorted({i.location for i in dag.inputs if i.location is not None}),
-        "writes": [dag.location],
-    }
-    if "MaxCapacity" not in given:
-        # Glue wants a capacity, or both worker type and number.
-        job["worker_type"] = given.pop("WorkerType", "G.1X")
-        job["workers"] = given.pop("NumberOfWorkers", 2)
-    if given:
-        job["parameters"] = given
-    if task.libraries:
-        job["arguments"]["--extra-jars"] = ",".join(task.libraries)
-    if task.permissions:
-        job["permissions"] = [{"resources": list(r), "actions": list(a)} for r, a in task.permissions]
-    return job
+def _resources(plan: p.Plan) -> dict[str, list[Any]]:
+    """What the tasks need, each thing once."""
+    found: dict[str, list[Any]] = {"glue_jobs": []}
+    for dag in plan.dags:
+        for task in dag.tasks:
+            for kind, entries in targets.resources(task, dag).items():
+                listed = found.setdefault(kind, [])
+                listed += [entry for entry in entries if entry not in listed]
+    return found
+
+
+def _ignored(found: Mapping[str, str]) -> str:
+    folders = {path.split("/")[0] for path in found if "/" in path}
+    return "".join(f"{folder}/\n" for folder in sorted(_NO_DAGS | folders))
 
 
 def manifest(plan: p.Plan, found: Mapping[str, str]) -> dict[str, Any]:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from codegen import plan as p
 from codegen.dialects import Dialect
 from codegen.dialects.base import Scheduled
 from codegen.source import LINE, Raw, block, call, comment, docstring, literal, module, name
+from codegen.targets import Operator, operator
 
 INDENT = "    "
-GLUE = "rheo_runtime.tasks.glue"
 RUNTIME = "rheo_runtime.tasks"
-# What claim leaves for a Glue job: the execution as JSON, or where it lies when it is too large.
-EXECUTION = "{{ ti.xcom_pull('claim', key='argument') }}"
-# StartJobRun takes these; the others are set when the job is created.
-_RUN_PARAMETERS = frozenset(
-    {"ExecutionClass", "MaxCapacity", "NumberOfWorkers", "SecurityConfiguration", "Timeout", "WorkerType"}
-)
 
 
 def dag_file(dag: p.DagPlan, dialect: Dialect) -> str:
     """Return the text of a node's DAG file."""
     when = dialect.schedule(dag.schedule)
+    operators = [operator(task, dag) for task in dag.tasks]
     return module(
         docstring(doc(dag)),
-        _imports(dag, when),
+        _imports(dag, when, operators),
         when.before,
-        Raw(f"with {call('DAG', _dag_arguments(dag, when))}:\n" + "\n\n".join(_body(dag, dialect))),
+        Raw(
+            f"with {call('DAG', _dag_arguments(dag, when))}:\n" + "\n\n".join(_body(dag, operators, dialect))
+        ),
     )
 
 
@@ -85,15 +81,12 @@ def _cell(text: str) -> str:
 # --- imports ---
 
 
-def _imports(dag: p.DagPlan, when: Scheduled) -> str:
+def _imports(dag: p.DagPlan, when: Scheduled, operators: list[Operator]) -> str:
     names = {*when.imports, ("airflow.sdk", "Asset"), ("airflow.sdk", "DAG")}
     names |= {(RUNTIME, "ClaimOperator"), (RUNTIME, "PublishOperator"), (RUNTIME, "release")}
     if dag.params:
         names.add(("airflow.sdk", "Param"))
-    if any(isinstance(task, p.SparkTask) for task in dag.tasks):
-        names.add((GLUE, "GlueComputeOperator"))
-    if any(isinstance(task, p.PythonTask) for task in dag.tasks):
-        names.add((RUNTIME, "PythonComputeOperator"))
+    names |= {(made.module, made.name) for made in operators}
     modules = {m: _sorted(n for other, n in names if other == m) for m in sorted({m for m, _ in names})}
     groups = [
         "\n".join(_import(m, n) for m, n in modules.items() if _group(m) == group) for group in range(3)
@@ -163,10 +156,10 @@ def _param(param: p.Param, indent: str) -> Raw:
     return call("Param", arguments, indent=indent)
 
 
-def _body(dag: p.DagPlan, dialect: Dialect) -> list[str]:
+def _body(dag: p.DagPlan, operators: list[Operator], dialect: Dialect) -> list[str]:
     return [
         _assign("claim", "ClaimOperator", _claim(dag)),
-        *(_task(dag, task, dialect) for task in dag.tasks),
+        *(_task(task, made, dialect) for task, made in zip(dag.tasks, operators, strict=True)),
         _assign("publish", "PublishOperator", _publish(dag)),
         _chain(dag),
     ]
@@ -208,44 +201,10 @@ def _chain(dag: p.DagPlan) -> str:
 # --- compute targets ---
 
 
-def _task(dag: p.DagPlan, task: p.Task, dialect: Dialect) -> str:
-    where = task.code.where
-    note = comment(f"from {where}", INDENT) + "\n" if where else ""
-    match task:
-        case p.SparkTask():
-            return note + _assign(task.task_id, "GlueComputeOperator", _glue(task, dialect))
-        case p.PythonTask():
-            return note + _assign(task.task_id, "PythonComputeOperator", _python(task))
-
-
-def _glue(task: p.SparkTask, dialect: Dialect) -> dict[str, object]:
-    run: dict[str, Any] = {k: v for k, v in task.parameters if k in _RUN_PARAMETERS}
-    arguments: dict[str, object] = {
-        "task_id": task.task_id,
-        "job_name": task.job,
-        "script_args": {"--execution": EXECUTION} | {f"--{k}": _untemplated(v) for k, v in task.args},
-    }
-    if run:
-        arguments["run_job_kwargs"] = run
-    arguments |= dialect.glue
+def _task(task: p.Task, made: Operator, dialect: Dialect) -> str:
+    note = comment(f"from {task.where}", INDENT) + "\n" if task.where else ""
+    arguments: dict[str, object] = {"task_id": task.task_id, **made.arguments}
+    arguments |= dialect.operators.get(made.name, {})
     if task.retries:
         arguments["retries"] = task.retries
-    return arguments
-
-
-def _untemplated(text: str) -> str:
-    """A user's text as it is: what Airflow would take for a template is spelled as one that yields it."""
-    if any(sign in text for sign in ("{{", "{%", "{#")):
-        return f"{{{{ {text!r} }}}}"
-    return text
-
-
-def _python(task: p.PythonTask) -> dict[str, object]:
-    arguments: dict[str, object] = {
-        "task_id": task.task_id,
-        "code": task.file,
-        "entry": task.code.entry,
-    }
-    if task.retries:
-        arguments["retries"] = task.retries
-    return arguments
+    return note + _assign(task.task_id, made.name, arguments)

@@ -32,7 +32,7 @@ def with_metrics(tasks: tuple[p.Task, ...], graph: ir.Graph, node: ir.Node) -> t
 
     Raises ComputeError for a metric, or a name of one, that is not declared.
     """
-    if not any(_sends(task.code) for task in tasks):
+    if not any(_sends(task) for task in tasks):
         return tasks
     metrics = tuple(
         p.Emitted(
@@ -45,19 +45,19 @@ def with_metrics(tasks: tuple[p.Task, ...], graph: ir.Graph, node: ir.Node) -> t
         for id, declared in emitted_metrics(graph).items()
     )
     for task in tasks:
-        if _sends(task.code):
+        if task.code is not None and _sends(task):
             _check(task.code, metrics, graph.app, node)
     return tuple(
-        replace(task, metrics=metrics) if isinstance(task, p.SparkTask) and _sends(task.code) else task
+        replace(task, metrics=metrics) if isinstance(task, p.SparkTask) and _sends(task) else task
         for task in tasks
     )
 
 
-def _sends(code: p.Code) -> bool:
-    if DIAGNOSTICS not in code.text:
+def _sends(task: p.Task) -> bool:
+    if task.code is None or DIAGNOSTICS not in task.code.text:
         return False
     try:
-        return DIAGNOSTICS in free_names(code.text)
+        return DIAGNOSTICS in free_names(task.code.text)
     except SyntaxError:  # Spark SQL, say
         return False
 

@@ -113,39 +113,46 @@ class Emitted:
     resolution: int
 
 
-@dataclass(frozen=True, slots=True)
-class SparkTask:
-    """A run of a Glue job: ``script`` is its file, ``lang`` PYTHON or SPARK_SQL.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a DAG runs between claim and publish, or as a hook; each compute target has a class of its own.
 
-    ``writes`` says that it is the task that writes the node's output; ``metrics`` are those that its code
-    may send, none when it sends none.
+    ``where`` is the place in the application that it is from; ``code`` the user's code, if it has any.
+    ``writes`` says that it is the task that writes the node's output.
     """
 
     task_id: str
+    where: Place | None = None
+    code: Code | None = None
+    retries: int = 0
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkTask(Task):
+    """A run of a Glue job: ``script`` is its file, ``lang`` PYTHON or SPARK_SQL.
+
+    ``metrics`` are those that its code may send, none when it sends none.
+    """
+
+    code: Code
     job: str
     script: str
-    code: Code
     lang: str
     parameters: tuple[tuple[str, Any], ...]
     args: tuple[tuple[str, str], ...]
     permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
     libraries: tuple[str, ...]
-    retries: int
     writes: bool = True
     metrics: tuple[Emitted, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PythonTask:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonTask(Task):
     """Python code in the Airflow worker: ``file`` holds it."""
 
-    task_id: str
-    file: str
     code: Code
-    retries: int
-
-
-Task = SparkTask | PythonTask
+    file: str
 
 
 @dataclass(frozen=True, slots=True)

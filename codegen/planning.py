@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import replace
-from functools import singledispatch
 
 from codegen import plan as p
 from codegen.dialects import dialect
 from codegen.emission import with_metrics
-from codegen.inlined import check_names, check_parameters
-from codegen.places import first_line
 from codegen.routes import app_bucket, internal_path, signal_path
+from codegen.targets import Site, lower
+from codegen.targets.base import place
 from rheo_runtime import expr as x
 from rheo_runtime import values as v
 from rheo_runtime.trigger import asset_uri, dag_id
 from rheo_runtime.values import Kind
-from rheodsl import compute, ir, schedule
-from rheodsl.errors import ComputeError, Place
+from rheodsl import ir, schedule
 from rheodsl.expressions import show
 from rheodsl.views import View
 
@@ -55,7 +51,7 @@ def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
         node=node.id,
         dag_id=dag_id(graph.app, node.id),
         file=f"{node.id}.py",
-        where=_place(node.where),
+        where=place(node.where),
         schedule=_schedule(graph, node),
         inputs=tuple(_input(graph, i, bucket) for i in node.inputs),
         links=tuple(f"{show(link.left)} == {show(link.right)}" for link in node.written),
@@ -63,7 +59,7 @@ def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
         location=internal_path(bucket, node.id, 0),
         format=_format(node.data),
         params=tuple(_param(name, rule.kind) for name, rule in node.output),
-        tasks=with_metrics(_tasks(graph.app, node), graph, node),
+        tasks=with_metrics(_tasks(graph, node, bucket), graph, node),
         owner=node.options.owner,
         tags=node.options.tags,
         pool=node.options.pool,
@@ -197,82 +193,11 @@ def _param(name: str, kind: Kind) -> p.Param:
 # --- tasks ---
 
 
-def _tasks(app: str, node: ir.Node) -> tuple[p.Task, ...]:
+def _tasks(graph: ir.Graph, node: ir.Node, bucket: str) -> tuple[p.Task, ...]:
     several = len(node.computes) > 1
     tasks: list[p.Task] = []
     for number, target in enumerate(node.computes, start=1):
         suffix = f"_{number}" if several else ""
-        writes = not any(isinstance(t, p.SparkTask) for t in tasks)
-        tasks.append(lower_target(target, app, node, suffix, writes))
+        writes = not any(task.writes for task in tasks)
+        tasks.append(lower(target, Site(graph.app, bucket, node, f"compute{suffix}", suffix, writes)))
     return tuple(tasks)
-
-
-@singledispatch
-def lower_target(target: compute.Compute, app: str, node: ir.Node, suffix: str, writes: bool) -> p.Task:
-    """Return the task of a compute target; rules are registered below, one for each class."""
-    raise ComputeError(
-        f"{node.id}: {type(target).__name__} cannot be generated yet",
-        where=node.where,
-        hint="use BatchCompute, SparkSQL or InlinedCompute",
-    )
-
-
-@lower_target.register
-def _(target: compute.SparkCompute, app: str, node: ir.Node, suffix: str, writes: bool) -> p.Task:
-    if target.lang not in (compute.Lang.PYTHON, compute.Lang.SPARK_SQL):
-        raise ComputeError(
-            f"{node.id}: {target.lang.value} code cannot be generated yet",
-            where=target.code.where or node.where,
-            hint="write it in PySpark or Spark SQL",
-        )
-    for name, _ in target.args:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or name in _RESERVED_ARGS:
-            raise ComputeError(
-                f"{node.id}: {name!r} cannot be an argument of the job",
-                where=target.code.where or node.where,
-                hint="Rheo or Glue uses that name; choose another",
-            )
-    if target.code.form == "function":
-        check_parameters(target.code, node)
-    return p.SparkTask(
-        task_id=f"compute{suffix}",
-        job=f"{app}-{node.id}{suffix.replace('_', '-')}",
-        script=f"glue/{node.id}{suffix}.py",
-        code=_spark_code(target.code),
-        lang=target.lang.value,
-        parameters=target.parameters,
-        args=target.args,
-        permissions=target.permissions,
-        libraries=target.libraries,
-        retries=target.retry_count,
-        writes=writes,
-    )
-
-
-_RESERVED_ARGS = {"execution", "conf", "debug", "mode", "JOB_NAME", "JOB_ID", "JOB_RUN_ID", "TempDir"}
-
-
-@lower_target.register
-def _(target: compute.InlinedPython, app: str, node: ir.Node, suffix: str, writes: bool) -> p.Task:
-    check_names(target.code, node)
-    return p.PythonTask(
-        task_id=f"compute{suffix}",
-        file=f"inlined/{node.id}{suffix}.py",
-        code=_code(target.code),
-        retries=target.retry_count,
-    )
-
-
-def _code(code: compute.Code) -> p.Code:
-    return p.Code(code.text, code.form, code.entry, _place(code.where))
-
-
-def _spark_code(code: compute.Code) -> p.Code:
-    if code.form == "text" and code.where is not None:
-        code = replace(code, where=first_line(code.text, code.where))
-    return _code(code)
-
-
-def _place(where: Place | None) -> Place | None:
-    """A place as generated files show it: the same from whichever folder the compiler is started."""
-    return None if where is None else Place(os.path.basename(where.file), where.line)

@@ -25,12 +25,12 @@ class Scheduled:
 class Dialect:
     """One Airflow and its amazon provider.
 
-    ``schedule`` spells a DAG's schedule; ``glue`` are arguments that only this provider's
-    GlueJobOperator takes.
+    ``schedule`` spells a DAG's schedule; ``operators`` are arguments that only this provider's
+    operators take, by our operator's name.
     """
 
     name: str
     airflow: str
     amazon: str
     schedule: Callable[[Schedule], Scheduled]
-    glue: Mapping[str, object] = field(default_factory=dict)
+    operators: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

@@ -50,5 +50,5 @@ DIALECT = Dialect(
     airflow="3.3.1",
     amazon="9.34.0",
     schedule=schedule,
-    glue={"resume_glue_job_on_retry": True},
+    operators={"GlueComputeOperator": {"resume_glue_job_on_retry": True}},
 )

@@ -1,0 +1,23 @@
+"""Compute targets: each is one file beside this one, which says by rules what it becomes.
+
+To add a target, write its class in rheodsl, a file here with the rules of `base`, and import it below.
+"""
+
+from __future__ import annotations
+
+from codegen.targets import glue, python
+from codegen.targets.base import Operator, Site, Statement, files, lower, operator, permissions, resources
+
+TARGETS = (glue, python)
+
+__all__ = [
+    "TARGETS",
+    "Operator",
+    "Site",
+    "Statement",
+    "files",
+    "lower",
+    "operator",
+    "permissions",
+    "resources",
+]
