@@ -9,6 +9,8 @@ from rheodsl.errors import StateError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rheodsl import ir
+
 
 class Platform(Protocol):
     """A place where applications live: this machine, or an account of AWS.
@@ -16,6 +18,9 @@ class Platform(Protocol):
     Each of its parts is a protocol beside the methods of an application that use it, such as
     `rheodsl.lifecycle`.
     """
+
+    def active_graph(self, app: str) -> ir.Graph | None:
+        """Return what was activated last under this name; None when nothing is active."""
 
 
 class OnPlatform:

@@ -85,7 +85,8 @@ class View:
         return isinstance(other, View) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        # The id stands for the signal: metadata may hold lists, which have no hash.
+        return hash((self.id, self._branches, self._mode, self._reference, self._alias))
 
     def __repr__(self) -> str:
         mode = {RANGE_CHECK: ".range_check(True)", NEAREST: ".nearest()"}.get(self._mode, "")

@@ -1,0 +1,1 @@
+"""Partitions of a deployed application -> data in this process."""

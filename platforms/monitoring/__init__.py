@@ -1,0 +1,1 @@
+"""What runs, ran and waits in a deployed application."""
