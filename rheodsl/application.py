@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -48,7 +48,11 @@ from rheodsl.retrieval import RetrievalMethods
 from rheodsl.security import SecurityMethods
 from rheodsl.sharing import SharingMethods
 from rheodsl.signal_declarations import SignalDeclarations
+from rheodsl.taking import declaration_of
 from rheodsl.views import SignalNode, View
+
+_OPTIONS = ("retrigger", "pending_ttl", "arrival_ttl", "max_active_runs", "pool", "owner", "tags")
+_DATA = ("dataset_format", "header", "delimiter")  # as DataFormatSpec has them
 
 
 class Application(
@@ -91,8 +95,6 @@ class Application(
         self.strict = strict
         self._signals: dict[str, ir.Signal] = {}
         self._declared: dict[str, Declaration] = {}
-        # Parameters as written, for patch_data.
-        self._parameters: dict[str, dict[str, Any]] = {}
         self._resolved: dict[str, tuple[Declaration, tuple[ir.Signal | None, ...], Resolved]] = {}
         self._faults: list[RheoError] = []
         self._graph: ir.Graph | None = None
@@ -172,20 +174,15 @@ class Application(
 
         Faults of links and outputs are reported by `graph`, all together.
         """
+        self._check_id(id)
         return self._declare(
-            id,
+            Declaration(id),
             dict(
-                inputs=inputs,
-                input_dim_links=input_dim_links,
-                output_dimension_spec=output_dimension_spec,
-                output_dim_links=output_dim_links,
-                compute_targets=compute_targets,
-                options=dict(
-                    retrigger=retrigger, pending_ttl=pending_ttl, arrival_ttl=arrival_ttl,
-                    max_active_runs=max_active_runs, pool=pool, owner=owner, tags=tags,
-                ),
-                data=dict(dataset_format=dataset_format, header=header, delimiter=delimiter),
-                metadata=metadata,
+                inputs=inputs, input_dim_links=input_dim_links, output_dimension_spec=output_dimension_spec,
+                output_dim_links=output_dim_links, compute_targets=compute_targets, retrigger=retrigger,
+                pending_ttl=pending_ttl, arrival_ttl=arrival_ttl, max_active_runs=max_active_runs, pool=pool,
+                owner=owner, tags=tags, dataset_format=dataset_format, header=header, delimiter=delimiter,
+                **metadata,
             ),
         )  # fmt: skip
 
@@ -202,20 +199,9 @@ class Application(
         >>> app.patch_data("n", retrigger="any") == node
         True
         """
-        written = self._parameters[self._node_of(id)]
-        known: dict[str, Any] = {
-            **written,
-            "options": dict(written["options"]),
-            "data": dict(written["data"]),
-        }
-        known["metadata"] = dict(written["metadata"])
-        for name, value in changes.items():
-            part = next((known[p] for p in ("options", "data") if name in known[p]), None)
-            if part is None:
-                part = known if name in known else known["metadata"]
-            part[name] = value
+        known = self._declared[self._node_of(id)]
         with self._change(id):
-            return self._declare(id, known)
+            return self._declare(known, changes)
 
     @contextmanager
     def _change(self, id: str) -> Iterator[None]:
@@ -235,24 +221,28 @@ class Application(
             )
         return id
 
-    def _declare(self, id: str, written: dict[str, Any]) -> SignalNode:
-        self._check_id(id)
-        spec = written["output_dimension_spec"]
-        declared = Declaration(
-            id=id,
-            inputs=self._read_inputs(id, written["inputs"]),
-            links=read_links(id, written["input_dim_links"], outputs=False),
-            output_spec=None if spec is None else read_spec(spec),
-            output_links=read_links(id, written["output_dim_links"], outputs=True),
-            computes=read_computes(written["compute_targets"]),
-            options=read_options(id, **written["options"]),
-            data=make_data(**written["data"]),
-            metadata=read_metadata(written["metadata"], id),
-            where=here(),
-        )
-        self._parameters[id] = written
+    def _declare(self, known: Declaration, given: Mapping[str, Any]) -> SignalNode:
+        """Declare a node: what is known of it, and what is given beside it, as a user writes it."""
+        id, rest = known.id, dict(given)
+        changes: dict[str, Any] = {"where": here()}
+        if "inputs" in rest:
+            changes["inputs"] = self._read_inputs(id, rest.pop("inputs"))
+        if "input_dim_links" in rest:
+            changes["links"] = read_links(id, rest.pop("input_dim_links"), outputs=False)
+        if "output_dimension_spec" in rest:
+            spec = rest.pop("output_dimension_spec")
+            changes["output_spec"] = None if spec is None else read_spec(spec)
+        if "output_dim_links" in rest:
+            changes["output_links"] = read_links(id, rest.pop("output_dim_links"), outputs=True)
+        if "compute_targets" in rest:
+            changes["computes"] = read_computes(rest.pop("compute_targets"))
+        options = {name: rest.pop(name) for name in _OPTIONS if name in rest}
+        changes["options"] = read_options(id, known.options, options)
+        data = {name: rest.pop(name) for name in _DATA if name in rest}
+        changes["data"] = make_data(**{**dict(zip(_DATA, astuple(known.data), strict=False)), **data})
+        changes["metadata"] = read_metadata({**dict(known.metadata), **rest}, id)
         self._declared.pop(id, None)  # the latest declaration stands last
-        self._declared[id] = declared
+        self._declared[id] = replace(known, **changes)
         return self._add_output(self._resolve(id)[0])
 
     def _resolve(self, id: str) -> Resolved:
@@ -310,6 +300,15 @@ class Application(
         if strict and self._graph.warnings:
             raise GraphError(self.name, map(RheoError.of_warning, self._graph.warnings))
         return self._graph
+
+    def _take(self, graph: ir.Graph) -> None:
+        """Declare all of a graph, as its own application did; an id that is taken is a fault."""
+        for signal in graph.signals:
+            self._check_id(signal.id)
+        self._signals |= {signal.id: signal for signal in graph.signals}
+        self._declared |= {node.id: declaration_of(node, self._signals) for node in graph.nodes}
+        self._dashboards = (*self._dashboards, *graph.dashboards)
+        self._graph = None
 
     def _build(self) -> ir.Graph:
         faults, warnings, nodes = list(self._faults), [], []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -132,27 +133,23 @@ def _seconds(id: str, name: str, value: timedelta | int | None) -> int | None:
     return seconds
 
 
-def read_options(id: str, **given: Any) -> ir.Options:
-    """Return how a node runs; raises SpecError."""
-    if given["retrigger"] not in ("all", "any"):
-        raise SpecError(f"{id}: retrigger is {given['retrigger']!r}", hint='use "all" or "any"')
-    if (
-        isinstance(given["max_active_runs"], bool)
-        or not isinstance(given["max_active_runs"], int)
-        or given["max_active_runs"] < 1
-    ):
-        raise SpecError(
-            f"{id}: max_active_runs is {given['max_active_runs']!r}", hint="a whole number from 1"
-        )
-    return ir.Options(
-        retrigger=given["retrigger"],
-        pending_ttl=_seconds(id, "pending_ttl", given["pending_ttl"]),
-        arrival_ttl=_seconds(id, "arrival_ttl", given["arrival_ttl"]) or 90 * 86400,
-        max_active_runs=given["max_active_runs"],
-        pool=given["pool"],
-        owner=given["owner"],
-        tags=(given["tags"],) if isinstance(given["tags"], str) else tuple(sorted(given["tags"])),
-    )
+def read_options(id: str, known: ir.Options, given: Mapping[str, Any]) -> ir.Options:
+    """Return how a node runs: what is known, changed by what is given; raises SpecError."""
+    options = dict(given)
+    if options.get("retrigger", "all") not in ("all", "any"):
+        raise SpecError(f"{id}: retrigger is {options['retrigger']!r}", hint='use "all" or "any"')
+    runs = options.get("max_active_runs", 1)
+    if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
+        raise SpecError(f"{id}: max_active_runs is {runs!r}", hint="a whole number from 1")
+    for name in ("pending_ttl", "arrival_ttl"):
+        if name in options:
+            options[name] = _seconds(id, name, options[name])
+    if options.get("arrival_ttl", 0) is None:
+        del options["arrival_ttl"]  # an arrival is always forgotten some day
+    if "tags" in options:
+        tags = options["tags"]
+        options["tags"] = (tags,) if isinstance(tags, str) else tuple(sorted(tags))
+    return replace(known, **options)
 
 
 def read_metadata(data: Mapping[str, Any], id: str) -> ir.Metadata:

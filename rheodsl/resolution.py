@@ -20,10 +20,10 @@ class Declaration:
     """What the user wrote in one create_data, its functions already traced."""
 
     id: str
-    inputs: tuple[tuple[str | None, View], ...]
-    links: tuple[ir.Link, ...]
-    output_spec: Spec | None
-    output_links: tuple[ir.Link, ...]
+    inputs: tuple[tuple[str | None, View], ...] = ()
+    links: tuple[ir.Link, ...] = ()
+    output_spec: Spec | None = None
+    output_links: tuple[ir.Link, ...] = ()
     computes: tuple[Any, ...] = ()
     hooks: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     options: ir.Options = ir.Options()
