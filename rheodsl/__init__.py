@@ -52,6 +52,7 @@ from rheodsl.expressions import output
 from rheodsl.external import S3, SNS, AndesDataset, DataFormat, GlueTable, S3Dataset, SignalIntegrityProtocol
 from rheodsl.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod, MetricStatistic
 from rheodsl.platform import LocalPlatform
+from rheodsl.retrieval import QueryApplicationScope, QueryContext
 from rheodsl.views import SignalNode, View
 
 __all__ = [
@@ -100,6 +101,8 @@ __all__ = [
     "MetricPeriod",
     "MetricStatistic",
     "Permission",
+    "QueryApplicationScope",
+    "QueryContext",
     "RheoError",
     "S3Dataset",
     "SignalIntegrityProtocol",

@@ -331,8 +331,14 @@ class Application(
         return graph
 
     def __getitem__(self, entity_id: str) -> SignalNode:
-        """Return a signal by its id; raises UnknownNameError."""
+        """Return what has this id: as declared here, else as imported, else as it is active.
+
+        Raises UnknownNameError.
+        """
         if entity_id not in self._signals:
+            found = self._find_entity(entity_id)
+            if found is not None:
+                return found
             near = difflib.get_close_matches(entity_id, self._signals, 1)
             raise UnknownNameError(
                 f"{self.name} has no {entity_id!r}",

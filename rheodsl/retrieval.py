@@ -31,9 +31,6 @@ class QueryContext(Enum):
     DEV_CONTEXT = "DEV_CONTEXT"
 
 
-_ALL, _ACTIVE = QueryApplicationScope.ALL, QueryContext.ACTIVE_RUNTIME_CONTEXT
-
-
 class FindsNodes:
     """What can be asked for its nodes: an application, or one that is imported.
 
@@ -164,8 +161,12 @@ class RetrievalMethods(OnPlatform, FindsNodes):
         return () if graph is None else graph.signals
 
     def _find_entity(self, id: str) -> SignalNode | None:
-        """The active signal of this id, the application's own first, else an imported one's."""
-        return next((facade(s) for s in self._find(_ALL, _ACTIVE) if s.id == id), None)
+        """The signal of this id: declared or imported here, else active."""
+        for context in (QueryContext.DEV_CONTEXT, QueryContext.ACTIVE_RUNTIME_CONTEXT):
+            for signal in self._find(QueryApplicationScope.ALL, context):
+                if signal.id == id:
+                    return facade(signal)
+        return None
 
 
 def _by_id(found: Iterable[ir.Signal]) -> dict[str, SignalNode]:
