@@ -111,7 +111,7 @@ class Sender:
         self.sqs = session.client("sqs")
         self.events = session.client("events")
         self.airflow = stack.airflow
-        self.queue = stack.state.queue
+        self.queue = stack.specification().queue
         self.sent = 0
 
     def send_all(self) -> None:
@@ -228,7 +228,7 @@ def dag_runs(stack: LocalStack) -> dict[str, Counter[str]]:
 def summarise(stack: LocalStack, sender: Sender, seconds: dict[str, float]) -> dict[str, Any]:
     """Return the summary; events are counted by what the listener says of each."""
     counted: Counter[str] = Counter()
-    for line in Path(stack.folder, "logs", "listener.log").read_text("utf-8").splitlines():
+    for line in stack.log("listener").read_text("utf-8").splitlines():
         if '"rheo": "batch"' in line:
             said = json.loads(line[line.index("{") :])
             counted.update({name: n for name, n in said.items() if isinstance(n, int)})

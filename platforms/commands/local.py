@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platforms.commands.shared import App, app, out
+from platforms.commands.shared import App, Running, app, out
 from rheodsl.loading import load_app
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ def up(
     file: App,
     to: Annotated[Path, typer.Option("-o", "--out", help="Where the compiled files go.")] = Path("dags_out"),
 ) -> None:
-    """Compile an application and start it on this machine: real Airflow, real Spark."""
+    """Compile an application and start it on this machine: real Airflow, real Spark.
+
+    It is added to a stack that runs already.
+    """
     from codegen import compiler
     from platforms.local import commands
 
@@ -40,11 +43,13 @@ def emit(
     values: Annotated[
         list[str] | None, typer.Argument(help="Its partition, a text for each dimension.")
     ] = None,
+    running: Running = None,
 ) -> None:
     """Announce a partition to the running local stack, as the owner of the data would."""
     from platforms.local import commands
 
-    out.print(commands.emit(_stack(), signal, values or []), markup=False)
+    name = None if running is None else load_app(running).name
+    out.print(commands.emit(_stack(), signal, values or [], name), markup=False)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import urllib.error
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from platforms.local.errors import StackError, StartError
@@ -67,9 +68,19 @@ class AirflowApi:
         return True
 
     def wait_until_ready(
-        self, started: Started, dag_ids: Iterable[str] = (), *, timeout: float = 300.0
+        self,
+        started: Started,
+        dag_ids: Iterable[str] = (),
+        *,
+        folder: Path | None = None,
+        timeout: float = 300.0,
     ) -> None:
         """Wait until every component works and the DAGs are known.
+
+        Parameters
+        ----------
+        folder
+            Where their files are, below the folder of DAGs; faults elsewhere are not theirs.
 
         Raises
         ------
@@ -80,18 +91,20 @@ class AirflowApi:
         """
         wanted = set(dag_ids)
         deadline = time.monotonic() + timeout
-        while not self._ready(wanted):
+        while not self._ready(wanted, folder):
             if not alive(started) or time.monotonic() > deadline:
                 raise StartError("Airflow", started.log)
             time.sleep(0.3)
 
-    def _ready(self, wanted: set[str]) -> bool:
+    def _ready(self, wanted: set[str], folder: Path | None) -> bool:
         try:
             if not self.healthy():
                 return False
             if not self.missing(wanted):
                 return True
             errors = self.call("GET", "/importErrors")["import_errors"]
+            if folder is not None:
+                errors = [e for e in errors if Path(e["filename"]).parts[:1] == (folder.name,)]
         except (OSError, urllib.error.HTTPError):
             return False  # the API server is not up yet
         if errors:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from platforms.local.alarm_template import (
 )
 from platforms.local.environment import REGION
 from platforms.local.moto import ACCOUNT
+from platforms.local.specification import read_specification
 from rheodsl.alarm_board import AlarmBoard, Transition
 from rheodsl.alarm_rules import AlarmState
 from rheodsl.metrics import Key, MetricStat, MetricStatistic
@@ -84,6 +85,8 @@ class AlarmEvaluator:
         Gets what happens, as JSON: one line for each transition and action.
     states
         The states that the alarms had when an evaluator ended.
+    others
+        Alarms that somebody else evaluates and announces; composites follow them here too.
 
     Alarms on metrics are kept in CloudWatch's stand-in too, so that ``describe_alarms`` shows them and
     ``set_alarm_state`` moves them, until the next evaluation. So does an alarm that somebody else makes
@@ -91,8 +94,14 @@ class AlarmEvaluator:
     """
 
     def __init__(
-        self, resources: Resources, session: Any, say: Say, states: Mapping[str, str] | None = None
+        self,
+        resources: Resources,
+        session: Any,
+        say: Say,
+        states: Mapping[str, str] | None = None,
+        others: Iterable[str] = (),
     ) -> None:
+        self.others = frozenset(others)
         self.alarms = read_alarms(resources)
         self.rules = tuple(ticket_rules(resources))
         self.say = say
@@ -148,7 +157,7 @@ class AlarmEvaluator:
             name, state = alarm["AlarmName"], AlarmState(alarm["StateValue"])
             known = self.board.states.setdefault(name, AlarmState.INSUFFICIENT_DATA)
             if state != known:
-                found += self.board.put(name, state, at)
+                found += [t for t in self.board.put(name, state, at) if t.alarm not in self.others]
         return found
 
     def _announce(self, transition: Transition) -> None:
@@ -255,23 +264,40 @@ def _save(file: Path, board: AlarmBoard) -> None:
     os.replace(fresh, file)
 
 
+def evaluators(folders: Sequence[Path], session: Any, states: Path) -> dict[Path, AlarmEvaluator]:
+    """Return an evaluator for each application, by the file that keeps its alarms' states.
+
+    Each leaves the others' alarms to them: a change is announced once.
+    """
+    resources = {folder: read_resources(folder) for folder in folders}
+    names = {folder: set(read_alarms(found).properties) for folder, found in resources.items()}
+    made: dict[Path, AlarmEvaluator] = {}
+    for folder, found in resources.items():
+        others = set().union(*names.values()) - names[folder]
+        file = states / f"{read_specification(folder).app}.json"
+        made[file] = AlarmEvaluator(found, session, _say, _load(file), others)
+        _say({"alarms": len(made[file].board.states)})
+    return made
+
+
 def main() -> None:
     """Evaluate until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="the compiled application")
-    parser.add_argument("--states", type=Path, required=True, help="a file that keeps the alarms' states")
+    parser.add_argument(
+        "--folder", type=Path, required=True, action="append", help="a compiled application; repeatable"
+    )
+    parser.add_argument("--states", type=Path, required=True, help="a folder that keeps the alarms' states")
     options = parser.parse_args()
+    options.states.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    evaluator: AlarmEvaluator | None = None
+    made: dict[Path, AlarmEvaluator] = {}
     while not stop.is_set():
         try:
-            if evaluator is None:
-                resources = read_resources(options.folder)
-                evaluator = AlarmEvaluator(resources, boto3.Session(), _say, _load(options.states))
-                _say({"alarms": len(evaluator.board.states)})
-            if evaluator.evaluate(datetime.now(UTC)):
-                _save(options.states, evaluator.board)
+            made = made or evaluators(options.folder, boto3.Session(), options.states)
+            for file, evaluator in made.items():
+                if evaluator.evaluate(datetime.now(UTC)):
+                    _save(file, evaluator.board)
         except (BotoCoreError, ClientError) as error:
             print(f"the AWS stand-in does not answer: {error}", file=sys.stderr, flush=True)
         stop.wait(SECONDS)

@@ -28,12 +28,13 @@ def up(stack: LocalStack, compiled: Path, out: Console) -> None:
     out.print(f"login {user} / {password}")
 
 
-def emit(stack: LocalStack, signal: str, texts: Sequence[str]) -> str:
+def emit(stack: LocalStack, signal: str, texts: Sequence[str], app: str | None = None) -> str:
     """Announce a partition of a signal, as its owner would; return what was sent.
 
-    Raises UnknownNameError, FilterError, ValueCastError for what no signal of the application is.
+    ``app`` may be left out while the stack has one application. Raises UnknownNameError, FilterError,
+    ValueCastError for what no signal of the application is.
     """
-    table = RouteTable.loads((Path(stack.state.compiled) / "routes.json").read_text("utf-8"))
+    table = RouteTable.loads(stack.specification(app).routes.read_text("utf-8"))
     found = next((s for s in table.signals if s.id == signal), None)
     if found is None:
         known = ", ".join(s.id for s in table.signals)
@@ -62,28 +63,29 @@ def _check(signal: Signal, texts: Sequence[str]) -> None:
 
 
 def status(stack: LocalStack, out: Console) -> None:
-    """Print the processes of the stack, and the executions of each node by state."""
-    counted = executions(stack)
+    """Print the processes of the stack, and the executions of each node of each application by state."""
+    parts = stack.status()
     processes = Table("process", "running", "memory", "log", title="stack", title_justify="left")
-    for part in stack.status():
-        processes.add_row(
-            part.name, "yes" if part.running else "no", f"{part.memory / 1e6:,.0f} MB", part.log
-        )
+    for part in parts:
+        name = f"{part.name} of {part.app}" if part.app else part.name
+        processes.add_row(name, "yes" if part.running else "no", f"{part.memory / 1e6:,.0f} MB", part.log)
+    residents = stack.state.residents
     out.print(processes)
     out.print(f"Airflow: {stack.airflow.url}")
-    nodes = Table("node", *map(str.lower, STATES), title="executions", title_justify="left")
-    for node, states in sorted(counted.items()):
-        nodes.add_row(node, *(str(states[state] or "") for state in STATES))
-    out.print(nodes)
+    for app in sorted(residents):
+        title = f"executions of {app}" + (" (paused)" if residents[app].paused else "")
+        nodes = Table("node", *map(str.lower, STATES), title=title, title_justify="left")
+        for node, states in sorted(executions(stack, app).items()):
+            nodes.add_row(node, *(str(states[state] or "") for state in STATES))
+        out.print(nodes)
 
 
-def executions(stack: LocalStack) -> dict[str, Counter[str]]:
-    """Return, for each node of the running application, how many executions are in each state."""
-    folder = Path(stack.state.compiled)
-    table = RouteTable.loads((folder / "routes.json").read_text("utf-8"))
-    name = json.loads((folder / "stack.json").read_text("utf-8"))["table"]
+def executions(stack: LocalStack, app: str | None = None) -> dict[str, Counter[str]]:
+    """Return, for each node of a running application, how many executions are in each state."""
+    spec = stack.specification(app)
+    table = RouteTable.loads(spec.routes.read_text("utf-8"))
     found: dict[str, Counter[str]] = {route.node: Counter() for route in table.routes}
-    for output in DynamoLedger(name, stack.session().client("dynamodb")).outputs():
+    for output in DynamoLedger(spec.table, stack.session().client("dynamodb")).outputs():
         alive = (*output.ended, output.active, output.held)
         found.setdefault(output.node, Counter()).update(e.state for e in alive if e is not None)
     return found

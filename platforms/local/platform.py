@@ -7,8 +7,9 @@ from pathlib import Path
 from platforms.deployment import Deployment
 from platforms.local.errors import StackError
 from platforms.local.moto import ACCOUNT
-from platforms.local.specification import read_specification
 from platforms.local.stack import LocalStack
+from platforms.monitoring.active import graph_of
+from rheodsl import ir
 
 
 class LocalPlatform:
@@ -26,12 +27,9 @@ class LocalPlatform:
     def deployment(self, app: str | None = None) -> Deployment:
         """Return the running application of this name; the only one when none is given.
 
-        Raises StackError when the stack is down, or runs another application.
+        Raises StackError when the stack is down, or does not run it.
         """
-        state = self.stack.state
-        if app not in (None, state.app):
-            raise StackError(f"the local stack runs {state.app}, not {app}", hint="start it: rheo up")
-        found = read_specification(Path(state.compiled))
+        found = self.stack.specification(app)
         address = f"{self.stack.environment()['AWS_ENDPOINT_URL']}/{ACCOUNT}"
         return Deployment(
             app=found.app,
@@ -40,5 +38,12 @@ class LocalPlatform:
             table=found.table,
             queue=f"{address}/{found.queue}",
             dead_letters=f"{address}/{found.dead_letters}",
-            environment=state.mwaa_environment,
+            environment=self.stack.state.mwaa_environment,
         )
+
+    def active_graph(self, app: str) -> ir.Graph | None:
+        """Return what runs on the stack under this name; None when nothing does."""
+        try:
+            return graph_of(self.deployment(app))
+        except StackError:
+            return None

@@ -20,12 +20,16 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A process that leads its own session; ``created`` tells it from a later one with the same id."""
+    """A process that leads its own session; ``created`` tells it from a later one with the same id.
+
+    ``app`` is the application that it serves, empty when it serves all.
+    """
 
     name: str
     pid: int
     created: float
     log: str
+    app: str = ""
 
 
 def spawn(
@@ -36,6 +40,7 @@ def spawn(
     log: Path,
     user: str | None = None,
     cwd: Path | None = None,
+    app: str = "",
 ) -> Started:
     """Start ``command`` as the leader of a new session, its output appended to ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +61,7 @@ def spawn(
         created: float = psutil.Process(process.pid).create_time()
     except psutil.NoSuchProcess:
         created = time.time()
-    return Started(name, process.pid, created, str(log))
+    return Started(name, process.pid, created, str(log), app)
 
 
 def alive(started: Started) -> bool:

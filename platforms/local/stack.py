@@ -1,4 +1,4 @@
-"""Compiled application -> everything it needs to live, on this machine; ended by any other process."""
+"""Compiled applications -> everything they need to live, on this machine; ended by any other process."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platforms.local import alarms, moto, mwaa, postgres, processes
+from platforms.local import moto as aws_stand_in
+from platforms.local import mwaa, postgres, processes
 from platforms.local.airflow import USER, AirflowHome, kill_scheduler, start_airflow, start_scheduler
 from platforms.local.airflow_api import AirflowApi
 from platforms.local.environment import REGION, aws_environment, without_aws
 from platforms.local.errors import StackError, StartError
-from platforms.local.listener_process import HANDLER, LISTENING
+from platforms.local.listener_process import HANDLER
 from platforms.local.processes import Started
 from platforms.local.provision import provision
+from platforms.local.residents import Residents
 from platforms.local.specification import Specification, read_specification
-from platforms.local.state import State, forget, load, save
+from platforms.local.state import Resident, State, forget, load, save
 
 # The parts that listen.
 PARTS = ("moto", "postgres", "glue", "airflow", "mwaa")
@@ -28,17 +30,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """One process of the stack: its memory in bytes, its children's included."""
+    """One process of the stack: its memory in bytes, its children's included.
+
+    ``app`` is the application that it serves, empty when it serves all.
+    """
 
     name: str
     running: bool
     pid: int
     memory: int
     log: str
+    app: str
 
 
-class LocalStack:
-    """The local stack of one folder.
+class LocalStack(Residents):
+    """The local stack of one folder; any number of applications live on it.
 
     Parameters
     ----------
@@ -55,34 +61,50 @@ class LocalStack:
 
     # --- life ---
 
-    def up(self, compiled: Path | str, *, say: Say = lambda _: None) -> None:
-        """Start everything for the compiled application in ``compiled`` and wait until it works.
+    def up(self, compiled: Path | str | None, *, say: Say = lambda _: None) -> None:
+        """Let the compiled application in ``compiled`` live on the stack, and wait until it works.
+
+        The stack is started when it is down. An application that is there already is taken over anew.
 
         Parameters
         ----------
+        compiled
+            Its folder; None starts a stack without an application.
         say
             Gets a line whenever something has been done.
 
         Raises
         ------
         StackError
-            When a stack of this folder is running already, or a DAG cannot be imported.
+            When some part of a running stack has ended, or a DAG cannot be imported.
         StartError
-            When a part does not start; nothing is left running then.
+            When a part does not start; of a new stack nothing is left running then, of a running one all but
+            the application.
         """
-        stack = read_specification(Path(compiled))
-        if any(part.running for part in self.status()):
-            raise StackError("the local stack is running already", hint="end it first: rheo down")
-        self.down()
-        ports = {part: processes.free_port() for part in PARTS}
-        for part in ("airflow", "glue", "logs"):  # of the last time: nothing in them is needed again
-            shutil.rmtree(self.folder / part, ignore_errors=True)
-        self._state = State(stack.app, str(stack.folder), stack.queue, mwaa.ENVIRONMENT, ports)
-        try:
-            self._start_all(stack, say)
-        except BaseException:
-            self.down()
-            raise
+        spec = None if compiled is None else read_specification(Path(compiled))
+        if not self.running:
+            self._start(spec, say)
+        elif spec is not None:
+            self._admit(spec, say)
+
+    @property
+    def running(self) -> bool:
+        """Whether the stack is up, all of its parts working.
+
+        Raises
+        ------
+        StackError
+            When some of its parts work, but not all.
+        """
+        state = self._state = self._state or load(self.folder)
+        shared = [] if state is None else [p for p in state.processes if not p.app]
+        lost = [p.name for p in shared if not processes.alive(p) and p.name != "scheduler"]
+        if lost and len(lost) < len(shared):
+            raise StackError(
+                f"of the local stack, {', '.join(lost)} has ended",
+                hint="end the rest, and begin anew: rheo down",
+            )
+        return bool(shared) and not lost
 
     def down(self) -> None:
         """End every process of the stack; logs stay. Does nothing when there is none."""
@@ -108,6 +130,7 @@ class LocalStack:
                 each.pid,
                 next(iter(processes.memory([each]).values())),
                 each.log,
+                each.app,
             )
             for each in self._state.processes
         ]
@@ -151,30 +174,6 @@ class LocalStack:
         """User and password of the Airflow UI."""
         return USER, self.state.airflow_password
 
-    # --- changes while it runs ---
-
-    def update(self) -> None:
-        """Take over a fresh compile of the application: scripts, jobs, rules, routes; Airflow sees DAGs itself."""
-        stack = read_specification(Path(self.state.compiled))
-        provision(stack, self.session())
-        self.restart_listener()
-        self._start_alarms(stack)
-
-    def kill_listener(self) -> None:
-        """Kill the listener in the middle of whatever it does."""
-        processes.end(self.state.of("listener"), grace=None)
-        self._drop("listener")
-
-    def restart_listener(self) -> None:
-        """Start a listener and wait until it listens; one that runs is ended first."""
-        processes.end(self.state.of("listener"))
-        self._drop("listener")
-        command = [sys.executable, "-m", "platforms.local.listener_process"]
-        log = self._log("listener")
-        skip = log.stat().st_size if log.exists() else 0
-        started = self._spawn("listener", [*command, "--queue", self.state.queue, "--handler", self.handler])
-        processes.wait_for_line(started, LISTENING, skip=skip)
-
     def kill_scheduler(self) -> None:
         """Kill Airflow's scheduler and the tasks it runs.
 
@@ -194,7 +193,18 @@ class LocalStack:
 
     # --- parts ---
 
-    def _start_all(self, stack: Specification, say: Say) -> None:
+    def _start(self, spec: Specification | None, say: Say) -> None:
+        self.down()
+        for part in ("airflow", "glue", "logs", "dags"):  # of the last time: nothing in them is needed again
+            shutil.rmtree(self.folder / part, ignore_errors=True)
+        self._state = State(mwaa.ENVIRONMENT, {part: processes.free_port() for part in PARTS})
+        try:
+            self._start_all(spec, say)
+        except BaseException:
+            self.down()
+            raise
+
+    def _start_all(self, spec: Specification | None, say: Say) -> None:
         base = self._base()
         server = postgres.create(
             self.folder / "postgres", self.state.ports["postgres"], env=base, log=self._log("postgres")
@@ -202,30 +212,60 @@ class LocalStack:
         self.state.scratch = [str(server.scratch)]
         save(self.state, self.folder)
         self._add(postgres.start(server, env=base, log=self._log("postgres")))
-        self._add(moto.start(self.state.ports["moto"], env=base, log=self._log("moto")))
+        self._add(aws_stand_in.start(self.state.ports["moto"], env=base, log=self._log("moto")))
         self._wait("postgres")
-        started = self._start_airflow(stack, server)
+        self._dags.mkdir()
+        if spec is not None:
+            self._link(spec)
+        started = self._start_airflow(server)
         self._wait("moto")
         say("AWS stand-in and database are up")
         self._start_glue()
         self._wait("glue")
-        provision(stack, self.session())
-        say("buckets, table, queues, rules and jobs are made")
+        if spec is not None:
+            provision(spec, self.session())
+            say("buckets, table, queues, rules and jobs are made")
         self._start_mwaa()
-        self.restart_listener()
-        folder = ["--folder", self.state.compiled]
-        self._spawn("schedules", [sys.executable, "-m", "platforms.local.scheduler", *folder])
-        self._start_alarms(stack)
+        if spec is not None:
+            self._settle(spec)
         self._wait("mwaa")
         self._check()
-        self.airflow.wait_until_ready(started, stack.dags)
+        self.airflow.wait_until_ready(started, () if spec is None else spec.dags)
         self._check()
         say(f"Airflow is ready: {self.airflow.url}")
 
-    def _start_airflow(self, stack: Specification, server: postgres.Postgres) -> Started:
+    def _admit(self, spec: Specification, say: Say) -> None:
+        """Add an application to the running stack, or take it over anew."""
+        new = spec.app not in self.state.residents
+        self._link(spec)
+        try:
+            provision(spec, self.session())
+            say(f"buckets, table, queues, rules and jobs of {spec.app} are made")
+            self._settle(spec)
+            self.airflow.wait_until_ready(
+                self.state.of("airflow")[-1], spec.dags, folder=self._dags / spec.app
+            )
+        except BaseException:
+            if new:
+                self.remove(spec.app)
+            raise
+        say(f"Airflow has {spec.app}: {self.airflow.url}")
+
+    def _link(self, spec: Specification) -> None:
+        """Let Airflow read the application's DAG files where they are."""
+        link = self._dags / spec.app
+        link.unlink(missing_ok=True)
+        link.symlink_to(spec.folder, target_is_directory=True)
+        known = self.state.residents.get(spec.app)
+        self.state.residents[spec.app] = Resident(
+            spec.app, str(spec.folder), spec.queue, known is not None and known.paused
+        )
+        save(self.state, self.folder)
+
+    def _start_airflow(self, server: postgres.Postgres) -> Started:
         # The AWS addresses are chosen already, so its environment is complete before they answer.
         home = AirflowHome.create(
-            self.folder / "airflow", stack.folder, self.state.ports["airflow"], server.login
+            self.folder / "airflow", self._dags, self.state.ports["airflow"], server.login
         )
         self.state.airflow_password = home.password
         self.state.airflow_secret = home.secret
@@ -251,22 +291,11 @@ class LocalStack:
             {"RHEO_AIRFLOW_USER": user, "RHEO_AIRFLOW_PASSWORD": password},
         )
 
-    def _start_alarms(self, stack: Specification) -> None:
-        """Evaluate the application's alarms, if it has any; an evaluator that runs is ended first."""
-        processes.end(self.state.of("alarms"))
-        self._drop("alarms")
-        if (stack.folder / alarms.FILE).exists():
-            states = self._log("alarms").with_suffix(
-                ".states.json"
-            )  # the logs' folder is new with each start
-            command = [sys.executable, "-m", "platforms.local.alarms", "--folder", str(stack.folder)]
-            self._spawn("alarms", [*command, "--states", str(states)])
-
     def _home(self) -> AirflowHome:
         state = self.state
         return AirflowHome(
             self.folder / "airflow",
-            Path(state.compiled),
+            self._dags,
             state.ports["airflow"],
             state.airflow_password,
             state.airflow_secret,
@@ -275,31 +304,27 @@ class LocalStack:
 
     def _base(self) -> dict[str, str]:
         """The environment of every part: nothing of the user's own AWS or Airflow."""
-        state = self.state
-        stack = read_specification(Path(state.compiled))
-        return {
-            **without_aws(),
-            **self.environment(),
-            MARK: str(self.folder),
-            "RHEO_APP": state.app,
-            "RHEO_ROUTES": str(stack.routes),
-            "RHEO_TABLE": stack.table,
-            "RHEO_MWAA_ENVIRONMENT": state.mwaa_environment,
-            "RHEO_PENDING_METRICS": "*",
-            "RHEO_DEAD_LETTERS": f"{self.environment()['AWS_ENDPOINT_URL']}/{moto.ACCOUNT}/{stack.dead_letters}",
-        }
+        return {**without_aws(), **self.environment(), MARK: str(self.folder)}
 
-    def _spawn(self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None) -> Started:
+    @property
+    def _dags(self) -> Path:
+        """Airflow's folder of DAGs, with a link for each application."""
+        return self.folder / "dags"
+
+    def _spawn(
+        self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None, app: str = ""
+    ) -> Started:
         env = {**self._base(), **(more or {})}
-        return self._add(processes.spawn(name, command, env=env, log=self._log(name)))
+        return self._add(processes.spawn(name, command, env=env, log=self._log(name, app), app=app))
 
     def _add(self, started: Started) -> Started:
         self.state.processes.append(started)
         save(self.state, self.folder)
         return started
 
-    def _drop(self, name: str) -> None:
-        self.state.processes = [each for each in self.state.processes if each.name != name]
+    def _drop(self, name: str, app: str | None = None) -> None:
+        gone = self.state.of(name, app)
+        self.state.processes = [each for each in self.state.processes if each not in gone]
         save(self.state, self.folder)
 
     def _wait(self, name: str) -> None:
@@ -310,5 +335,5 @@ class LocalStack:
             if not processes.alive(each):
                 raise StartError(each.name, each.log)
 
-    def _log(self, name: str) -> Path:
-        return self.folder / "logs" / f"{name}.log"
+    def _log(self, name: str, app: str = "") -> Path:
+        return self.folder / "logs" / app / f"{name}.log"

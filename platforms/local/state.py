@@ -10,28 +10,47 @@ from pathlib import Path
 from platforms.local.errors import StackError
 from platforms.local.processes import Started
 
-VERSION = 1
+VERSION = 2
 FILE = "stack.json"
+
+
+@dataclass(slots=True)
+class Resident:
+    """An application on the stack: the folder of its compiled files, its queue, whether it is paused."""
+
+    app: str
+    compiled: str
+    queue: str
+    paused: bool = False
 
 
 @dataclass(slots=True)
 class State:
     """What is running, written down before the next thing is started."""
 
-    app: str
-    compiled: str
-    queue: str
     mwaa_environment: str
     ports: dict[str, int]
+    residents: dict[str, Resident] = field(default_factory=dict)
     processes: list[Started] = field(default_factory=list)
     scratch: list[str] = field(default_factory=list)
     airflow_password: str = ""
     airflow_secret: str = ""
     airflow_database: str = ""
 
-    def of(self, name: str) -> list[Started]:
-        """Return the processes of that name, the latest last."""
-        return [process for process in self.processes if process.name == name]
+    def of(self, name: str, app: str | None = None) -> list[Started]:
+        """Return the processes of that name (and application), the latest last."""
+        return [p for p in self.processes if p.name == name and app in (None, p.app)]
+
+    def resident(self, app: str | None = None) -> Resident:
+        """Return the application of this name, or the only one when none is given; raises StackError."""
+        names = ", ".join(sorted(self.residents)) or "no application"
+        if app is None and len(self.residents) == 1:
+            app = next(iter(self.residents))
+        if app is None:
+            raise StackError(f"the local stack runs {names}", hint="say which application is meant")
+        if app not in self.residents:
+            raise StackError(f"the local stack runs {names}, not {app}", hint="add it: rheo up")
+        return self.residents[app]
 
 
 def save(state: State, folder: Path) -> None:
@@ -60,6 +79,7 @@ def load(folder: Path) -> State | None:
             f"{folder / FILE} is of another version of Rheo", hint="end that stack with its version"
         )
     data["processes"] = [Started(**process) for process in data["processes"]]
+    data["residents"] = {name: Resident(**each) for name, each in data["residents"].items()}
     return State(**data)
 
 

@@ -207,9 +207,12 @@ def test_the_scheduler_can_be_killed_in_the_middle_of_a_task(lab: Lab) -> None:
     lab.stack.restart_scheduler()
 
 
-def test_a_second_stack_of_the_same_folder_is_refused(lab: Lab) -> None:
-    with pytest.raises(StackError, match="running already"):
-        LocalStack(lab.stack.folder).up(lab.app)
+def test_up_again_takes_the_application_over_anew(lab: Lab) -> None:
+    parts = {part.name: part.pid for part in lab.stack.status()}
+    LocalStack(lab.stack.folder, handler=HANDLER).up(lab.app)
+    lab.stack = LocalStack(lab.stack.folder, handler=HANDLER)
+    again = {part.name: part.pid for part in lab.stack.status()}
+    assert {name for name in parts if parts[name] != again[name]} == {"listener", "schedules"}
     assert all(part.running for part in lab.stack.status())
 
 
@@ -287,7 +290,7 @@ def test_a_starter_that_is_killed_leaves_a_stack_that_can_be_ended(
 
 def test_a_part_that_was_started_but_not_written_down_is_ended(tmp_path: Path) -> None:
     folder = tmp_path / ".rheo"
-    save(State("flights", str(APP), "queue", "env", {}), folder)
+    save(State("env", {}), folder)
     lost = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(folder)}, start_new_session=True)
     other = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(tmp_path)}, start_new_session=True)
     try:
