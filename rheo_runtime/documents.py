@@ -86,11 +86,12 @@ class Recipe:
 
 
 class Draft(NamedTuple):
-    """An execution that is to be made for a run, not by events: see `executions.adopt`."""
+    """An execution that is to be made because somebody asked, not by events: see `executions.adopt`."""
 
     recipe: Recipe
     binding: Binding
     output: Partition
+    chosen: Chosen = ()
 
     @property
     def maker(self) -> Recipe:
@@ -100,7 +101,7 @@ class Draft(NamedTuple):
     @property
     def made(self) -> Made:
         """What it is written from."""
-        return self.binding, self.output, None, ()
+        return self.binding, self.output, None, self.chosen
 
     def document(self, generation: int) -> Document:
         """Return the execution document."""

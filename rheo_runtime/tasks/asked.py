@@ -7,15 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rheo_runtime import expr as x
 from rheo_runtime import wire
+from rheo_runtime.backwards import Undetermined, of_output
 from rheo_runtime.documents import Draft
 from rheo_runtime.events import TimerEvent
-from rheo_runtime.invert import solve
-from rheo_runtime.program import Node, Program
-from rheo_runtime.values import BadValue, Kind, Partition, cast, parse
+from rheo_runtime.program import Program
+from rheo_runtime.values import BadValue, cast, parse
 
-OUTPUT = "output"
 CONF = "rheo"  # where a run that the listener created carries what an event carries in its extra
 
 
@@ -73,7 +71,10 @@ def by_params(program: Program, node_id: str, params: Mapping[str, Any], key: st
             raise NotAsked(f"say which partition to make: {', '.join(missing)} of the output")
     except BadValue as fault:
         raise NotAsked(f"the output partition is not one: {fault}") from None
-    return _draft(node, partition)
+    try:
+        return of_output(node, partition)
+    except Undetermined as fault:
+        raise NotAsked(str(fault)) from None
 
 
 def by_time(program: Program, node_id: str, moment: datetime) -> Draft:
@@ -89,43 +90,3 @@ def by_time(program: Program, node_id: str, moment: datetime) -> Draft:
     if not binding:
         raise NotAsked(f"{signal.id} has no partition at {moment}: {why}")
     return Draft(node.recipe, (binding[0],), node.join.output((binding[0],)))
-
-
-def _draft(node: Node, output: Partition) -> Draft:
-    """Find the inputs' partitions from the output's: run a node backwards."""
-    join = node.join
-    if any(i.mode == "nearest" for i in join.route.inputs):
-        raise NotAsked(f"{node.id} reads the nearest partition of an input, which only an event chooses")
-    out = join.route.output
-    kinds = dict(zip(out.dims, out.kinds, strict=True))
-
-    def kind(ref: x.Ref) -> Kind:
-        return kinds[ref.dim] if ref.input == OUTPUT else join.scope.kind_of_ref(ref)
-
-    equations = [
-        *join.route.links,
-        *((x.Ref(OUTPUT, name), value) for name, value in zip(out.dims, out.values, strict=True)),
-        *_literals(node),
-    ]
-    known = {(OUTPUT, name): value for name, value in zip(out.dims, output, strict=True)}
-    found = solve(equations, known, kind)
-    wanted = [(i.alias, join.scope.dims[i.alias]) for i in join.triggers]
-    unknown = [f"{alias}.{dim}" for alias, dims in wanted for dim in dims if (alias, dim) not in found]
-    if unknown:
-        raise NotAsked(f"the output does not tell {', '.join(unknown)}, so only events can run {node.id}")
-    binding = tuple(tuple(found[alias, dim] for dim in dims) for alias, dims in wanted)
-    if join.output(binding) != output:
-        raise NotAsked(f"no inputs of {node.id} lead to this output")
-    return Draft(node.recipe, binding, output)
-
-
-def _literals(node: Node) -> list[tuple[x.Expr, x.Expr]]:
-    """Dimensions of trigger inputs that their filters fix."""
-    found: list[tuple[x.Expr, x.Expr]] = []
-    for source in node.join.triggers:
-        for position, dim in enumerate(node.join.scope.dims[source.alias]):
-            values = {branch[position].value for branch in source.branches}
-            if len(values) == 1 and (value := values.pop()) is not None:
-                kind = source.branches[0][position].kind
-                found.append((x.Ref(source.alias, dim), x.Const(value, kind)))
-    return found
