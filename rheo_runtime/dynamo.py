@@ -36,6 +36,7 @@ from rheo_runtime.dynamo_keys import (
     watch_key,
     watch_pk,
 )
+from rheo_runtime.dynamo_statuses import read_statuses
 from rheo_runtime.dynamo_table import make_client
 from rheo_runtime.ledger import REMEMBERED
 from rheo_runtime.records import (
@@ -51,6 +52,7 @@ from rheo_runtime.records import (
     Watch,
     unsettled,
 )
+from rheo_runtime.status import Status, status_of
 from rheo_runtime.values import Partition
 
 if TYPE_CHECKING:
@@ -202,6 +204,8 @@ class DynamoLedger:
             ":p": {"S": new.partition},
         }
         sets = ["#version = :version", "#body = :body", "#at = :at", "#node = :node", "#p = :p"]
+        names["#state"], values[":state"] = "state", {"S": status_of(new).state}
+        sets.append("#state = :state")
         removes = []
         names["#todo"] = "todo"
         if unsettled(new):
@@ -267,6 +271,9 @@ class DynamoLedger:
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         prefix = "O|" if node is None else f"O|{node}|"
         return [output_of(item) for item in self._scan(prefix) if "version" in item]
+
+    def statuses(self, node: str | None = None) -> Iterable[Status]:
+        return read_statuses(self.client, self.table, node)
 
     def unsettled(self) -> Iterable[Output]:
         return [output_of(item) for item in self._scan("O|", "attribute_exists(todo)")]

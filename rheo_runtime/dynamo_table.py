@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+STATUSES = "statuses"  # the index of outputs by node, which holds of each its state alone
+
 
 def create_table(table: str, client: DynamoDBClient | None = None) -> None:
     """Create the ledger's table, with expiry, unless it exists: for tests and the local stack."""
@@ -21,6 +23,15 @@ def create_table(table: str, client: DynamoDBClient | None = None) -> None:
             AttributeDefinitions=[
                 {"AttributeName": "pk", "AttributeType": "S"},
                 {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": "node", "AttributeType": "S"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": STATUSES,
+                    # No partition in its key: there it could be neither empty nor long.
+                    "KeySchema": [{"AttributeName": "node", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["p", "state"]},
+                }
             ],
             BillingMode="PAY_PER_REQUEST",
         )

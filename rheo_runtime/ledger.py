@@ -23,6 +23,7 @@ from rheo_runtime.records import (
     Watch,
     unsettled,
 )
+from rheo_runtime.status import Status, status_of
 from rheo_runtime.values import Partition
 
 REMEMBERED = 2_000  # arrivals of one partition at one input; older ones are forgotten first
@@ -58,6 +59,9 @@ class Ledger(Protocol):
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         """Return the state of all output partitions (of one node); for monitoring."""
+
+    def statuses(self, node: str | None = None) -> Iterable[Status]:
+        """Return the status alone of all output partitions (of one node): what many can be shown of."""
 
     def unsettled(self) -> Iterable[Output]:
         """Return the outputs that the sweeper may have to act on (see `records.unsettled`)."""
@@ -199,6 +203,9 @@ class MemoryLedger:
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         return [o for o in self._outputs.values() if node is None or o.node == node]
+
+    def statuses(self, node: str | None = None) -> Iterable[Status]:
+        return [status_of(output) for output in self.outputs(node)]
 
     def unsettled(self) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]

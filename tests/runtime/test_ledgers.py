@@ -190,6 +190,23 @@ def test_outputs_lists_those_of_a_node(ledger: Ledger) -> None:
     assert list(ledger.unsettled()) == []
 
 
+def test_statuses_say_the_state_of_each_output_partition(ledger: Ledger) -> None:
+    def statuses(node: str | None = None) -> list[tuple[str, str, str]]:
+        return sorted(ledger.statuses(node))
+
+    assert statuses() == statuses("node") == []
+    ledger.save(None, fired(None, 1))
+    ledger.save(None, Output("other", "", 1, 0))
+    assert statuses("node") == [("node", "7", "READY")]
+    executions.claim(ledger, "node", "7", "node/7#1", "run", T)
+    assert statuses("node") == [("node", "7", "CLAIMED")]
+    executions.succeed(ledger, "node", "7", "node/7#1", "run", T)
+    assert statuses() == [("node", "7", "SUCCEEDED"), ("other", "", "")], "one without dimensions, too"
+    output, _ = ledger.output("node", "7", None)
+    assert ledger.save(output, fired(output, 2))
+    assert statuses("node") == [("node", "7", "READY")], "the active one counts, not the one that ended"
+
+
 def test_what_the_sweeper_is_shown(ledger: Ledger) -> None:
     ledger.save(None, fired(None, 1))
     assert [o.partition for o in ledger.unsettled()] == ["7"]
