@@ -50,7 +50,9 @@ from rheodsl.dimensions import (
 from rheodsl.errors import GraphError, RheoError
 from rheodsl.expressions import output
 from rheodsl.external import S3, SNS, AndesDataset, DataFormat, GlueTable, S3Dataset, SignalIntegrityProtocol
+from rheodsl.hooks import RouteCheckpoint, RouteExecutionHook, RoutePendingNodeHook
 from rheodsl.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod, MetricStatistic
+from rheodsl.parameters import RouteRetention
 from rheodsl.platform import LocalPlatform
 from rheodsl.retrieval import QueryApplicationScope, QueryContext
 from rheodsl.views import SignalNode, View
@@ -104,6 +106,10 @@ __all__ = [
     "QueryApplicationScope",
     "QueryContext",
     "RheoError",
+    "RouteCheckpoint",
+    "RouteExecutionHook",
+    "RoutePendingNodeHook",
+    "RouteRetention",
     "S3Dataset",
     "SignalIntegrityProtocol",
     "SignalNode",

@@ -29,17 +29,20 @@ from rheodsl.external import (
     DataFormat,
     make_data,
 )
+from rheodsl.hooks import RouteExecutionHook, RoutePendingNodeHook, never_called, read_hooks
 from rheodsl.lifecycle import LifecycleMethods
 from rheodsl.monitoring import MonitoringMethods
 from rheodsl.parameters import (
     ComputeTarget,
     DimLinks,
     Inputs,
+    RouteRetention,
     read_computes,
     read_inputs,
     read_links,
     read_metadata,
     read_options,
+    rename_expiration,
 )
 from rheodsl.platform import Platform
 from rheodsl.resolution import Declaration
@@ -51,7 +54,10 @@ from rheodsl.signal_declarations import SignalDeclarations
 from rheodsl.taking import declaration_of
 from rheodsl.views import SignalNode, View
 
-_OPTIONS = ("retrigger", "pending_ttl", "arrival_ttl", "max_active_runs", "pool", "owner", "tags")
+_OPTIONS = (
+    "retrigger", "trigger", "pending_ttl", "arrival_ttl", "max_active_runs", "pool", "owner", "tags",
+    "retry_count", "retention",
+)  # fmt: skip
 _DATA = ("dataset_format", "header", "delimiter")  # as DataFormatSpec has them
 
 
@@ -134,12 +140,18 @@ class Application(
         output_dim_links: DimLinks = None,
         compute_targets: ComputeTarget | Sequence[ComputeTarget] | None = None,
         *,
+        execution_hook: RouteExecutionHook | None = None,
+        pending_node_hook: RoutePendingNodeHook | None = None,
         retrigger: Literal["all", "any"] = "all",
+        trigger: Literal["listener", "sensor"] = "listener",
         pending_ttl: timedelta | int | None = None,
+        pending_node_expiration_ttl_in_secs: int | None = None,
         arrival_ttl: timedelta | int = timedelta(days=90),
         dataset_format: DataFormat | str | None = None,
         header: bool = True,
         delimiter: str = ",",
+        retry_count: int = 0,
+        retention: RouteRetention | timedelta | None = None,
         max_active_runs: int = 16,
         pool: str | None = None,
         owner: str = "rheo",
@@ -161,12 +173,21 @@ class Application(
             ``[output.day == a.day.trunc("month")]`` or ``("day", fn, source)``.
         compute_targets
             One or several; a text is PySpark, a function runs in the Airflow worker.
+        execution_hook, pending_node_hook
+            What is called during its executions, and while it waits for inputs.
         retrigger
             "all": runs again when every input has arrived anew; "any": when one has.
+        trigger
+            "sensor": its one timer starts it, and sensors wait for the other inputs; no listener is needed.
         pending_ttl, arrival_ttl
             How long an incomplete binding waits, and an arrival is kept: a timedelta, or seconds.
+            ``pending_node_expiration_ttl_in_secs`` is the guide's name of the first.
         dataset_format, header, delimiter
             How the output is written.
+        retry_count
+            How often a failed target is tried again, where the target does not say.
+        retention
+            After which time partitions of the output are deleted.
         max_active_runs, pool, owner, tags
             For the generated DAG.
         metadata
@@ -180,9 +201,11 @@ class Application(
             dict(
                 inputs=inputs, input_dim_links=input_dim_links, output_dimension_spec=output_dimension_spec,
                 output_dim_links=output_dim_links, compute_targets=compute_targets, retrigger=retrigger,
+                execution_hook=execution_hook, pending_node_hook=pending_node_hook, trigger=trigger,
                 pending_ttl=pending_ttl, arrival_ttl=arrival_ttl, max_active_runs=max_active_runs, pool=pool,
+                pending_node_expiration_ttl_in_secs=pending_node_expiration_ttl_in_secs,
                 owner=owner, tags=tags, dataset_format=dataset_format, header=header, delimiter=delimiter,
-                **metadata,
+                retry_count=retry_count, retention=retention, **metadata,
             ),
         )  # fmt: skip
 
@@ -236,6 +259,8 @@ class Application(
             changes["output_links"] = read_links(id, rest.pop("output_dim_links"), outputs=True)
         if "compute_targets" in rest:
             changes["computes"] = read_computes(rest.pop("compute_targets"))
+        changes["hooks"] = read_hooks(id, known.hooks, rest)
+        rename_expiration(id, rest)
         options = {name: rest.pop(name) for name in _OPTIONS if name in rest}
         changes["options"] = read_options(id, known.options, options)
         data = {name: rest.pop(name) for name in _DATA if name in rest}
@@ -322,7 +347,7 @@ class Application(
             app=self.name,
             signals=tuple(sorted(self._signals.values(), key=lambda s: s.id)),
             nodes=tuple(sorted(nodes, key=lambda n: n.id)),
-            warnings=(*warnings, *misspelt(nodes, Application.create_data)),
+            warnings=(*warnings, *misspelt(nodes, Application.create_data), *never_called(nodes)),
             dashboards=self._dashboards,
         )
         faults += check(graph)

@@ -93,8 +93,9 @@ class InlinedPython(Compute):
     retry_count: int = 0
 
 
-# A hook is any inlined compute (or, later, a message).
+# What may be a hook: an inlined compute or a message.
 Hook = Compute
+HOOKS: tuple[type[Compute], ...] = (InlinedPython,)
 
 # Parameters of Glue's StartJobRun and CreateJob that a user may give; all else goes to the script.
 _GLUE_PARAMETERS = {
@@ -166,8 +167,6 @@ def BatchCompute(
     >>> BatchCompute("output = orders.limit(10)", Timeout=30, my_param="x").args
     (('my_param', 'x'),)
     """
-    if retry_count < 0:
-        raise ComputeError(f"retry_count is {retry_count}", hint="use 0 or more")
     known = {k: getattr(p, "value", p) for k, p in parameters.items() if k in _GLUE_PARAMETERS}
     extra = {k: str(p) for k, p in parameters.items() if k not in _GLUE_PARAMETERS}
     libraries: tuple[str, ...] = ()
@@ -180,8 +179,15 @@ def BatchCompute(
         args=tuple(sorted(extra.items())),
         permissions=tuple(p.frozen() for p in extra_permissions),
         libraries=libraries,
-        retry_count=retry_count,
+        retry_count=retries(retry_count),
     )
+
+
+def retries(retry_count: int) -> int:
+    """Return how often a failed run is retried; raises ComputeError."""
+    if retry_count < 0:
+        raise ComputeError(f"retry_count is {retry_count}", hint="use 0 or more")
+    return retry_count
 
 
 GlueBatchCompute = BatchCompute

@@ -146,7 +146,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a node runs. Times are in seconds."""
+    """How a node runs. Times are in seconds, but ``retention`` in days; ``retry_count`` is the targets' default."""
 
     retrigger: str = "all"
     trigger: str = "listener"
@@ -157,6 +157,7 @@ class Options:
     owner: str = "rheo"
     tags: tuple[str, ...] = ()
     retry_count: int = 0
+    retention: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -133,23 +133,70 @@ def _seconds(id: str, name: str, value: timedelta | int | None) -> int | None:
     return seconds
 
 
+_CHOICES = {"retrigger": ("all", "any"), "trigger": ("listener", "sensor")}
+_FEWEST = {"max_active_runs": 1, "retry_count": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRetention:
+    """How long partitions of a node's output are kept: whole days since they were written.
+
+    >>> RouteRetention(output_in_days=90).output_in_days
+    90
+    """
+
+    output_in_days: int
+
+
 def read_options(id: str, known: ir.Options, given: Mapping[str, Any]) -> ir.Options:
     """Return how a node runs: what is known, changed by what is given; raises SpecError."""
     options = dict(given)
-    if options.get("retrigger", "all") not in ("all", "any"):
-        raise SpecError(f"{id}: retrigger is {options['retrigger']!r}", hint='use "all" or "any"')
-    runs = options.get("max_active_runs", 1)
-    if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
-        raise SpecError(f"{id}: max_active_runs is {runs!r}", hint="a whole number from 1")
+    for name, choices in _CHOICES.items():
+        if options.get(name, choices[0]) not in choices:
+            hint = f'use "{choices[0]}" or "{choices[1]}"'
+            raise SpecError(f"{id}: {name} is {options[name]!r}", hint=hint)
+    for name, fewest in _FEWEST.items():
+        number = options.get(name, fewest)
+        if isinstance(number, bool) or not isinstance(number, int) or number < fewest:
+            raise SpecError(f"{id}: {name} is {number!r}", hint=f"a whole number from {fewest}")
     for name in ("pending_ttl", "arrival_ttl"):
         if name in options:
             options[name] = _seconds(id, name, options[name])
     if options.get("arrival_ttl", 0) is None:
         del options["arrival_ttl"]  # an arrival is always forgotten some day
+    if "retention" in options:
+        options["retention"] = _days(id, options["retention"])
     if "tags" in options:
         tags = options["tags"]
         options["tags"] = (tags,) if isinstance(tags, str) else tuple(sorted(tags))
     return replace(known, **options)
+
+
+def rename_expiration(id: str, given: dict[str, Any]) -> None:
+    """Take the guide's name of ``pending_ttl`` for it; raises SpecError when both are given."""
+    seconds = given.pop("pending_node_expiration_ttl_in_secs", None)
+    if seconds is None:
+        return
+    if given.get("pending_ttl") is not None:
+        raise SpecError(
+            f"{id}: both pending_ttl and pending_node_expiration_ttl_in_secs are given",
+            hint="they are two names of one thing: leave one out",
+        )
+    given["pending_ttl"] = seconds
+
+
+def _days(id: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        value = RouteRetention(value.days if value == timedelta(days=value.days) else 0)
+    days = value.output_in_days if isinstance(value, RouteRetention) else None
+    if isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        raise SpecError(
+            f"{id}: its retention is not a number of whole days, from 1",
+            hint="write RouteRetention(output_in_days=90), or timedelta(days=90)",
+        )
+    return days
 
 
 def read_metadata(data: Mapping[str, Any], id: str) -> ir.Metadata:
