@@ -166,7 +166,7 @@ def never_called(nodes: Iterable[ir.Node]) -> Iterator[Warning_]:
                     "RD203",
                     f"{node.id}: {name} is never called: {why}",
                     node.where,
-                    "give a longer pending_ttl" if expiry else "give pending_ttl: how long it waits",,
+                    "give a longer pending_ttl" if expiry else "give pending_ttl: how long it waits",
                 )
 
 
