@@ -1,0 +1,95 @@
+"""Tasks of a plan -> what roles must be allowed to do for them.
+
+Two roles act for a task, and each has a rule for every class of task:
+
+- Airflow's own role starts the task and waits for it: ``codegen.targets.permissions(task, dag)``.
+- The job itself may run under a role that the stack makes, one for each service: `job_role` here. Return
+  None (the default) for a task that runs in the Airflow worker, or under a role that the user names.
+
+A statement is ``{"Action": [...], "Resource": [...]}``, with ``"Condition"`` where apt and ``"Effect"``
+left out. ARNs hold ``${AWS::Partition}``, ``${AWS::Region}`` and ``${AWS::AccountId}``, which CloudFormation
+fills in; ``*`` stands alone only where the service knows no ARNs for the action.
+
+A role's name is ``names.role_name(app, service)``: the worker may pass it to the service (``iam:PassRole`` is
+added by itself), and a task that must name it knows account and region when it runs. It may read the declared
+inputs of the application, and write below ``internal_data/`` of its bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from codegen import plan as p
+
+Statement = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRole:
+    """The role of the jobs of one service.
+
+    ``service`` is part of its name: ``glue``, ``sagemaker``, ``emr-serverless``; ``<service>.amazonaws.com`` may
+    assume it. ``statements`` are what every job of the service needs beyond the data; ``extra`` what the
+    user grants to this one: a task with extra permissions has a role of its own.
+    """
+
+    service: str
+    statements: tuple[Statement, ...] = ()
+    extra: tuple[Statement, ...] = ()
+
+
+@singledispatch
+def job_role(task: p.Task, dag: p.DagPlan) -> JobRole | None:
+    """Return the role under which a task's job runs, None where the stack makes none."""
+    return None
+
+
+_LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws-glue/*"
+GLUE = "arn:${AWS::Partition}:glue:${AWS::Region}:${AWS::AccountId}"
+
+
+@job_role.register
+def _(task: p.SparkTask, dag: p.DagPlan) -> JobRole:
+    statements: list[Statement] = [
+        {
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": [_LOGS],
+        },
+        {
+            # Spark looks for its default database, whatever a script does.
+            "Action": ["glue:GetDatabase", "glue:GetDatabases", "glue:GetUserDefinedFunctions"],
+            "Resource": [
+                f"{GLUE}:catalog",
+                f"{GLUE}:database/default",
+                f"{GLUE}:userDefinedFunction/default/*",
+            ],
+        },
+    ]
+    extra = tuple({"Action": list(a), "Resource": list(r)} for r, a in task.permissions)
+    return JobRole("glue", tuple(statements), extra)
+
+
+def worker(task: p.Task, dag: p.DagPlan) -> Sequence[Statement]:
+    """Return what Airflow's role needs to run a task."""
+    if isinstance(task, p.SparkTask):
+        return _glue(dag.app)
+    return ()
+
+
+def _glue(app: str) -> Sequence[Statement]:
+    return (
+        {
+            "Action": [
+                "glue:BatchStopJobRun",
+                "glue:GetJob",
+                "glue:GetJobRun",
+                "glue:GetJobRuns",
+                "glue:StartJobRun",
+            ],
+            "Resource": [f"{GLUE}:job/{app}-*"],
+        },
+        {"Action": ["logs:GetLogEvents"], "Resource": [f"{_LOGS}:log-stream:*"]},
+    )

@@ -1,0 +1,235 @@
+"""Graph and plan -> IAM statements: what listener, jobs and Airflow's worker may do, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from codegen import plan as p
+from codegen.template.keys import Construct, Keys
+from codegen.template.names import Statement, Value, arn, attribute, s3_arn, sub
+from rheo_runtime import wire
+
+# IAM takes 6,144 characters of a managed policy; texts of CloudFormation are longer than what they become.
+LONGEST_POLICY = 5_500
+# A bucket with more data sets than this is granted whole.
+MOST_PREFIXES = 8
+_RESOURCES = 30  # of one statement
+LEDGER = (
+    "dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
+    "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem",
+)  # fmt: skip
+_CATALOG = (
+    "glue:GetDatabase", "glue:GetDatabases", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTables",
+)  # fmt: skip
+
+
+def allow(actions: Sequence[str], resources: Value | Sequence[Value], **condition: Any) -> Statement:
+    """Return a statement that allows; ``condition`` by operator."""
+    found: Statement = {"Effect": "Allow", "Action": list(actions), "Resource": _texts(resources)}
+    return found | ({"Condition": condition} if condition else {})
+
+
+def _texts(resources: Value | Sequence[Value]) -> Any:
+    return (
+        list(resources) if isinstance(resources, Sequence) and not isinstance(resources, str) else resources
+    )
+
+
+def granted(statement: Mapping[str, Any]) -> Statement:
+    """Return the statement of a compute target as CloudFormation has it."""
+    resources = statement["Resource"]
+    texts = [resources] if isinstance(resources, str) else list(resources)
+    return {"Effect": "Allow", **statement, "Resource": [sub(text) for text in texts]}
+
+
+# --- data ---
+
+
+def reading(locations: Iterable[str]) -> list[Statement]:
+    """Return what lets somebody read the data in these folders.
+
+    >>> [s["Action"] for s in reading(["s3://lake/orders"])]
+    [['s3:GetObject'], ['s3:ListBucket']]
+    """
+    folders = _folders(locations)
+    objects = [
+        s3_arn("/".join(part for part in (bucket, prefix, "*") if part))
+        for bucket, prefixes in folders.items()
+        for prefix in prefixes
+    ]
+    found = [allow(["s3:GetObject"], part) for part in _several(objects)]
+    for bucket, prefixes in folders.items():
+        condition = {"StringLike": {"s3:prefix": _prefixes(prefixes)}} if prefixes != [""] else {}
+        found.append(allow(["s3:ListBucket"], s3_arn(bucket), **condition))
+    return found
+
+
+def _folders(locations: Iterable[str]) -> dict[str, list[str]]:
+    folders: dict[str, set[str]] = {}
+    for location in locations:
+        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        folders.setdefault(bucket, set()).add(prefix.strip("/"))
+    return {
+        bucket: [""] if "" in prefixes or len(prefixes) > MOST_PREFIXES else sorted(prefixes)
+        for bucket, prefixes in sorted(folders.items())
+    }
+
+
+def _prefixes(prefixes: Iterable[str]) -> list[str]:
+    return [text for prefix in prefixes for text in (prefix, f"{prefix}/*")]
+
+
+def _several(resources: list[Value]) -> Iterator[list[Value]]:
+    for first in range(0, len(resources), _RESOURCES):
+        yield resources[first : first + _RESOURCES]
+
+
+def writing(bucket: str) -> list[Statement]:
+    """Return what lets a job write outputs, and read its script and its execution."""
+    # Spark leaves "folder" markers beside what it writes.
+    outputs = [s3_arn(f"{bucket}/internal_data/*"), s3_arn(f"{bucket}/internal_data_$folder$")]
+    own = [s3_arn(f"{bucket}/rheo/*"), s3_arn(f"{bucket}/executions/*")]
+    listed = {"StringLike": {"s3:prefix": ["internal_data", "internal_data/*", "rheo/*", "executions/*"]}}
+    return [
+        allow(["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"], outputs),
+        allow(["s3:GetObject"], own),
+        allow(["s3:ListBucket"], s3_arn(bucket), **listed),
+    ]
+
+
+def catalog(table: wire.RouteTable) -> list[Statement]:
+    """Return what lets somebody read the tables of the catalog that the application uses."""
+    tables = sorted(
+        {(e.database, e.table) for s in table.signals for e in s.events if isinstance(e, wire.GlueEvents)}
+    )
+    if not tables:
+        return []
+    databases = sorted({database for database, _ in tables})
+    resources = [
+        arn("glue", "catalog"),
+        *(arn("glue", f"database/{database}") for database in databases),
+        *(arn("glue", f"table/{database}/{name}") for database, name in tables),
+    ]
+    return [allow(_CATALOG, part) for part in _several(resources)]
+
+
+# --- the listener ---
+
+
+def listener(plan: p.Plan, table: wire.RouteTable, keys: Keys, metrics: Statement | None) -> list[Statement]:
+    """Return what the listener may do; ``metrics`` is the statement that lets it send some."""
+    environment = "arn:${AWS::Partition}:airflow:${AWS::Region}:${AWS::AccountId}:role/${MwaaEnvironment}/${AirflowApiRole}"
+    received = [
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+    ]
+    return [
+        allow(["logs:CreateLogStream", "logs:PutLogEvents"], attribute("ListenerLog")),
+        allow(received, attribute("Queue")),
+        allow(["sqs:SendMessage"], attribute("DeadLetters")),
+        allow(LEDGER, attribute("Ledger")),
+        allow(["airflow:InvokeRestApi"], {"Fn::Sub": environment}),
+        allow(["events:PutEvents"], bus()),
+        *([metrics] if metrics else []),
+        *keys.statements(
+            Construct.ROUTING_TABLE, Construct.PROCESSOR_QUEUE, Construct.STORAGE, Construct.PROCESSING_UNIT
+        ),
+    ]
+
+
+def bus() -> Value:
+    """The ARN of the bus on which signals are announced."""
+    return {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}"}
+
+
+def completions(table: wire.RouteTable) -> list[Statement]:
+    """Return what lets the listener see whether partitions of inputs are complete: no data, only its ends."""
+    objects: set[str] = set()
+    listed: list[str] = []
+    for signal in table.signals:
+        events = [e for e in signal.events if isinstance(e, wire.S3Events)]
+        if signal.path is None or not signal.path.startswith("s3://"):
+            continue
+        folder = folder_of(signal.path)
+        names = [e.completion for e in events] or [("_SUCCESS",)]
+        for completion in names:
+            objects |= {f"{folder.removeprefix('s3://')}/*{name}" for name in completion}
+            if not completion:
+                listed.append(folder)
+    whole = _whole_buckets(objects)
+    found = [allow(["s3:GetObject"], part) for part in _several([s3_arn(o) for o in sorted(whole)])]
+    for bucket, prefixes in _folders(listed).items():
+        condition = {"StringLike": {"s3:prefix": _prefixes(prefixes)}} if prefixes != [""] else {}
+        found.append(allow(["s3:ListBucket"], s3_arn(bucket), **condition))
+    return [*found, *catalog(table)]
+
+
+def _whole_buckets(objects: set[str]) -> set[str]:
+    """The patterns; those of a bucket with many become one for each name."""
+    buckets: dict[str, set[str]] = {}
+    for text in objects:
+        buckets.setdefault(text.partition("/")[0], set()).add(text)
+    found: set[str] = set()
+    for bucket, texts in buckets.items():
+        few = len(texts) <= MOST_PREFIXES
+        found |= texts if few else {f"{bucket}/*{text.rpartition('/*')[2]}" for text in texts}
+    return found
+
+
+def folder_of(template: str) -> str:
+    """Return the folder that all partitions of a path template share.
+
+    >>> folder_of("s3://lake/orders/region={}/{}")
+    's3://lake/orders'
+    """
+    return template.split("{}")[0].rpartition("/")[0] if "{}" in template else template.rstrip("/")
+
+
+# --- the worker of Airflow ---
+
+
+def airflow(plan: p.Plan, table: wire.RouteTable, keys: Keys, metrics: Statement) -> list[Statement]:
+    """Return what Airflow's role needs for claim and publish, and for code that reads inputs."""
+    objects = [s3_arn(f"{plan.bucket}/{prefix}/*") for prefix in ("executions", "internal_data")]
+    return [
+        allow(LEDGER, attribute("Ledger")),
+        allow(["events:PutEvents"], bus()),
+        allow(["s3:GetObject", "s3:PutObject"], objects),
+        allow(["s3:GetObject"], s3_arn(f"{plan.bucket}/rheo/*")),
+        allow(
+            ["s3:ListBucket"], s3_arn(plan.bucket), StringLike={"s3:prefix": ["internal_data/*", "rheo/*"]}
+        ),
+        metrics,
+        *keys.statements(Construct.ROUTING_TABLE, Construct.STORAGE),
+    ]
+
+
+def inputs_of(plan: p.Plan) -> list[str]:
+    """Return the folders of all inputs that the application does not make itself."""
+    own = f"s3://{plan.bucket}/"
+    found = {i.location for dag in plan.dags for i in dag.inputs if i.location is not None}
+    return sorted(location for location in found if not location.startswith(own))
+
+
+def distinct(statements: Iterable[Statement]) -> list[Statement]:
+    """Return statements without those that are said twice, in order."""
+    found: dict[str, Statement] = {}
+    for statement in statements:
+        found.setdefault(json.dumps(statement, sort_keys=True), statement)
+    return list(found.values())
+
+
+def policies(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
+    """Split statements into as many managed policies as IAM needs."""
+    part: list[Statement] = []
+    for statement in statements:
+        if part and len(json.dumps([*part, statement])) > LONGEST_POLICY:
+            yield part
+            part = []
+        part.append(statement)
+    if part:
+        yield part

@@ -1,0 +1,187 @@
+"""Plan -> the roles of an application and the policy of Airflow's own role, as CloudFormation resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from codegen import plan as p
+from codegen.alarms import logical_id, metric_permission, pending_metrics
+from codegen.template import permissions, policies
+from codegen.template.errors import TemplateError
+from codegen.template.events import group_arn
+from codegen.template.keys import Construct, Keys
+from codegen.template.names import (
+    NO_VALUE,
+    Resource,
+    Resources,
+    Statement,
+    Value,
+    attribute,
+    ref,
+    role_name,
+    role_path,
+    sub,
+)
+from codegen.template.storage import document
+from rheo_runtime import wire
+from rheodsl import ir
+
+HAS_BOUNDARY = "HasPermissionsBoundary"
+HAS_AIRFLOW_ROLE = "HasAirflowRole"
+MOST_POLICIES = 10  # that IAM attaches to a role, unless the account asked for more
+
+
+class Roles:
+    """Makes the roles, and knows which job runs under which."""
+
+    def __init__(self, graph: ir.Graph, plan: p.Plan, table: wire.RouteTable, keys: Keys) -> None:
+        self.graph, self.plan, self.table, self.keys = graph, plan, table, keys
+        self.resources: Resources = {}
+        self._jobs: dict[str, str] = {}
+
+    def make(self) -> Resources:
+        """Return all roles and policies, by logical id. Raises TemplateError when IAM has no room for them."""
+        self._listener()
+        self._scheduler()
+        self._job_roles()
+        self._airflow()
+        return self.resources
+
+    def of_job(self, service: str, dag: p.DagPlan, task: p.Task) -> Value:
+        """Return the ARN of the role of a task's job."""
+        return attribute(self._jobs[f"{service}/{_task(dag, task)}"])
+
+    def _listener(self) -> None:
+        metrics = metric_permission(self.plan.app) if pending_metrics(self.graph) else None
+        own = policies.listener(self.plan, self.table, self.keys, metrics)
+        reading = self._managed("ListenerReads", policies.completions(self.table))
+        self._role("ListenerRole", "listener", "lambda.amazonaws.com", own, reading)
+
+    def _scheduler(self) -> None:
+        queues = [attribute("Queue"), attribute("DeadLetters")]
+        own = [
+            policies.allow(["lambda:InvokeFunction"], attribute("Listener")),
+            policies.allow(["sqs:SendMessage"], queues),
+            *self.keys.statements(Construct.PROCESSOR_QUEUE),
+        ]
+        condition = {
+            "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
+            "ArnEquals": {"aws:SourceArn": group_arn(self.plan.app)},
+        }
+        self._role("SchedulerRole", "scheduler", "scheduler.amazonaws.com", own, [], condition)
+
+    # --- jobs ---
+
+    def _job_roles(self) -> None:
+        wanted: dict[str, list[tuple[str, permissions.JobRole]]] = {}
+        for dag in self.plan.dags:
+            for task in dag.tasks:
+                role = permissions.job_role(task, dag)
+                if role is not None:
+                    wanted.setdefault(role.service, []).append((_task(dag, task), role))
+        if not wanted:
+            return
+        data = self._managed("JobData", self._data())
+        for service, jobs in sorted(wanted.items()):
+            common = policies.distinct(policies.granted(s) for _, role in jobs for s in role.statements)
+            shared = [*data, *self._managed(logical_id("Jobs", service), common)]
+            name = logical_id("JobRole", service)
+            for job, role in jobs:
+                own = name
+                if role.extra:
+                    own = logical_id("JobRole", f"{service}-{job}")
+                    extra = [policies.granted(statement) for statement in role.extra]
+                    # Its name is CloudFormation's: only the job that has it needs to know it.
+                    self._role(own, None, f"{service}.amazonaws.com", extra, shared)
+                self._jobs[f"{service}/{job}"] = own
+            if any(self._jobs[f"{service}/{job}"] == name for job, _ in jobs):
+                self._role(name, service, f"{service}.amazonaws.com", [], shared)
+
+    def _data(self) -> list[Statement]:
+        return [
+            *policies.writing(self.plan.bucket),
+            *policies.reading(policies.inputs_of(self.plan)),
+            *policies.catalog(self.table),
+            *([metric_permission(self.plan.app)] if self._emits() else []),
+            *self.keys.statements(Construct.STORAGE, Construct.BATCH_COMPUTE),
+        ]
+
+    def _emits(self) -> bool:
+        return any(
+            task.metrics for dag in self.plan.dags for task in dag.tasks if isinstance(task, p.SparkTask)
+        )
+
+    # --- Airflow ---
+
+    def _airflow(self) -> None:
+        statements = policies.airflow(self.plan, self.table, self.keys, metric_permission(self.plan.app))
+        statements += policies.reading(policies.inputs_of(self.plan))
+        for dag in self.plan.dags:
+            for task in dag.tasks:
+                statements += map(policies.granted, permissions.worker(task, dag))
+        statements += self._passing()
+        attached = {"Roles": {"Fn::If": [HAS_AIRFLOW_ROLE, [ref("AirflowRole")], NO_VALUE]}}
+        self._managed("Airflow", policies.distinct(statements), attached)
+
+    def _passing(self) -> list[Statement]:
+        found = []
+        services = {key.partition("/")[0] for key in self._jobs}
+        for service in sorted(services - {"glue"}):  # a job of Glue knows its role
+            roles = sorted({own for key, own in self._jobs.items() if key.startswith(f"{service}/")})
+            condition = {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}
+            found.append(policies.allow(["iam:PassRole"], [attribute(role) for role in roles], **condition))
+        return found
+
+    # --- what they are made of ---
+
+    def _managed(
+        self, name: str, statements: Sequence[Statement], more: Mapping[str, Any] | None = None
+    ) -> list[Value]:
+        """Make managed policies of these statements; return their ARNs."""
+        found: list[Value] = []
+        for number, part in enumerate(policies.policies(statements), start=1):
+            id = f"{name}Policy{number if number > 1 else ''}"
+            properties = {"Path": role_path(self.plan.app), "PolicyDocument": document(part), **(more or {})}
+            self.resources[id] = {"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}
+            found.append(ref(id))
+        if len(found) > MOST_POLICIES:
+            raise TemplateError(
+                f"{self.plan.app}: what its roles must read does not fit into {MOST_POLICIES} policies",
+                hint="keep its inputs in fewer buckets",
+            )
+        return found
+
+    def _role(
+        self,
+        id: str,
+        purpose: str | None,
+        service: str,
+        statements: Sequence[Statement],
+        managed: Sequence[Value],
+        condition: Mapping[str, Any] | None = None,
+    ) -> None:
+        if len(managed) > MOST_POLICIES:
+            raise TemplateError(
+                f"{self.plan.app}: {id} needs {len(managed)} policies, and IAM attaches {MOST_POLICIES}",
+                hint="keep its inputs in fewer buckets",
+            )
+        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        properties: Resource = {
+            "Path": role_path(self.plan.app),
+            "AssumeRolePolicyDocument": document(
+                [{**trust, **({"Condition": condition} if condition else {})}]
+            ),
+            "PermissionsBoundary": {"Fn::If": [HAS_BOUNDARY, ref("PermissionsBoundary"), NO_VALUE]},
+        }
+        if purpose is not None:
+            properties["RoleName"] = sub(role_name(self.plan.app, purpose))
+        if managed:
+            properties["ManagedPolicyArns"] = list(managed)
+        if statements:
+            properties["Policies"] = [{"PolicyName": "own", "PolicyDocument": document(list(statements))}]
+        self.resources[id] = {"Type": "AWS::IAM::Role", "Properties": properties}
+
+
+def _task(dag: p.DagPlan, task: p.Task) -> str:
+    return f"{dag.node}/{task.task_id}"

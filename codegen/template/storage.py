@@ -1,0 +1,171 @@
+"""The application's bucket, ledger and queues as CloudFormation resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codegen import plan as p
+from codegen.template.keys import Construct, Keys
+from codegen.template.names import (
+    NO_VALUE,
+    Resources,
+    Statement,
+    Value,
+    arn,
+    attribute,
+    ref,
+    resource_name,
+    s3_arn,
+)
+
+# An invocation may take 60 s; a message that it holds stays away for six times as long, as AWS advises.
+TIMEOUT = 60
+VISIBILITY = 6 * TIMEOUT
+# Messages outlast an outage of two hours before they count as failed: 20 times 6 minutes.
+RECEIVES = 20
+_TWO_WEEKS = 14 * 86400
+
+
+def bucket(plan: p.Plan, keys: Keys, shared: list[Statement]) -> Resources:
+    """Return the application's bucket, private, encrypted, heard by EventBridge; ``shared`` is its policy's."""
+    key = keys.of(Construct.STORAGE)
+    encryption = {
+        "ServerSideEncryptionByDefault": {
+            "SSEAlgorithm": keys.choose(key, "aws:kms", "AES256"),
+            "KMSMasterKeyID": key or NO_VALUE,
+        },
+        "BucketKeyEnabled": keys.choose(key, True, False),
+    }
+    lifecycle = [
+        {"Id": "uploads", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+        {"Id": "executions", "Status": "Enabled", "Prefix": "executions/", "ExpirationInDays": 90},
+    ]
+    objects = [s3_arn(plan.bucket), s3_arn(f"{plan.bucket}/*")]
+    return {
+        "Bucket": {
+            "Type": "AWS::S3::Bucket",
+            # Data outlives the stack; `delete` of the application empties and removes it.
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {
+                "BucketName": plan.bucket,
+                "BucketEncryption": {"ServerSideEncryptionConfiguration": [encryption]},
+                "LifecycleConfiguration": {"Rules": lifecycle},
+                "NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": True}},
+                "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+                "PublicAccessBlockConfiguration": {
+                    "BlockPublicAcls": True,
+                    "BlockPublicPolicy": True,
+                    "IgnorePublicAcls": True,
+                    "RestrictPublicBuckets": True,
+                },
+            },
+        },
+        "BucketPolicy": {
+            "Type": "AWS::S3::BucketPolicy",
+            "Properties": {
+                "Bucket": ref("Bucket"),
+                "PolicyDocument": document([encrypted_transport("s3:*", objects), *shared]),
+            },
+        },
+    }
+
+
+def ledger(app: str, keys: Keys) -> Resources:
+    """Return the table of the ledger, as `rheo_runtime.dynamo_table` makes it, with backups."""
+    key = keys.of(Construct.ROUTING_TABLE)
+    encryption = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": keys.given(key)}
+    return {
+        "Ledger": {
+            "Type": "AWS::DynamoDB::Table",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {
+                "TableName": resource_name(app),
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [
+                    {"AttributeName": "pk", "AttributeType": "S"},
+                    {"AttributeName": "sk", "AttributeType": "S"},
+                ],
+                "KeySchema": [
+                    {"AttributeName": "pk", "KeyType": "HASH"},
+                    {"AttributeName": "sk", "KeyType": "RANGE"},
+                ],
+                "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
+                "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+                "SSESpecification": keys.choose(key, encryption, NO_VALUE),
+            },
+        }
+    }
+
+
+def queues(app: str, keys: Keys, rules: list[Value], topics: list[str]) -> Resources:
+    """Return the listener's queue, the queue of what failed, and who may send: these rules and topics."""
+    name, key = resource_name(app), keys.of(Construct.PROCESSOR_QUEUE)
+    queue, failed = arn("sqs", name), arn("sqs", f"{name}-dlq")
+    common = {
+        "MessageRetentionPeriod": _TWO_WEEKS,
+        "KmsMasterKeyId": key or NO_VALUE,
+        "SqsManagedSseEnabled": keys.choose(key, NO_VALUE, True),
+    }
+    return {
+        "Queue": {
+            "Type": "AWS::SQS::Queue",
+            "DeletionPolicy": "Delete",
+            "UpdateReplacePolicy": "Delete",
+            "Properties": {
+                "QueueName": name,
+                "VisibilityTimeout": VISIBILITY,
+                "RedrivePolicy": {
+                    "deadLetterTargetArn": attribute("DeadLetters"),
+                    "maxReceiveCount": RECEIVES,
+                },
+                **common,
+            },
+        },
+        "DeadLetters": {
+            "Type": "AWS::SQS::Queue",
+            "DeletionPolicy": "Delete",
+            "UpdateReplacePolicy": "Delete",
+            "Properties": {
+                "QueueName": f"{name}-dlq",
+                "RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [queue]},
+                **common,
+            },
+        },
+        "QueuePolicy": _queue_policy("Queue", queue, rules, topics),
+        "DeadLettersPolicy": _queue_policy("DeadLetters", failed, rules, topics),
+    }
+
+
+def _queue_policy(name: str, queue: Value, rules: list[Value], topics: list[str]) -> dict[str, Any]:
+    statements = [encrypted_transport("sqs:*", queue)]
+    for service, senders in (("events.amazonaws.com", rules), ("sns.amazonaws.com", topics)):
+        if senders:
+            statements.append(
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": service},
+                    "Action": "sqs:SendMessage",
+                    "Resource": queue,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": senders}},
+                }
+            )
+    properties = {"Queues": [ref(name)], "PolicyDocument": document(statements)}
+    return {"Type": "AWS::SQS::QueuePolicy", "Properties": properties}
+
+
+def document(statements: list[Statement]) -> dict[str, Any]:
+    """Return a policy document."""
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def encrypted_transport(action: str, resource: Value | list[Value]) -> Statement:
+    """Return the statement that refuses whoever does not speak TLS."""
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
