@@ -12,6 +12,7 @@ from codegen.bundle import files
 from codegen.graph_file import graph_file
 from codegen.planning import build_plan
 from codegen.routes import route_table
+from rheodsl import ir
 from rheodsl.application import Application
 
 
@@ -20,7 +21,11 @@ def compile_app(app: Application, *, dialect: str = "mwaa-3.3", bucket: str | No
 
     Raises GraphError for a faulty application, ComputeError for a target that cannot be generated.
     """
-    graph = app.graph()
+    return compile_graph(app.graph(), dialect=dialect, bucket=bucket)
+
+
+def compile_graph(graph: ir.Graph, *, dialect: str = "mwaa-3.3", bucket: str | None = None) -> dict[str, str]:
+    """Return the text of each generated file of a graph by its path; raises as `compile_app` does."""
     plan = build_plan(graph, dialect_name=dialect, bucket=bucket)
     others = {
         "routes.json": route_table(graph, plan.bucket).dumps(),
@@ -38,12 +43,16 @@ def write(found: dict[str, str], folder: Path) -> list[str]:
         if path not in found:
             file.unlink()
             continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Airflow may be reading the old file: the new one takes its place whole.
-        part = file.with_name(f".{file.name}.part")
-        part.write_text(found[path], "utf-8", newline="\n")
-        os.replace(part, file)
+        put(file, found[path])
     return changed
+
+
+def put(file: Path, text: str) -> None:
+    """Write a file whole: Airflow may be reading the one whose place it takes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(text, "utf-8", newline="\n")
+    os.replace(part, file)
 
 
 def stale(found: dict[str, str], folder: Path) -> Iterator[str]:
