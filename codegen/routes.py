@@ -71,7 +71,7 @@ def lower_events(source: ir.Source, signal: ir.Signal) -> list[wire.Events]:
 
 @lower_events.register
 def _(source: ir.S3Source, signal: ir.Signal) -> list[wire.Events]:
-    return [wire.S3Events(source.bucket, source.template, source.completion)]
+    return [wire.S3Events(source.bucket, source.template, source.completion, source.account)]
 
 
 @lower_events.register

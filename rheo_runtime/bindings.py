@@ -29,6 +29,10 @@ class Storage(Protocol):
         """Say whether a partition is complete in storage."""
 
 
+class NoAnswer(RuntimeError):
+    """Storage does not say whether a partition exists: it is down, or may not be asked."""
+
+
 class Bindings:
     """Fires the bindings of a program over a ledger.
 
@@ -146,7 +150,14 @@ class Bindings:
     def _stored(self, window: Window, partition: Partition) -> bool:
         """Ask storage, which knows of partitions that no event told of; what it has is recorded."""
         signal = self.program.signals[window.signal]
-        if self.storage is None or not self.storage.exists(signal, partition):
+        if self.storage is None:
+            return False
+        try:
+            exists = self.storage.exists(signal, partition)
+        except Exception as fault:
+            what = f"{signal.id} {joined(signal.texts(partition))}"
+            raise NoAnswer(f"{what}: {type(fault).__name__}: {fault}") from fault
+        if not exists:
             return False
         self.see(window.signal, partition)
         return True

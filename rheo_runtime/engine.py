@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rheo_runtime import executions, wire
-from rheo_runtime.bindings import Bindings, Storage
+from rheo_runtime.bindings import Bindings, NoAnswer, Storage
 from rheo_runtime.events import BadEvent, Event, parse
 from rheo_runtime.explain import Account, explain
 from rheo_runtime.ledger import Ledger, MemoryLedger
@@ -116,10 +116,16 @@ class Engine:
         )
 
     def tick(self) -> Outcome:
-        """Look for missing partitions in storage, fire what can, expire and forget what is too old."""
+        """Look for missing partitions in storage, fire what can, expire and forget what is too old.
+
+        What cannot be looked at, because storage does not answer for it, is noted and does not stop the rest.
+        """
         outcome, now = Outcome(), self.now()
         for watch in self.ledger.watches():
-            self._bindings.rouse(outcome, watch, now)
+            try:
+                self._bindings.rouse(outcome, watch, now)
+            except NoAnswer as fault:
+                outcome.fail(f"a window of {watch.node}: {fault}")
         for node in self.program.nodes.values():
             self._expire(outcome, node)
         return outcome

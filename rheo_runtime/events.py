@@ -23,12 +23,13 @@ class BadEvent(ValueError):
 
 
 class S3Event(NamedTuple):
-    """An object was created."""
+    """An object was created. ``account`` owns the bucket; "" where the event does not say."""
 
     bucket: str
     key: str
     id: str
     time: float
+    account: str = ""
 
 
 class GlueEvent(NamedTuple):
@@ -134,9 +135,10 @@ def _record(record: object, depth: int) -> Iterator[Event]:
         raise BadEvent("an entry of Records is neither of S3 nor of SNS")
 
 
-def _s3(bucket: str, key: str, etag: str, time: str) -> S3Event:
+def _s3(bucket: str, key: str, etag: str, time: str, account: str = "") -> S3Event:
     moment = _time(time)
-    return S3Event(bucket, key, f"{key.rpartition('/')[2]}|{etag.strip(chr(34))}|{moment:.3f}", moment)
+    identity = f"{key.rpartition('/')[2]}|{etag.strip(chr(34))}|{moment:.3f}"
+    return S3Event(bucket, key, identity, moment, account)
 
 
 def _sns(message: Raw, depth: int) -> Iterator[Event]:
@@ -146,13 +148,13 @@ def _sns(message: Raw, depth: int) -> Iterator[Event]:
         raise BadEvent("an SNS message without a text of bearable length")
     try:
         body = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number of too many digits is a ValueError only
         return  # a human's message: no partition is in it
     if not isinstance(body, dict):
         return
     fields = {k: str(v) for k, v in body.items() if isinstance(v, str | int) and not isinstance(v, bool)}
-    if any(len(v) > MAX_TEXT for v in fields.values()):
-        raise BadEvent(f"an SNS message with a field longer than {MAX_TEXT} characters")
+    for name, text in fields.items():
+        _checked(name[:64], text)
     yield SnsEvent(topic, fields, _text(message, "MessageId"), _time(_text(message, "Timestamp")))
     if "Records" in body or {"source", "detail-type"} <= body.keys():
         yield from _events(body, depth + 1)
@@ -165,6 +167,7 @@ def _object_created(raw: Raw, detail: Raw) -> Iterator[Event]:
         _text(thing, "key"),
         _text(thing, "etag", ""),
         _text(raw, "time"),
+        _text(raw, "account", ""),
     )
 
 
@@ -177,7 +180,7 @@ def _catalog(raw: Raw, detail: Raw) -> Iterator[Event]:
         # The catalog writes a partition's values as "[2020-03-18, NA]".
         if not (isinstance(spelled, str) and spelled.startswith("[") and spelled.endswith("]")):
             raise BadEvent("an entry of changedPartitions is not of the form '[value, value]'")
-        texts = tuple(spelled[1:-1].split(", "))
+        texts = tuple(_checked("changedPartitions", spelled)[1:-1].split(", "))
         yield GlueEvent(database, table, texts, f"{_text(raw, 'id')}", time)
 
 
@@ -196,8 +199,10 @@ def _alarm(raw: Raw, detail: Raw) -> Iterator[Event]:
 
 def _signal(raw: Raw, detail: Raw) -> Iterator[Event]:
     texts = _list(detail, "partition", 64)
-    if not all(isinstance(t, str) and len(t) <= MAX_TEXT for t in texts):
+    if not all(isinstance(t, str) for t in texts):
         raise BadEvent("partition is not a list of texts")
+    for text in texts:
+        _checked("partition", text)
     time = _time(_text(raw, "time")) if "time" in raw else 0.0
     yield SignalEvent(_text(detail, "app"), _text(detail, "signal"), tuple(texts), _text(detail, "id"), time)
 
@@ -216,9 +221,16 @@ def _text(data: Raw, name: str, default: str | None = None) -> str:
     value = data.get(name, default)
     if not isinstance(value, str):
         raise BadEvent(f"{name} is missing" if value is None else f"{name} is no text")
-    if len(value) > MAX_TEXT:
+    return _checked(name, value)
+
+
+def _checked(name: str, text: str) -> str:
+    """Return a text that is short enough, and that can be written down at all."""
+    if len(text) > MAX_TEXT:
         raise BadEvent(f"{name} is longer than {MAX_TEXT} characters")
-    return value
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise BadEvent(f"{name} has half of a character in it")
+    return text
 
 
 def _object(data: Raw, name: str) -> Raw:

@@ -149,6 +149,31 @@ def skip(
     return _end_by_run(ledger, node, partition, execution, run_id, now, SKIPPED, note)
 
 
+def take_away(
+    ledger: Ledger, node: str, partition: str, execution: str, run_id: str, now: float, state: str, note: str
+) -> tuple[bool, Document | None]:
+    """Take a claimed execution from a run that is over: it becomes FAILED, or READY for another run.
+
+    Returns whether the run held it still, and the document that is READY now, if any: the execution
+    itself, or the one that was held behind it.
+    """
+
+    def step(output: Output) -> tuple[Output | None, tuple[bool, Document | None]]:
+        active = output.active
+        if active is None or (active.state, active.run_id) != (CLAIMED, run_id):
+            return None, (False, None)
+        if _id(output, active) != execution:
+            return None, (False, None)
+        changed = active._replace(state=state, moved=now, note=note)
+        if state == READY:
+            after = output._replace(active=changed._replace(run_id=None))
+        else:
+            after = _released(output, changed, now)
+        return after, (True, after.active.document if after.active else None)
+
+    return _change(ledger, node, partition, step)
+
+
 def signalled(ledger: Ledger, node: str, partition: str, execution: str) -> None:
     """Note that the output signal of a succeeded execution was sent."""
 

@@ -19,21 +19,28 @@ from rheo_runtime.emit import send_signal
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import BadEvent, parse
 from rheo_runtime.outcome import Outcome
+from rheo_runtime.pace import RATE, Pace
+from rheo_runtime.reconcile import Ask
 from rheo_runtime.records import Document
-from rheo_runtime.sweep import Patience, sweep
+from rheo_runtime.sweep import Patience, Sweeper
 from rheo_runtime.trigger import Announcer, Refused, Unavailable
 from rheo_runtime.wire import RouteTable
 
-RESERVE_MS = 3_000  # what one message may take: with less left, the rest of a batch is left to the queue
+# What one message may take, a call of MWAA that times out included: with less left, the rest of a batch is
+# left to the queue, and of a sweep to the next one.
+RESERVE_MS = 15_000
 ANNOUNCE_BY_QUEUE = 3  # deliveries of a message that wait for a busy Airflow; then the sweep takes over
 MAX_BODY = 1_048_576
+MAX_LETTER = 262_144 - 1_024  # bytes of a dead letter: what a queue takes at least, less the reason
+MAX_REASON = 256
 
 Log = Callable[..., None]
 
 
 def log(what: str, /, **fields: Any) -> None:
     """Write one line of JSON to standard output."""
-    print(json.dumps({"rheo": what, **fields}, ensure_ascii=False, default=str), flush=True)
+    line = json.dumps({"rheo": what, **fields}, ensure_ascii=False, default=str)
+    print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
 class Poison(ValueError):
@@ -45,7 +52,8 @@ class Listener:
     """Everything that the function works with; ``dead_letters`` sends a poison message away, with a reason.
 
     Without ``dead_letters`` a poison message is left to the queue, which gives it up by itself. ``report``
-    is called after each sweep, for metrics of what waits.
+    is called after each sweep, for metrics of what waits. ``ask`` is for the state of a run; without it
+    the sweep asks for none.
     """
 
     engine: Engine
@@ -56,48 +64,49 @@ class Listener:
     log: Log = log
     counts: dict[str, int] = field(default_factory=dict)
     report: Callable[[Engine], None] | None = None
+    ask: Ask | None = None
 
     def handle(self, event: dict[str, Any], remaining_ms: Callable[[], float]) -> dict[str, Any]:
-        """Take one invocation: a batch of SQS messages, or a sweep."""
-        if "Records" not in event:
-            self._body(json.dumps(event), 1)
+        """Take one invocation: a batch of SQS messages, or one event by itself, such as a sweep."""
+        if "Records" not in event or event.keys() - {"Records"}:
+            try:
+                self._event(event, 1, remaining_ms)
+            except Poison as fault:
+                self._poison("", str(fault), str(event))
             return {"batchItemFailures": []}
         failures = []
         before = dict(self.counts)
         for record in event["Records"]:
-            if remaining_ms() < RESERVE_MS or not self._record(record):
+            if remaining_ms() < RESERVE_MS or not self._record(record, remaining_ms):
                 failures.append({"itemIdentifier": record["messageId"]})
         counted = {name: n - before.get(name, 0) for name, n in self.counts.items()}
         self.log("batch", messages=len(event["Records"]), **{name: n for name, n in counted.items() if n})
         return {"batchItemFailures": failures}
 
-    def _record(self, record: dict[str, Any]) -> bool:
+    def _record(self, record: dict[str, Any], remaining_ms: Callable[[], float]) -> bool:
         body = record.get("body", "")
         try:
-            self._body(body, int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)))
-        except Poison as fault:
-            self._count("poison")
-            self.log("poison", message=record["messageId"], reason=str(fault), body=body[:512])
-            if self.dead_letters is None:
-                return False
-            self.dead_letters(body, str(fault))
+            delivery = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+            try:
+                self._event(_json(body), delivery, remaining_ms)
+            except Poison as fault:
+                self._poison(record["messageId"], str(fault), body)
+                if self.dead_letters is None:
+                    return False
+                self.dead_letters(body, str(fault))
         except Exception as fault:  # noqa: BLE001 - one message's fault costs that message a retry, no more
             self._count("failed")
             self.log("failed", message=record["messageId"], fault=f"{type(fault).__name__}: {fault}")
             return False
         return True
 
-    def _body(self, body: str, delivery: int) -> None:
-        if len(body) > MAX_BODY:
-            raise Poison(f"a message of {len(body):,} characters")
-        try:
-            raw = json.loads(body)
-        except (json.JSONDecodeError, RecursionError) as fault:
-            raise Poison(f"no JSON: {fault}") from None
+    def _poison(self, message: str, reason: str, body: str) -> None:
+        self._count("poison")
+        self.log("poison", message=message, reason=reason, body=body[:512])
+
+    def _event(self, raw: object, delivery: int, remaining_ms: Callable[[], float]) -> None:
         if isinstance(raw, dict) and (raw.get("source"), raw.get("detail-type")) == ("rheo", "rheo.sweep"):
-            self._outcome(sweep(self.engine, self._announce, self.emit, self.log, self.patience))
-            if self.report is not None:
-                self.report(self.engine)
+            self._sweep(remaining_ms)
             return
         try:
             events = parse(raw)
@@ -112,6 +121,13 @@ class Listener:
                 busy |= not self._announced(document)
         if busy and delivery < ANNOUNCE_BY_QUEUE:
             raise Unavailable("Airflow is busy or down")
+
+    def _sweep(self, remaining_ms: Callable[[], float]) -> None:
+        in_time: Callable[[], bool] = lambda: remaining_ms() >= RESERVE_MS  # noqa: E731
+        sweeper = Sweeper(self.engine, self._announce, self.emit, self.log, self.patience, self.ask, in_time)
+        self._outcome(sweeper.sweep())
+        if self.report is not None:
+            self.report(self.engine)
 
     def _announced(self, document: Document) -> bool:
         try:
@@ -152,6 +168,15 @@ class Listener:
             self.counts[name] = self.counts.get(name, 0) + by
 
 
+def _json(body: str) -> object:
+    if len(body) > MAX_BODY:
+        raise Poison(f"a message of {len(body):,} characters")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as fault:  # a number of too many digits is a ValueError only
+        raise Poison(f"no JSON: {fault}") from None
+
+
 _listener: Listener | None = None
 
 
@@ -170,8 +195,9 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     ``RHEO_TABLE``, the ledger's table; ``RHEO_MWAA_ENVIRONMENT``; ``RHEO_ROUTES``, the route table's file
     or S3 address (``routes.json`` beside the package when left out); ``RHEO_EVENT_BUS``;
     ``RHEO_DEAD_LETTERS``, the address of the queue for poison messages; ``RHEO_PATIENCE``, the seconds
-    of `Patience`, joined by commas; ``RHEO_PENDING_METRICS``, the nodes whose ``pending_age`` is sent,
-    joined by commas, or ``*``.
+    of `Patience`, joined by commas; ``RHEO_MWAA_RATE``, the calls a second that this process may make of
+    MWAA; ``RHEO_ACCOUNTS``, ``any`` where buckets belong to no real account; ``RHEO_PENDING_METRICS``, the
+    nodes whose ``pending_age`` is sent, joined by commas, or ``*``.
     """
     import boto3
     from botocore.config import Config
@@ -186,8 +212,11 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     # MWAA ends a call after 10 s; a second try belongs to the queue.
     patient = Config(connect_timeout=2, read_timeout=12, retries={"max_attempts": 0})
     table = RouteTable.loads(_read(env.get("RHEO_ROUTES", "")))
+    if env.get("RHEO_ACCOUNTS") == "any":
+        table = table.of_any_account()
     engine = Engine(table, DynamoLedger(env["RHEO_TABLE"]), time.time, AwsStorage())
-    announcer = Announcer(boto3.client("mwaa", config=patient), env["RHEO_MWAA_ENVIRONMENT"])
+    pace = Pace(float(env.get("RHEO_MWAA_RATE", RATE)))
+    announcer = Announcer(boto3.client("mwaa", config=patient), env["RHEO_MWAA_ENVIRONMENT"], pace)
     bus = env.get("RHEO_EVENT_BUS", "default")
     return Listener(
         engine,
@@ -196,6 +225,7 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
         dead_letters=_dead_letters(env.get("RHEO_DEAD_LETTERS", "")),
         report=_report(env.get("RHEO_PENDING_METRICS", "")),
         patience=patience,
+        ask=announcer.state,
     )
 
 
@@ -234,8 +264,13 @@ def _dead_letters(queue: str) -> Callable[[str, str], None] | None:
 
         boto3.client("sqs").send_message(
             QueueUrl=queue,
-            MessageBody=body[:262_144] or "(empty)",
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason[:256]}},
+            MessageBody=body.encode(errors="replace")[:MAX_LETTER].decode(errors="ignore") or "(empty)",
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": _plain(reason)}},
         )
 
     return send
+
+
+def _plain(reason: str) -> str:
+    """A reason as a message attribute takes it: without control characters, and not empty."""
+    return "".join(c if c.isprintable() else "?" for c in reason[:MAX_REASON]) or "?"

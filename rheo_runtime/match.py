@@ -213,12 +213,15 @@ class Matcher:
         self._timers: dict[str, list[_Timed]] = {}
         self._alarms: dict[str, list[_Timed]] = {}
         self._topics: dict[str, list[tuple[wire.Signal, Source]]] = {}
+        self._owners: dict[str, set[str]] = {}
         folders: dict[tuple[str, str], list[tuple[tuple[str, ...], Feed]]] = {}
         named: dict[tuple[str, ...], list[Feed]] = {}
         for feed in self.feeds.values():
             for source in feed.signal.events:
                 match source:
-                    case wire.S3Events(bucket, template, completion):
+                    case wire.S3Events(bucket, template, completion, account):
+                        if account is not None:
+                            self._owners.setdefault(bucket, set()).add(account)
                         folders.setdefault((bucket, template.strip("/")), []).append((completion, feed))
                     case wire.GlueEvents(database, name):
                         named.setdefault(("glue", database, name), []).append(feed)
@@ -258,7 +261,12 @@ class Matcher:
         return found, rejected, "" if found or rejected else why
 
     def _object(self, event: ev.S3Event, found: list[Found], rejected: list[Rejected]) -> str:
-        bucket, key, _, _ = event
+        bucket, key, _, _, account = event
+        if account and self._owners and account not in self._owners.get(bucket, (account,)):
+            owner = ", ".join(sorted(self._owners[bucket]))
+            reason = f"bucket {bucket!r} is of account {owner}, and the event of account {account}"
+            rejected.append(Rejected(None, None, reason, key))
+            return ""
         segments = key.split("/")
         name = segments[-1]
         folders = self._objects.find(bucket, segments)

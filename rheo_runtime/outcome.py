@@ -42,7 +42,13 @@ class Outcome:
     _held: list[Execution] | None = None
     _skipped: list[Execution] | None = None
     _overdue: list[Execution] | None = None
+    _faults: list[str] | None = None
     unmatched: str = ""
+
+    @property
+    def faults(self) -> list[str]:
+        """What a periodic check could not look at, and why; it goes on with the rest."""
+        return list(self._faults or ())
 
     @property
     def matches(self) -> list[Match]:
@@ -105,6 +111,10 @@ class Outcome:
     def expire(self, waiting: Waiting) -> None:
         """Note a combination that waited for too long."""
         self._expired = _with(self._expired, waiting)
+
+    def fail(self, what: str) -> None:
+        """Note what could not be looked at, and why."""
+        self._faults = _with(self._faults, what)
 
     def fire(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
         """Note an execution, and the held one that it replaced, if any."""

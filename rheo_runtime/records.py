@@ -193,11 +193,8 @@ class Output(NamedTuple):
 
 
 def unsettled(output: Output) -> bool:
-    """Say whether the sweeper may have to act: an execution is not claimed yet, or a signal is owed."""
-    active = output.active
-    return (active is not None and active.state in (READY, ANNOUNCED)) or any(
-        not e.signalled for e in output.ended
-    )
+    """Say whether the sweeper may have to act: an execution is not over yet, or a signal is owed."""
+    return output.active is not None or any(not e.signalled for e in output.ended)
 
 
 class Watch(NamedTuple):

@@ -1,68 +1,131 @@
 """What crashes and outages left undone -> done: the listener's periodic work.
 
-Executions that no run has claimed are announced again, output signals that are owed are sent, and the
-engine looks for what waits. Each step may be repeated, and a failure of one does not stop the others.
+Output signals that are owed are sent, the engine looks for what waits, executions that no run has
+claimed are announced again, and for those that a run has held for long Airflow is asked about the run.
+Each step may be repeated, a failure of one does not stop the others, and what one sweep has no time for
+the next one does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from rheo_runtime import executions
 from rheo_runtime.engine import Engine
 from rheo_runtime.outcome import Outcome
-from rheo_runtime.records import ANNOUNCED, Document, Execution, Output
+from rheo_runtime.reconcile import Ask, claimed_for, in_turn, reconcile
+from rheo_runtime.records import ANNOUNCED, CLAIMED, READY, Document, Execution, Output
+from rheo_runtime.trigger import Down
 
 Announce = Callable[[Document], None]
 Emit = Callable[[Document], None]
 Log = Callable[..., None]
+
+CHECKS = 20  # runs that one sweep asks Airflow about: a few seconds' share of its front door
 
 
 class Patience(NamedTuple):
     """How long, in seconds, each state may last before the sweeper acts.
 
     An announced execution that is not claimed is announced again after ``announced``, then after
-    as long as it has waited already: a busy Airflow is not flooded.
+    as long as it has waited already: a busy Airflow is not flooded. After ``claimed``, Airflow is asked
+    whether the run that holds an execution is still there.
     """
 
     ready: float = 30.0
     announced: float = 180.0
     signal: float = 60.0
+    claimed: float = 600.0
 
 
-def sweep(engine: Engine, announce: Announce, emit: Emit, log: Log, patience: Patience) -> Outcome:
-    """Do the periodic work once; return what the engine's own check came to."""
-    now = engine.now()
-    for output in engine.ledger.unsettled():
-        if output.active is not None and _overdue(output.active, now, patience):
-            _try(log, announce, output.active.document)
-        for execution in output.ended:
-            if not execution.signalled and now - execution.moved >= patience.signal:
-                _try(log, _sender(engine, emit, output), execution.document)
-    outcome = engine.tick()
-    for document in outcome.fired:
-        _try(log, announce, document)
-    return outcome
+class Sweeper(NamedTuple):
+    """What a sweep works with. ``ask`` is for the state of a run; without it, runs are not asked about.
+
+    ``in_time`` says whether there is time for one more call.
+    """
+
+    engine: Engine
+    announce: Announce
+    emit: Emit
+    log: Log
+    patience: Patience = Patience()
+    ask: Ask | None = None
+    in_time: Callable[[], bool] = lambda: True
+
+    def sweep(self) -> Outcome:
+        """Do the periodic work once; return what the engine's own check came to."""
+        now = self.engine.now()
+        outputs = sorted(self.engine.ledger.unsettled(), key=_age)
+        self._signals(outputs, now)
+        outcome = self.engine.tick()
+        for fault in outcome.faults:
+            self.log("sweep failed", fault=fault)
+        overdue = [o.active.document for o in outputs if o.active and _overdue(o.active, now, self.patience)]
+        if self._announce([*outcome.fired, *overdue]) and self.ask is not None:
+            self._check(self.ask, outputs, now)
+        return outcome
+
+    def _signals(self, outputs: Iterable[Output], now: float) -> None:
+        for output in outputs:
+            for execution in output.ended:
+                if execution.signalled or now - execution.moved < self.patience.signal:
+                    continue
+                if not self.in_time():
+                    return
+                document = execution.document
+                try:
+                    self.emit(document)
+                    executions.signalled(self.engine.ledger, output.node, output.partition, document["id"])
+                except Exception as fault:  # noqa: BLE001 - the next sweep tries again
+                    self._failed(document, fault)
+
+    def _announce(self, documents: Iterable[Document]) -> bool:
+        """Announce what nobody has claimed; False when there is no time, or Airflow takes nothing now."""
+        for document in documents:
+            if not self.in_time():
+                return False
+            try:
+                self.announce(document)
+            except Down as fault:
+                self._failed(document, fault)
+                return False
+            except Exception as fault:  # noqa: BLE001 - the next sweep tries again; others must not wait for it
+                self._failed(document, fault)
+        return True
+
+    def _check(self, ask: Ask, outputs: Iterable[Output], now: float) -> None:
+        """Ask for some of the runs that have held their executions for long."""
+        held = claimed_for(outputs, self.patience.claimed, now)
+        for output in in_turn(held, CHECKS, int(now // 60)):
+            if not self.in_time():
+                return
+            assert output.active is not None
+            document = output.active.document
+            try:
+                finding = reconcile(self.engine.ledger, ask, output, now)
+            except Down as fault:
+                self._failed(document, fault)
+                return
+            except Exception as fault:  # noqa: BLE001 - the next sweep tries again; others must not wait for it
+                self._failed(document, fault)
+                continue
+            if finding is None or finding.became == CLAIMED:
+                continue
+            self.log("reconciled", execution=document["id"], run=finding.run_id, became=finding.became)
+            if finding.ready is not None and not self._announce([finding.ready]):
+                return
+
+    def _failed(self, document: Document, fault: Exception) -> None:
+        self.log("sweep failed", execution=document["id"], fault=f"{type(fault).__name__}: {fault}")
+
+
+def _age(output: Output) -> tuple[float, str, str]:
+    return output.active.moved if output.active else 0.0, output.node, output.partition
 
 
 def _overdue(execution: Execution, now: float, patience: Patience) -> bool:
     since = now - execution.moved
     if execution.state == ANNOUNCED:
         return since >= max(patience.announced, execution.moved - execution.fired)
-    return since >= patience.ready
-
-
-def _sender(engine: Engine, emit: Emit, output: Output) -> Emit:
-    def send(document: Document) -> None:
-        emit(document)
-        executions.signalled(engine.ledger, output.node, output.partition, document["id"])
-
-    return send
-
-
-def _try(log: Log, act: Callable[[Document], Any], document: Document) -> None:
-    try:
-        act(document)
-    except Exception as fault:  # noqa: BLE001 - the next sweep tries again; others must not wait for it
-        log("sweep failed", execution=document["id"], fault=f"{type(fault).__name__}: {fault}")
+    return execution.state == READY and since >= patience.ready

@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from rheo_runtime.pace import Closed, Pace
 from rheo_runtime.records import Document
 
 MAX_DAG_ID = 48
 MAX_KEY = 250
 WHOLE = "all"  # the key of an output without dimensions: Airflow takes no empty one
 _TOLD = ("version", "app", "node", "id", "partition", "generation")
-_RETRYABLE = frozenset(
-    {
-        "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "InternalServerException",
-        "ServiceUnavailableException", "RestApiServerException", "RequestTimeout", "RequestTimeoutException",
-    }
-)  # fmt: skip
+RUNS = 5  # runs of one execution that may fail before they claim it, where runs have ids of ours
+PAGE, PAGES = 100, 20  # runs or assets in one answer: the most that Airflow gives; how many are read
+_THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
+_RETRYABLE = _THROTTLED | {
+    "InternalServerException", "ServiceUnavailableException", "RestApiServerException", "RequestTimeout",
+    "RequestTimeoutException",
+}  # fmt: skip
+_WAITS = (0.5, 1.0)  # seconds before a throttled call is made again
+_THERE = object()  # what a call returns when its status is the one that is fine too
 
 
 class Mwaa(Protocol):
@@ -36,6 +40,10 @@ class Mwaa(Protocol):
 
 class Unavailable(Exception):
     """Airflow cannot take it now (busy, down, or its DAG is not there yet): try again later."""
+
+
+class Down(Unavailable):
+    """Airflow takes nothing at all now: it is busy or down."""
 
 
 class Refused(Exception):
@@ -59,8 +67,10 @@ def partition_key(partition: str) -> str:
     return f"{partition[: MAX_KEY - 17]}~{_digest(partition)}"
 
 
-def run_id(document: Document) -> str:
+def run_id(document: Document, failed: int = 0) -> str:
     """Return the run id of an execution: readable, of the characters that Airflow takes, and its own.
+
+    ``failed`` is how many runs of it failed before they claimed it: the next one needs an id of its own.
 
     >>> run_id({"partition": "EWR/2013-01-01", "generation": 2})
     'rheo~EWR~2013-01-01~2'
@@ -70,7 +80,8 @@ def run_id(document: Document) -> str:
     if plain != partition.replace("/", "~") or "~" in partition or len(plain) > 200:
         # Not injective any more: the digest makes it so.
         plain = f"{plain[:180]}~{_digest(partition)}"
-    return f"rheo~{plain}~{document['generation']}"
+    again = f"~r{failed}" if failed else ""
+    return f"rheo~{plain}~{document['generation']}{again}"
 
 
 def dag_id(app: str, node: str) -> str:
@@ -103,11 +114,14 @@ class Announcer:
         boto3's mwaa client, or another of its form.
     environment
         The MWAA environment's name.
+    pace
+        How often it may be called; any time when left out.
     """
 
-    def __init__(self, client: Mwaa, environment: str) -> None:
+    def __init__(self, client: Mwaa, environment: str, pace: Pace | None = None) -> None:
         self.client = client
         self.environment = environment
+        self.pace = pace
         self._assets: dict[str, int | None] = {}  # None: the DAG has no trigger asset
 
     def announce(self, document: Document) -> None:
@@ -134,57 +148,108 @@ class Announcer:
         """
         path = f"/dags/{dag_id(app, node)}/dagRuns"
         try:
-            answer = self._call("GET", path, query={"run_id_pattern": run, "limit": 100})
+            # The pattern also finds run ids that contain this one.
+            for found in self._pages(path, "dag_runs", run_id_pattern=run):
+                if found["dag_run_id"] == run:
+                    return str(found["state"])
         except _NotFound as fault:
             raise Unavailable(f"Airflow has no DAG of {node}: {fault}") from None
-        found = [str(r["state"]) for r in answer["dag_runs"] if r["dag_run_id"] == run]
-        return found[0] if found else None
+        return None
 
     def _announce(self, uri: str, document: Document) -> None:
         if uri not in self._assets:
             self._assets[uri] = self._find(uri)
         asset = self._assets[uri]
         told = {name: document[name] for name in _TOLD}
-        if asset is not None:
-            event = {"asset_id": asset, "partition_key": partition_key(document["partition"]), "extra": told}
-            self._call("POST", "/assets/events", event)
+        if asset is None:
+            self._run(document, told)
             return
-        run = {"dag_run_id": run_id(document), "logical_date": None, "conf": {"rheo": told}}
-        self._call("POST", f"/dags/{dag_id(document['app'], document['node'])}/dagRuns", run, fine=409)
+        event = {"asset_id": asset, "partition_key": partition_key(document["partition"]), "extra": told}
+        self._call("POST", "/assets/events", event)
+
+    def _run(self, document: Document, told: Document) -> None:
+        """Create a run, unless it is there; another one when it is over and nothing has come of it."""
+        app, node = document["app"], document["node"]
+        for failed in range(RUNS):
+            run = run_id(document, failed)
+            body = {"dag_run_id": run, "logical_date": None, "conf": {"rheo": told}}
+            if self._call("POST", f"/dags/{dag_id(app, node)}/dagRuns", body, fine=409) is not _THERE:
+                return
+            if self.state(app, node, run) not in ("failed", "success"):
+                return
+        raise Refused(f"{RUNS} runs of {document['id']} ended before they claimed it")
 
     def _find(self, uri: str) -> int | None:
-        query = {"uri_pattern": uri, "limit": 100}
-        answer = self._call("GET", "/assets", query=query)
         # The pattern also finds URIs that contain this one.
-        return next((int(asset["id"]) for asset in answer["assets"] if asset["uri"] == uri), None)
+        assets = self._pages("/assets", "assets", uri_pattern=uri)
+        return next((int(asset["id"]) for asset in assets if asset["uri"] == uri), None)
+
+    def _pages(self, path: str, name: str, **query: Any) -> Iterator[Mapping[str, Any]]:
+        seen = 0
+        for _ in range(PAGES):
+            more = {"offset": seen} if seen else {}
+            answer = self._call("GET", path, query={**query, "limit": PAGE, **more})
+            yield from answer[name]
+            seen += len(answer[name])
+            if not answer[name] or seen >= answer.get("total_entries", 0):
+                return
+        raise Unavailable(f"GET {path}: more than {seen} answers to {query}")
 
     def _call(
         self, method: str, path: str, body: object = None, query: object = None, fine: int | None = None
     ) -> Any:
+        """Make one call, again after a short while when it is throttled.
+
+        Raises Down, Refused, _NotFound; returns _THERE for the status ``fine``.
+        """
         parts = {"Body": body, "QueryParameters": query}
-        given = {name: part for name, part in parts.items() if part is not None}
-        try:
-            answer = self.client.invoke_rest_api(Name=self.environment, Path=path, Method=method, **given)
-        except Exception as error:  # noqa: BLE001 - whatever a client raises, it is explained and raised
-            return _explained(error, f"{method} {path}", fine)
-        return answer.get("RestApiResponse")
+        call = {name: part for name, part in parts.items() if part is not None}
+        waits = iter(_WAITS)
+        while True:
+            try:
+                if self.pace:
+                    self.pace.enter()
+                answer = self.client.invoke_rest_api(Name=self.environment, Path=path, Method=method, **call)
+            except Closed as fault:
+                raise Down(str(fault)) from None
+            except Exception as error:  # noqa: BLE001 - whatever a client raises, it is explained and raised
+                wait = next(waits, None)
+                if wait is None or self.pace is None or _code(error) not in _THROTTLED:
+                    return self._explained(error, f"{method} {path}", fine)
+                self.pace.sleep(wait)
+            else:
+                self._went(well=True)
+                return answer.get("RestApiResponse")
+
+    def _explained(self, error: Exception, what: str, fine: int | None) -> object:
+        """Raise the error as what it means for the execution; nothing when it is the ``fine`` status."""
+        answer = getattr(error, "response", None)
+        if not isinstance(answer, Mapping):  # no answer at all: the connection, or its time limit
+            self._went(well=False)
+            raise Down(f"{what}: {error}") from error
+        code = _code(error)
+        status = answer.get("RestApiStatusCode") or answer.get("ResponseMetadata", {}).get(
+            "HTTPStatusCode", 0
+        )
+        said = f"{what}: {code} {status}: {answer.get('RestApiResponse') or error}"
+        if code in _RETRYABLE or status == 429 or status >= 500:
+            self._went(well=False)
+            raise Down(said) from error
+        self._went(well=True)  # it works: what it says is about this call
+        if fine is not None and status == fine:
+            return _THERE
+        if code == "RestApiClientException" and status == 404:
+            raise _NotFound(said) from error
+        raise Refused(said) from error
+
+    def _went(self, *, well: bool) -> None:
+        if self.pace:
+            (self.pace.went_well if well else self.pace.went_wrong)()
 
 
-def _explained(error: Exception, what: str, fine: int | None) -> None:
-    """Raise the error as what it means for the execution; nothing when it is the ``fine`` status."""
+def _code(error: Exception) -> str:
     answer = getattr(error, "response", None)
-    if not isinstance(answer, Mapping):  # no answer at all: the connection, or its time limit
-        raise Unavailable(f"{what}: {error}") from error
-    code = str(answer.get("Error", {}).get("Code", ""))
-    status = answer.get("RestApiStatusCode") or answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if fine is not None and status == fine:
-        return
-    said = f"{what}: {code} {status}: {answer.get('RestApiResponse') or error}"
-    if code in _RETRYABLE or status == 429 or status >= 500:
-        raise Unavailable(said) from error
-    if code == "RestApiClientException" and status == 404:
-        raise _NotFound(said) from error
-    raise Refused(said) from error
+    return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, Mapping) else ""
 
 
 def _digest(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from rheo_runtime import expr as x
@@ -65,12 +65,14 @@ class S3Events:
 
     ``template`` is the whole key of a partition's folder (``orders/region={}/day={}``); each ``{}``
     captures the text of the next dimension. ``completion`` are the names of the objects that announce
-    a partition; empty means that any object directly in the folder does.
+    a partition; empty means that any object directly in the folder does. ``account`` is the bucket's
+    owner, where that is declared: events that name another are refused.
     """
 
     bucket: str
     template: str
     completion: tuple[str, ...] = ("_SUCCESS",)
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,15 @@ class RouteTable:
             f'{{"version": {VERSION}, "app": {json.dumps(self.app)},\n'
             f'"signals": [{_lines(self.signals)}],\n"routes": [{_lines(self.routes)}]}}\n'
         )
+
+    def of_any_account(self) -> RouteTable:
+        """Return the table without the owners of buckets: for a machine where they belong to nobody."""
+
+        def unowned(event: Events) -> Events:
+            return replace(event, account=None) if isinstance(event, S3Events) else event
+
+        signals = [replace(s, events=tuple(map(unowned, s.events))) for s in self.signals]
+        return replace(self, signals=tuple(signals))
 
     @staticmethod
     def loads(text: str) -> RouteTable:
