@@ -75,7 +75,11 @@ class Deployment:
         """The door to the application's Airflow."""
         return Announcer(self.session.client("mwaa"), self.environment)
 
+    @cached_property
+    def storage(self) -> AwsStorage:
+        """Where the data is."""
+        return AwsStorage(self.session.client("s3"), self.session.client("glue"))
+
     def engine(self) -> Engine:
         """Return an engine over the ledger: what the listener has, in this process."""
-        storage = AwsStorage(self.session.client("s3"), self.session.client("glue"))
-        return Engine(self.routes, self.ledger, time.time, storage)
+        return Engine(self.routes, self.ledger, time.time, self.storage)
