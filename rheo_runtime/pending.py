@@ -5,7 +5,7 @@ For monitoring and expiry: it reads all arrivals of a node, so it is no part of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import combinations as subsets
 from typing import NamedTuple
 
@@ -53,8 +53,11 @@ class Combination(NamedTuple):
     since: float
 
 
-def combinations(node: Node, ledger: Ledger) -> list[Combination]:
-    """Return every combination of a node's arrivals that waits, in the order of their partitions."""
+def combinations(node: Node, ledger: Ledger, passed: Container[str] = ()) -> list[Combination]:
+    """Return every combination of a node's arrivals that waits, in the order of their partitions.
+
+    Complete ones of the output partitions in ``passed`` are left out: to look at each costs a read.
+    """
     join = node.join
     groups = [
         sorted((r for r in ledger.arrivals(slot) if r.times()), key=lambda r: _sortable(r.partition))
@@ -62,7 +65,7 @@ def combinations(node: Node, ledger: Ledger) -> list[Combination]:
     ]
     found: dict[Partial, Combination] = {}
     for records in _Search(join, groups).run():
-        combination = _unused(node, ledger, records)
+        combination = _unused(node, ledger, records, passed)
         if combination is not None:
             key = tuple(
                 [
@@ -124,7 +127,9 @@ class _Search:
         return holds is None or len(binding) < self._join.size or holds(binding)
 
 
-def _unused(node: Node, ledger: Ledger, records: tuple[Arrivals | None, ...]) -> Combination | None:
+def _unused(
+    node: Node, ledger: Ledger, records: tuple[Arrivals | None, ...], passed: Container[str]
+) -> Combination | None:
     join = node.join
     partial = tuple([None if r is None else r.partition for r in records])
     lapses = lapses_of(ledger, node, partial) if node.expires else ()
@@ -140,6 +145,8 @@ def _unused(node: Node, ledger: Ledger, records: tuple[Arrivals | None, ...]) ->
         try:
             text = join.output_text(join.output(binding))
         except BadValue:
+            return None
+        if text in passed:
             return None
         _, used = ledger.output(node.id, text, binding)
         left = free(whole, used, lapses)
