@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rheo_runtime import wire
 from rheo_runtime.documents import Recipe
@@ -90,15 +90,20 @@ class Program:
         self.signals = {signal.id: signal for signal in table.signals}
         self._layouts = layouts(table)
         self.nodes = {route.node: self._node(rank, route) for rank, route in enumerate(table.routes)}
+        for feed in self.feeds.values():
+            feed.layout = self._layouts.get(feed.id)
+        self.listen(self.nodes.values())
+
+    def listen(self, nodes: Iterable[Node]) -> None:
+        """Let events come to the inputs of these nodes, and of no others: of all, at first."""
         filters: dict[str, list[tuple[tuple[Value | None, ...], Taker]]] = {}
-        for node in self.nodes.values():
+        for node in nodes:
             for i, source in enumerate(node.join.triggers):
                 taker = Taker(node, i)
                 filters.setdefault(source.signal, []).extend(
                     (tuple(rule.value for rule in branch), taker) for branch in source.branches
                 )
         for feed in self.feeds.values():
-            feed.layout = self._layouts.get(feed.id)
             feed.takers = Literals(filters.get(feed.id, ()), len(feed.signal.dims))
             feed.everyone = feed.takers.everyone
 
