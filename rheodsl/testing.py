@@ -24,7 +24,10 @@ from rheodsl import ir, schedule
 from rheodsl.application import Application
 from rheodsl.errors import FilterError, StateError, UnknownNameError
 from rheodsl.testing_alarms import AlarmInputs
+from rheodsl.testing_dags import load_dags, run_dag
 from rheodsl.views import View
+
+__all__ = ["Run", "RunInput", "Simulator", "Unmatched", "load_dags", "run_dag"]
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

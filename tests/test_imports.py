@@ -28,6 +28,8 @@ AWS = ("boto3", "botocore")
 NAMES = ("rheo_runtime.trigger.dag_id", "rheo_runtime.trigger.asset_uri")
 RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # The simulator and its plugin run the engine of the cloud on a compiled graph.
+    # Runs generated DAGs where Airflow is installed.
+    ("rheodsl/testing_dags.py", ("rheo_runtime", "codegen"), ("airflow", "boto3", "moto")),
     ("rheodsl/testing*", ("rheo_runtime", "codegen"), ()),
     ("rheodsl/pytest_plugin.py", ("rheo_runtime", "codegen", "pytest", "_pytest"), ()),
     # The names of the platforms belong to the language; what is behind them is loaded when it is used.

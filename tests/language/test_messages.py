@@ -70,6 +70,7 @@ ELSEWHERE = {
     "schedule": "tests/unit/test_schedule_errors.py",
     "alarm_rule": "tests/unit/test_alarm_rules_errors.py",
     "metric_math": "tests/unit/test_metric_math_errors.py",
+    "testing_dags": "tests/airflow/test_dags.py",
 }
 # What no user's line brings about: reasons why an event is rejected, and guards of the engine's own rules.
 # Their whole texts are in test_values.py and test_expr.py.
