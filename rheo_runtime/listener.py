@@ -19,7 +19,7 @@ from rheo_runtime.emit import send_signal
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import BadEvent, parse
 from rheo_runtime.outcome import Outcome
-from rheo_runtime.pace import RATE, Pace
+from rheo_runtime.pace import Pace, share
 from rheo_runtime.reconcile import Ask
 from rheo_runtime.records import Document
 from rheo_runtime.sweep import Patience, Sweeper
@@ -195,8 +195,8 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     ``RHEO_TABLE``, the ledger's table; ``RHEO_MWAA_ENVIRONMENT``; ``RHEO_ROUTES``, the route table's file
     or S3 address (``routes.json`` beside the package when left out); ``RHEO_EVENT_BUS``;
     ``RHEO_DEAD_LETTERS``, the address of the queue for poison messages; ``RHEO_PATIENCE``, the seconds
-    of `Patience`, joined by commas; ``RHEO_MWAA_RATE``, the calls a second that this process may make of
-    MWAA; ``RHEO_ACCOUNTS``, ``any`` where buckets belong to no real account; ``RHEO_PENDING_METRICS``, the
+    of `Patience`, joined by commas; ``RHEO_LISTENERS``, how many processes share MWAA's calls;
+    ``RHEO_ACCOUNTS``, ``any`` where buckets belong to no real account; ``RHEO_PENDING_METRICS``, the
     nodes whose ``pending_age`` is sent, joined by commas, or ``*``.
     """
     import boto3
@@ -215,7 +215,7 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     if env.get("RHEO_ACCOUNTS") == "any":
         table = table.of_any_account()
     engine = Engine(table, DynamoLedger(env["RHEO_TABLE"]), time.time, AwsStorage())
-    pace = Pace(float(env.get("RHEO_MWAA_RATE", RATE)))
+    pace = Pace(share(int(env.get("RHEO_LISTENERS", "2"))))
     announcer = Announcer(boto3.client("mwaa", config=patient), env["RHEO_MWAA_ENVIRONMENT"], pace)
     bus = env.get("RHEO_EVENT_BUS", "default")
     return Listener(

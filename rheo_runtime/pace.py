@@ -10,8 +10,18 @@ import threading
 import time
 from collections.abc import Callable
 
-RATE = 5.0  # calls a second: half of what MWAA takes, as two listeners at once are usual
+MWAA = 10.0  # calls a second that an environment takes
+LEAST = 1.0  # calls a second of one process, however many share; throttling does the rest
 SHORTEST, LONGEST = 1.0, 30.0  # seconds that nothing is called after a fault, doubled each time
+
+
+def share(processes: int) -> float:
+    """Return the calls a second that each of so many processes may make.
+
+    >>> share(4), share(1000)
+    (2.5, 1.0)
+    """
+    return max(LEAST, MWAA / max(1, processes))
 
 
 class Closed(Exception):
@@ -24,7 +34,7 @@ class Pace:
     Parameters
     ----------
     rate
-        Calls a second.
+        Calls a second; see `share`.
     clock, sleep
         Seconds that only go forward, and how to wait for some.
 
@@ -36,7 +46,7 @@ class Pace:
 
     def __init__(
         self,
-        rate: float = RATE,
+        rate: float = MWAA / 2,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

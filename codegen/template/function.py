@@ -22,6 +22,7 @@ def function(plan: p.Plan, keys: Keys, pending: str) -> Resources:
         "RHEO_MWAA_ENVIRONMENT": ref("MwaaEnvironment"),
         "RHEO_EVENT_BUS": ref("EventBus"),
         "RHEO_DEAD_LETTERS": ref("DeadLetters"),
+        "RHEO_LISTENERS": ref("MaximumConcurrency"),  # they share the calls that MWAA takes
         **({"RHEO_PENDING_METRICS": pending} if pending else {}),
     }
     return {

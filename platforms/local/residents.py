@@ -114,7 +114,7 @@ class Residents:
             "RHEO_TABLE": spec.table,
             "RHEO_MWAA_ENVIRONMENT": self.state.mwaa_environment,
             "RHEO_PENDING_METRICS": "*",
-            "RHEO_MWAA_RATE": "9",  # one listener: nearly all that MWAA takes
+            "RHEO_LISTENERS": "1",
             "RHEO_ACCOUNTS": "any",
             "RHEO_DEAD_LETTERS": f"{self.environment()['AWS_ENDPOINT_URL']}/{ACCOUNT}/{spec.dead_letters}",
         }
