@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -38,6 +39,8 @@ class Deployment:
         The name of the MWAA environment.
     event_bus
         The bus on which its signals are announced.
+    task_logs
+        The folder of Airflow's task logs; None where they are in CloudWatch Logs.
     """
 
     app: str
@@ -48,6 +51,7 @@ class Deployment:
     dead_letters: str
     environment: str
     event_bus: str = "default"
+    task_logs: Path | None = None
 
     def file(self, path: str) -> str:
         """Return the text of a file of the active compile, such as ``graph.json``."""

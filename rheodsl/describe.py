@@ -40,10 +40,16 @@ def describe_node(node: ir.Node) -> Iterator[str]:
             yield f"       at ({', '.join(map(show, input.tip))})"
     for link in node.written:
         yield f"link   {show(link.left)} == {show(link.right)}{'  (by default)' if link.default else ''}"
-    values = (_output(name, value) for (name, _), value in zip(node.output, node.output_values, strict=True))
-    yield f"output {', '.join(values) or '(no dimensions)'}"
+    yield f"output {', '.join(describe_output(node)) or '(no dimensions)'}"
     if node.options.retrigger != "all":
         yield f"runs again when {node.options.retrigger} input arrives anew"
+
+
+def describe_output(node: ir.Node) -> tuple[str, ...]:
+    """Return each dimension of a node's output with its value: ``day = orders.day``."""
+    return tuple(
+        _output(name, value) for (name, _), value in zip(node.output, node.output_values, strict=True)
+    )
 
 
 def _output(name: str, value: Expr) -> str:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rheodsl import ir
+    from rheodsl.lifecycle import Lifecycle
+    from rheodsl.monitoring import Monitoring
 
 
 class Platform(Protocol):
@@ -21,6 +23,12 @@ class Platform(Protocol):
 
     def active_graph(self, app: str) -> ir.Graph | None:
         """Return what was activated last under this name; None when nothing is active."""
+
+    def monitoring(self, app: str) -> Monitoring:
+        """Return what tells of the application of this name that is active."""
+
+    def lifecycle(self, app: str) -> Lifecycle:
+        """Return what activates, changes and ends the application of this name."""
 
 
 class OnPlatform:

@@ -9,6 +9,7 @@ from platforms.local.errors import StackError
 from platforms.local.moto import ACCOUNT
 from platforms.local.stack import LocalStack
 from platforms.monitoring.active import graph_of
+from platforms.monitoring.watch import Watch
 from rheodsl import ir
 
 
@@ -39,6 +40,7 @@ class LocalPlatform:
             queue=f"{address}/{found.queue}",
             dead_letters=f"{address}/{found.dead_letters}",
             environment=self.stack.state.mwaa_environment,
+            task_logs=self.stack.folder / "airflow" / "logs",
         )
 
     def active_graph(self, app: str) -> ir.Graph | None:
@@ -47,3 +49,7 @@ class LocalPlatform:
             return graph_of(self.deployment(app))
         except StackError:
             return None
+
+    def monitoring(self, app: str) -> Watch:
+        """Return what tells of an application on the stack; raises StackError when it is not on it."""
+        return Watch(self.deployment(app))
