@@ -1,11 +1,15 @@
-"""What all tests share: golden files."""
+"""What all tests share: golden files, and an Airflow that is quiet."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# Airflow reads it when it is imported first, and logs to standard output: examples would not print what they say.
+os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
 GOLDEN = Path(__file__).parent / "golden"
 
