@@ -21,6 +21,10 @@ from rheodsl import (
     alarm_rule_nodes,
     alarm_rules,
     compute,
+    compute_jobs,
+    compute_messages,
+    compute_sagemaker,
+    compute_sql,
     dashboards,
     errors,
     ir,
@@ -31,7 +35,8 @@ from rheodsl.errors import Place
 
 # Where the classes of a graph are declared; of the wire format only what a graph shares with it.
 MODULES: tuple[ModuleType, ...] = (
-    alarm_actions, alarm_definitions, alarm_rule_nodes, alarm_rules, compute, dashboards, errors, ir,
+    alarm_actions, alarm_definitions, alarm_rule_nodes, alarm_rules, compute, compute_jobs,
+    compute_messages, compute_sagemaker, compute_sql, dashboards, errors, ir,
     metric_math, metrics, nodes, values,
 )  # fmt: skip
 _SHARED = (wire.Rule, wire.Window)

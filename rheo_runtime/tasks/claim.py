@@ -21,6 +21,10 @@ LARGEST_ARGUMENT = 100_000
 QUICK_RETRIES: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
 
 
+# Where the context of a hook has what the hook is told.
+HOOK = "rheo_hook"
+
+
 class ClaimOperator(BaseOperator):
     """Takes the execution that the run was started for, or makes one when somebody started it by hand.
 
@@ -53,13 +57,8 @@ class ClaimOperator(BaseOperator):
     def _claim(self, context: Any) -> Document | None:
         run = context["dag_run"]
         ledger, now = settings.ledger(self.app), time.time()
-        wanted = named(_extras(context), run.conf)
-        for partition, execution in wanted:
-            document = executions.claim(ledger, self.node, partition, execution, run.run_id, now)
-            if document is not None:
-                return document
-        if wanted:
-            return None
+        if named(_extras(context), run.conf):
+            return claimed(self.app, self.node, context)
         draft = self._draft(context)
         partition = draft.document(0)["partition"]
         document = executions.adopt(ledger, self.node, partition, draft, run.run_id, now)
@@ -81,6 +80,16 @@ class ClaimOperator(BaseOperator):
             raise AirflowFailException(str(fault)) from None
 
 
+def claimed(app: str, node: str, context: Any) -> Document | None:
+    """Claim one of the executions that the run was started for; None when all are over, or another run's."""
+    run, ledger = context["dag_run"], settings.ledger(app)
+    for partition, execution in named(_extras(context), run.conf):
+        document = executions.claim(ledger, node, partition, execution, run.run_id, time.time())
+        if document is not None:
+            return document
+    return None
+
+
 def _extras(context: Any) -> list[Mapping[str, Any]]:
     """The extras of the run's events, oldest first."""
     events = [e for of_asset in context["triggering_asset_events"].values() for e in of_asset]
@@ -93,7 +102,12 @@ def argument(document: Document) -> str:
     path = document["output"]["path"]
     if len(text.encode()) <= LARGEST_ARGUMENT or path is None:
         return text
-    bucket = path.removeprefix("s3://").split("/", 1)[0]
+    return stored(document, text)
+
+
+def stored(document: Document, text: str) -> str:
+    """Put an execution's text into the application's bucket; return where it lies."""
+    bucket = str(document["output"]["path"]).removeprefix("s3://").split("/", 1)[0]
     key = f"executions/{document['id'].replace('#', '/')}.json"
     settings.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
     return f"s3://{bucket}/{key}"
@@ -102,9 +116,13 @@ def argument(document: Document) -> str:
 def hold(context: Any) -> Document:
     """Claim again before a compute writes: it may have been cleared long after the run had failed.
 
-    Returns the document as the ledger has it: Airflow's database keeps dicts without their order.
-    Raises AirflowFailException when a later execution of the same output took its place.
+    Returns the document as the ledger has it: Airflow's database keeps dicts without their order. A hook
+    is given what it is told, and claims nothing. Raises AirflowFailException when a later execution of
+    the same output took its place.
     """
+    if HOOK in context:
+        told: Document = context[HOOK].document
+        return told
     claimed: Document = context["ti"].xcom_pull(task_ids="claim")
     ledger, run_id = settings.ledger(claimed["app"]), context["dag_run"].run_id
     where = (claimed["node"], claimed["partition"], claimed["id"])

@@ -1,0 +1,118 @@
+"""An execution -> a job run on EMR Serverless, by the provider's own operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator  # noqa: TID253
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields  # noqa: TID253
+
+from rheo_runtime.tasks import settings
+from rheo_runtime.tasks.claim import argument, hold
+from rheo_runtime.tasks.compat import AirflowException
+from rheo_runtime.tasks.natural import name, token
+from rheo_runtime.tasks.waiting import until
+
+ACTIVE = ("SUBMITTED", "PENDING", "SCHEDULED", "QUEUED", "RUNNING")
+# A year: the job's own timeout ends it.
+_POLLS = 365 * 86400
+
+
+class EmrComputeOperator(EmrServerlessStartJobOperator):
+    """Starts a job run for the claimed execution and waits for it; a retry joins a run that is still going.
+
+    Parameters
+    ----------
+    application
+        Name of the EMR Serverless application.
+    role
+        Name of the role that the job has.
+    script
+        The script, in the application's folder of the bucket.
+    bucket
+        The application's bucket.
+    args
+        Arguments of the script.
+    spark
+        What spark-submit is told, such as ``--conf spark.executor.memory=4g``.
+    minutes
+        The job's timeout.
+    """
+
+    template_fields = aws_template_fields()
+
+    def __init__(
+        self,
+        *,
+        application: str,
+        role: str,
+        bucket: str,
+        script: str,
+        args: Mapping[str, str] | None = None,
+        spark: str = "",
+        minutes: int = 480,
+        **kwargs: Any,
+    ) -> None:
+        polling = {"waiter_delay": max(1, int(settings.POLL_SECONDS)), "waiter_max_attempts": _POLLS}
+        super().__init__(
+            **{"application_id": "", "execution_role_arn": "", "job_driver": {}, **polling, **kwargs}
+        )
+        self.application, self.role, self.bucket, self.script = application, role, bucket, script
+        self.args, self.spark, self.minutes = dict(args or {}), spark, minutes
+
+    def execute(self, context: Any, event: Any = None) -> str | None:
+        """Run the job; raises AirflowException with the job's own state."""
+        document = hold(context)
+        self.name = name(document, 0)
+        self.application_id = self._application()
+        if (active := self._active()) is not None:
+            self.log.info("Joining the job run %s, which an earlier try started", active)
+            self.job_id = active
+            return self._wait(active)
+        self.execution_role_arn = self._role()
+        self.client_request_token = token(document, context["ti"].try_number)
+        words = [part for key, value in self.args.items() for part in (f"--{key}", value)]
+        self.job_driver = {
+            "sparkSubmit": {
+                "entryPoint": f"s3://{self.bucket}/rheo/{self.script}",
+                "entryPointArguments": ["--execution", argument(document), *words],
+                **({"sparkSubmitParameters": self.spark} if self.spark else {}),
+            }
+        }
+        self.config = {"executionTimeoutMinutes": self.minutes}
+        self.wait_for_completion = False
+        return self._wait(str(super().execute(context)))
+
+    def _wait(self, run_id: str) -> str:
+        """The provider's own waiter tells neither the error nor a job that timed out."""
+        run = until(
+            lambda: self._emr.get_job_run(applicationId=self.application_id, jobRunId=run_id)["jobRun"],
+            lambda run: run["state"] not in (*ACTIVE, "CANCELLING"),
+        )
+        if run["state"] != "SUCCESS":
+            raise AirflowException(
+                f"job run {run_id} {run['state']}: {run.get('stateDetails') or 'EMR says no more'}"
+            )
+        return run_id
+
+    @property
+    def _emr(self) -> Any:
+        return self.hook.conn
+
+    def _application(self) -> str:
+        pages = self._emr.get_paginator("list_applications").paginate()
+        for page in pages:
+            for found in page["applications"]:
+                if found["name"] == self.application and found["state"] != "TERMINATED":
+                    return str(found["id"])
+        raise AirflowException(f"there is no EMR Serverless application {self.application}")
+
+    def _active(self) -> str | None:
+        runs = self._emr.list_job_runs(applicationId=self.application_id, states=list(ACTIVE))["jobRuns"]
+        return next((str(run["id"]) for run in runs if run.get("name") == self.name), None)
+
+    def _role(self) -> str:
+        caller = settings.client("sts").get_caller_identity()
+        partition = caller["Arn"].split(":")[1]
+        return f"arn:{partition}:iam::{caller['Account']}:role/{self.role}"
