@@ -1,0 +1,75 @@
+"""The page in Airflow: a menu entry, and a web application that is made when it is first asked for.
+
+Airflow loads its plugins in every process, tasks included; so this module imports nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin  # noqa: TID253 - this part runs inside Airflow
+
+PREFIX = "/rheo"
+
+
+class Page:
+    """An ASGI application that makes the real one at its first request."""
+
+    def __init__(self) -> None:
+        self._made: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._made is None:
+            self._made = make()
+        await self._made(scope, receive, send)
+
+
+def make() -> Any:
+    """Return the page of this Airflow, behind its login: who may read a DAG sees its node's partitions."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+    from airflow.api_fastapi.core_api.security import get_user
+    from airflow.configuration import conf
+    from fastapi import Depends, HTTPException
+
+    from rheo_runtime.ui.applications import of_environment
+    from rheo_runtime.ui.web import Access, make_app
+
+    def access(user: Any = Depends(get_user)) -> Access:  # noqa: B008 - FastAPI's way
+        manager = get_auth_manager()
+        run = DagAccessEntity.RUN
+        if not manager.is_authorized_dag(method="GET", access_entity=run, user=user):
+            raise HTTPException(403, "Forbidden")
+
+        def readable(dags: Iterable[str]) -> set[str]:
+            return {
+                dag
+                for dag in dags
+                if manager.is_authorized_dag(
+                    method="GET", access_entity=run, details=DagDetails(id=dag), user=user
+                )
+            }
+
+        return readable
+
+    return make_app(of_environment(conf.get("core", "dags_folder")), access)
+
+
+def _address() -> str:
+    """Where the page is, when Airflow itself is not at the root of its host."""
+    from urllib.parse import urlsplit
+
+    from airflow.configuration import conf
+
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PREFIX + "/"
+
+
+class RheoPlugin(AirflowPlugin):
+    """What Airflow reads: see its documentation of plugins."""
+
+    name = "rheo"
+    fastapi_apps = [{"app": Page(), "url_prefix": PREFIX, "name": "Rheo"}]  # noqa: RUF012 - read by Airflow
+    external_views = [  # noqa: RUF012
+        {"name": "Rheo", "href": _address(), "url_route": "rheo", "destination": "nav", "category": "browse"}
+    ]

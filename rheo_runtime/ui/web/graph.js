@@ -1,0 +1,279 @@
+// The graph: drawn once for each application, moved by a transform alone.
+
+const WIDE = 212, HIGH = 56, LAYER = 350, ROW = 76;
+
+const graph = {
+  model: null, scale: 1, x: 0, y: 0, byId: new Map(), elements: new Map(), edges: [],
+  selected: null, here: null, onopen: () => {},
+
+  draw(model) {
+    this.model = model;
+    this.byId = new Map(model.vertices.map((v) => [v.id, v]));
+    this.before = new Map(model.vertices.map((v) => [v.id, new Set()]));
+    this.after = new Map(model.vertices.map((v) => [v.id, new Set()]));
+    for (const e of model.edges) { this.before.get(e.to).add(e.from); this.after.get(e.from).add(e.to); }
+    this.elements.clear();
+    this.edges = [];
+    const lines = svg('g', { class: 'edges', 'aria-hidden': 'true' });
+    const boxes = svg('g', { class: 'vertices' });
+    const ports = this.ports();
+    for (const edge of model.edges) lines.append(this.edge(edge, ports));
+    for (const vertex of model.vertices) boxes.append(this.vertex(vertex));
+    $('view').replaceChildren(lines, boxes);
+    this.here = model.vertices.length ? model.vertices[0].id : null;
+    this.mark();
+    this.fit();
+  },
+
+  corner: (vertex) => [vertex.x * LAYER, vertex.y * ROW],
+
+  // Where edges end at a vertex's left side: below each other, in the order in which they come.
+  ports() {
+    const ports = new Map();
+    for (const id of this.byId.keys()) {
+      const found = this.model.edges.filter((e) => e.to === id);
+      const height = (e) => (e.bends.length ? e.bends[e.bends.length - 1][1] : this.byId.get(e.from).y);
+      found.sort((a, b) => height(a) - height(b));
+      const gap = Math.min(13, (HIGH - 16) / Math.max(1, found.length - 1));
+      found.forEach((e, n) => ports.set(e, (n - (found.length - 1) / 2) * gap));
+    }
+    return ports;
+  },
+
+  edge(edge, ports) {
+    const [fx, fy] = this.corner(this.byId.get(edge.from));
+    const [tx, ty] = this.corner(this.byId.get(edge.to));
+    const end = [tx - 2, ty + HIGH / 2 + ports.get(edge)];
+    let [px, py] = [fx + WIDE, fy + HIGH / 2];
+    let path = `M${px} ${py}`;
+    const to = (x, y) => {
+      const bow = tx > fx ? (x - px) / 2 : 90;
+      path += `C${px + bow} ${py} ${x - bow} ${y} ${x} ${y}`;
+      [px, py] = [x, y];
+    };
+    for (const [layer, row] of edge.bends) {
+      to(layer * LAYER, row * ROW + HIGH / 2);
+      path += `H${px += WIDE}`;
+    }
+    to(...end);
+    const group = svg('g', { class: `edge ${edge.kind}` },
+      svg('path', { d: path, 'marker-end': 'url(#tip)' }));
+    if (edge.label) {
+      const text = svg('text', { x: end[0] - 14, y: end[1] - 4, 'text-anchor': 'end' });
+      text.textContent = edge.label.length > 20 ? edge.label.slice(0, 19) + '…' : edge.label;
+      const title = svg('title');
+      title.textContent = edge.label;
+      text.append(title);
+      group.append(text);
+    }
+    this.edges.push([edge, group]);
+    return group;
+  },
+
+  vertex(vertex) {
+    const [x, y] = this.corner(vertex);
+    const text = (content, attributes) => {
+      const element = svg('text', attributes);
+      element.textContent = content;
+      return element;
+    };
+    const dims = vertex.dims.map((d) => d.name).join(', ');
+    const below = vertex.kind === 'node' ? dims || 'no dimensions' : [KINDS[vertex.kind], dims].filter(Boolean).join(' · ');
+    const shape = svg('rect', { class: 'box', width: WIDE, height: HIGH, rx: vertex.kind === 'node' ? 8 : HIGH / 2 });
+    const inset = vertex.kind === 'node' ? 12 : 20;
+    const picture = svg('g', { transform: `translate(${inset} 12)` }, icon(vertex.kind));
+    const group = svg('g', {
+      class: `vertex ${vertex.kind}`, transform: `translate(${x} ${y})`, role: 'button', tabindex: '-1',
+      'data-id': vertex.id, 'aria-label': `${vertex.id}, ${KINDS[vertex.kind]}`,
+    }, shape, picture,
+    text(shorten(vertex.id, vertex.kind === 'node' ? 23 : 21), { class: 'name', x: inset + 24, y: 24 }),
+    text(shorten(below, vertex.kind === 'node' ? 30 : 27), { class: 'below', x: inset + 24, y: 41 }),
+    svg('g', { class: 'states' }));
+    if (vertex.id.length > 21 || below.length > 27) {
+      const title = svg('title');
+      title.textContent = `${vertex.id}\n${below}`;
+      group.append(title);
+    }
+    this.elements.set(vertex.id, group);
+    return group;
+  },
+
+  // A bar of the partitions' states, and a number where something failed or runs.
+  states(counts) {
+    for (const [id, group] of this.elements) {
+      const found = counts[id];
+      const place = group.querySelector('.states');
+      const total = Object.values(found || {}).reduce((a, b) => a + b, 0);
+      place.replaceChildren();
+      if (!total) continue;
+      let x = 1;
+      for (const letter of ORDER.filter((l) => found[l])) {
+        // What failed is seen even when it is one of thousands.
+        const width = Math.max(4, (WIDE - 2) * found[letter] / total);
+        place.append(svg('rect', { class: `f${letter === '.' ? 'M' : letter}`, x, y: HIGH - 6, height: 5,
+          width: Math.min(width, WIDE - 1 - x) }));
+        x = Math.min(x + width, WIDE - 5);
+      }
+      const said = ORDER.filter((l) => found[l]).map((l) => `${found[l]} ${STATES[l].name}`).join(', ');
+      group.setAttribute('aria-label', `${id}, node, ${said}`);
+      let right = WIDE - 8;
+      for (const letter of ['F', 'R'].filter((l) => found[l])) {
+        const label = `${STATES[letter].sign} ${found[letter]}`;
+        const width = 10 + 6.5 * label.length;
+        right -= width;
+        const content = svg('text', { x: right + width / 2, y: 3.5, 'text-anchor': 'middle' });
+        content.textContent = label;
+        place.append(svg('g', { class: `badge b${letter}` },
+          svg('rect', { x: right, y: -9, width, height: 17, rx: 8.5 }), content));
+        right -= 4;
+      }
+    }
+  },
+
+  // --- what is chosen ---
+
+  select(id, { reveal = true } = {}) {
+    this.selected = this.byId.has(id) ? id : null;
+    if (this.selected) { this.here = id; if (reveal) this.reveal(id); }
+    this.mark();
+  },
+
+  mark() {
+    const near = this.selected ? this.lineage(this.selected) : null;
+    const only = $('near').getAttribute('aria-pressed') === 'true' && this.selected;
+    const kept = only ? new Set([this.selected, ...this.before.get(this.selected), ...this.after.get(this.selected)]) : near;
+    $('view').classList.toggle('only', Boolean(only));
+    for (const [id, group] of this.elements) {
+      group.classList.toggle('selected', id === this.selected);
+      group.classList.toggle('far', Boolean(kept) && !kept.has(id));
+      group.setAttribute('tabindex', id === this.here ? '0' : '-1');
+      if (id === this.selected) group.setAttribute('aria-current', 'true'); else group.removeAttribute('aria-current');
+    }
+    for (const [edge, group] of this.edges) {
+      const touches = edge.from === this.selected || edge.to === this.selected;
+      group.classList.toggle('touches', touches);
+      group.classList.toggle('far', Boolean(kept) && (only ? !touches : !(kept.has(edge.from) && kept.has(edge.to))));
+    }
+    $('near').disabled = !this.selected;
+  },
+
+  // All that leads to a vertex, and all that it leads to.
+  lineage(id) {
+    const found = new Set([id]);
+    for (const next of [this.before, this.after]) {
+      const stack = [id];
+      while (stack.length) for (const other of next.get(stack.pop())) {
+        if (!found.has(other)) { found.add(other); stack.push(other); }
+      }
+    }
+    return found;
+  },
+
+  focus(id) {
+    this.here = id;
+    this.mark();
+    this.reveal(id);
+    this.elements.get(id).focus({ preventScroll: true });
+  },
+
+  walk(key) {
+    const here = this.byId.get(this.here);
+    const distance = (v) => Math.abs(v.y - here.y);
+    const nearest = (ids) => [...ids].map((id) => this.byId.get(id)).sort((a, b) => distance(a) - distance(b))[0];
+    let next = null;
+    if (key === 'ArrowRight') next = nearest(this.after.get(here.id));
+    if (key === 'ArrowLeft') next = nearest(this.before.get(here.id));
+    if (key === 'ArrowUp' || key === 'ArrowDown') {
+      const sign = key === 'ArrowUp' ? -1 : 1;
+      next = nearest(this.model.vertices.filter((v) => v.x === here.x && (v.y - here.y) * sign > 0).map((v) => v.id));
+    }
+    if (key === 'Home') next = this.model.vertices[0];
+    if (key === 'End') next = this.model.vertices[this.model.vertices.length - 1];
+    if (next) this.focus(next.id);
+  },
+
+  // --- moving about ---
+
+  move() {
+    $('view').setAttribute('transform', `translate(${this.x} ${this.y}) scale(${this.scale})`);
+    $('canvas').classList.toggle('tiny', this.scale < 0.55);
+  },
+
+  fit() {
+    const box = $('canvas').getBoundingClientRect();
+    const wide = Math.max(...this.model.vertices.map((v) => v.x * LAYER + WIDE), WIDE);
+    const high = Math.max(...this.model.vertices.map((v) => v.y * ROW + HIGH), HIGH);
+    const room = $('legend').offsetHeight + 24;
+    this.scale = Math.min(1.15, (box.width - 48) / wide, (box.height - 24 - room) / high) || 1;
+    this.x = (box.width - wide * this.scale) / 2;
+    this.y = 24 + Math.max(0, (box.height - 24 - room - high * this.scale) / 2.5);
+    this.move();
+  },
+
+  zoom(factor, cx, cy) {
+    const box = $('canvas').getBoundingClientRect();
+    const [px, py] = [cx ?? box.width / 2, cy ?? box.height / 2];
+    const scale = Math.min(2.5, Math.max(0.04, this.scale * factor));
+    this.x = px - (px - this.x) * scale / this.scale;
+    this.y = py - (py - this.y) * scale / this.scale;
+    this.scale = scale;
+    this.move();
+  },
+
+  // Bring a vertex into sight, and near enough to be read.
+  reveal(id) {
+    const box = $('canvas').getBoundingClientRect();
+    const [x, y] = this.corner(this.byId.get(id));
+    if (this.scale < 0.6) this.scale = 0.85;
+    const [left, top] = [x * this.scale + this.x, y * this.scale + this.y];
+    const room = $('legend').offsetHeight + 20;
+    if (left < 20 || left + WIDE * this.scale > box.width - 20 || top < 20 || top + HIGH * this.scale > box.height - room) {
+      this.x = (box.width - WIDE * this.scale) / 2 - x * this.scale;
+      this.y = (box.height - room - HIGH * this.scale) / 2 - y * this.scale;
+    }
+    this.move();
+  },
+
+  listen() {
+    const canvas = $('canvas');
+    canvas.addEventListener('wheel', (event) => {
+      event.preventDefault();
+      const box = canvas.getBoundingClientRect();
+      this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0016)), event.clientX - box.left, event.clientY - box.top);
+    }, { passive: false });
+    let grip = null, moved = false;
+    canvas.addEventListener('pointerdown', (event) => {
+      grip = [event.clientX - this.x, event.clientY - this.y];
+      moved = false;
+    });
+    window.addEventListener('pointermove', (event) => {
+      if (!grip) return;
+      const [x, y] = [event.clientX - grip[0], event.clientY - grip[1]];
+      if (!moved && Math.hypot(x - this.x, y - this.y) < 4) return;
+      moved = true;
+      canvas.classList.add('held');
+      [this.x, this.y] = [x, y];
+      this.move();
+    });
+    window.addEventListener('pointerup', () => { grip = null; canvas.classList.remove('held'); });
+    canvas.addEventListener('click', (event) => {
+      if (moved) return;
+      const vertex = event.target.closest('.vertex');
+      this.onopen(vertex ? vertex.dataset.id : null);
+    });
+    canvas.addEventListener('keydown', (event) => {
+      const vertex = event.target.closest('.vertex');
+      if (!vertex || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (['ArrowRight', 'ArrowLeft', 'ArrowUp', 'ArrowDown', 'Home', 'End'].includes(event.key)) this.walk(event.key);
+      else if (event.key === 'Enter' || event.key === ' ') this.onopen(vertex.dataset.id, true);
+      else return;
+      event.preventDefault();
+    });
+    canvas.addEventListener('focusin', (event) => {
+      const vertex = event.target.closest('.vertex');
+      if (vertex && vertex.dataset.id !== this.here) { this.here = vertex.dataset.id; this.mark(); }
+    });
+  },
+};
+
+const shorten = (text, length) => (text.length > length ? text.slice(0, length - 1) + '…' : text);
