@@ -2,6 +2,15 @@
 
 from codegen.template.bundle import lambda_zip
 from codegen.template.errors import TemplateError
-from codegen.template.stack import LONGEST_INLINE, Template, build_template, compact, dumps
+from codegen.template.stack import LONGEST_INLINE, Template, build_parts, build_template, compact, dumps
 
-__all__ = ["LONGEST_INLINE", "Template", "TemplateError", "build_template", "compact", "dumps", "lambda_zip"]
+__all__ = [
+    "LONGEST_INLINE",
+    "Template",
+    "TemplateError",
+    "build_parts",
+    "build_template",
+    "compact",
+    "dumps",
+    "lambda_zip",
+]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from codegen import plan as p
 from codegen.alarms import logical_id
-from codegen.template.names import Resources, Value, arn, attribute, ref, resource_name, shortened
+from codegen.template.names import Resource, Resources, Value, arn, attribute, ref, resource_name, shortened
 from rheo_runtime import wire
 from rheodsl import schedule
 
@@ -19,30 +18,29 @@ TIME = "<aws.scheduler.scheduled-time>"
 _NAME = 64  # of a rule or a schedule
 
 
-def patterns(table: wire.RouteTable) -> Iterator[tuple[str, dict[str, Any]]]:
+def patterns(table: wire.RouteTable) -> Iterator[tuple[str, Resource]]:
     """Yield name and pattern of each rule that the application needs; long lists are split among several.
 
     Signals that are sent by name are always heard: so do nodes announce what they made.
     """
     found = [event for signal in table.signals for event in signal.events]
     completions = _completions(found)
+    objects: list[Resource] = []
     for names in sorted(set(completions.values())):
-        buckets = sorted(bucket for bucket, of in completions.items() if of == names)
         keys = {"object": {"key": [{"suffix": f"/{name}"} for name in names]}} if names else {}
-        kind = "objects" if names else "folders"
-        detail = [{"bucket": {"name": part}, **keys} for part in _parts(buckets)]
-        yield from _numbered(kind, "aws.s3", "Object Created", detail, names)
+        buckets = sorted(bucket for bucket, of in completions.items() if of == names)
+        objects += [{"bucket": {"name": part}, **keys} for part in _parts(buckets)]
+    yield from _numbered("objects", "aws.s3", "Object Created", objects)
     signals = sorted({e.app for e in found if isinstance(e, wire.SignalEvents)} | {table.app})
     yield from _numbered("signals", "rheo", "rheo.signal", [{"app": part} for part in _parts(signals)])
     alarms = sorted({e.alarm for e in found if isinstance(e, wire.AlarmEvents)})
-    state_change = "CloudWatch Alarm State Change"
-    yield from _numbered("alarms", "aws.cloudwatch", state_change, [{"alarmName": a} for a in _parts(alarms)])
+    named = [{"alarmName": part} for part in _parts(alarms)]
+    yield from _numbered("alarms", "aws.cloudwatch", "CloudWatch Alarm State Change", named)
     tables = sorted({(e.database, e.table) for e in found if isinstance(e, wire.GlueEvents)})
-    by_database = {database: [t for d, t in tables if d == database] for database, _ in tables}
-    catalog = [
+    catalog: list[Resource] = [
         {"databaseName": [database], "tableName": part}
-        for database, of in by_database.items()
-        for part in _parts(of)
+        for database in dict(tables)
+        for part in _parts([name for of, name in tables if of == database])
     ]
     yield from _numbered("catalog", "aws.glue", "Glue Data Catalog Table State Change", catalog)
 
@@ -71,12 +69,11 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _numbered(
-    kind: str, source: str, detail_type: str, details: list[dict[str, Any]], names: tuple[str, ...] = ()
-) -> Iterator[tuple[str, dict[str, Any]]]:
+    kind: str, source: str, detail_type: str, details: list[Resource]
+) -> Iterator[tuple[str, Resource]]:
     for number, detail in enumerate(details, start=1):
-        ending = "".join(f"-{name}" for name in names if name != "_SUCCESS")
-        count = f"-{number}" if len(details) > 1 else ""
-        yield f"{kind}{ending}{count}", {"source": [source], "detail-type": [detail_type], "detail": detail}
+        name = kind if number == 1 else f"{kind}{number}"
+        yield name, {"source": [source], "detail-type": [detail_type], "detail": detail}
 
 
 def rules(table: wire.RouteTable) -> Resources:
@@ -87,24 +84,41 @@ def rules(table: wire.RouteTable) -> Resources:
         "DeadLetterConfig": {"Arn": attribute("DeadLetters")},
         "RetryPolicy": {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185},
     }
-    found: Resources = {}
-    for name, pattern in patterns(table):
-        own = "aws" not in pattern["source"][0]
-        found[logical_id("Rule", name)] = {
+    return {
+        logical_id("Rule", name): {
             "Type": "AWS::Events::Rule",
+            # What a rule sends before the queue takes it would be lost.
+            "DependsOn": ["DeadLettersPolicy", "QueuePolicy"],
             "Properties": {
-                "Name": shortened(f"{resource_name(table.app)}-{_plain(name)}", _NAME),
+                "Name": _rule_name(table.app, name),
                 # AWS services send to the default bus alone.
-                **({"EventBusName": ref("EventBus")} if own else {}),
+                **({"EventBusName": ref("EventBus")} if _is_ours(pattern) else {}),
                 "EventPattern": pattern,
                 "Targets": [target],
             },
         }
+        for name, pattern in patterns(table)
+    }
+
+
+def senders(table: wire.RouteTable) -> list[Value]:
+    """Return the ARNs of the rules, as they are before there are rules."""
+    found = []
+    for name, pattern in patterns(table):
+        rule = _rule_name(table.app, name)
+        found.append(arn("events", f"rule/{rule}"))
+        if _is_ours(pattern):  # a rule of another bus than the default one
+            prefix = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${EventBus}/"
+            found.append({"Fn::Sub": prefix + rule})
     return found
 
 
-def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+def _is_ours(pattern: Resource) -> bool:
+    return bool(pattern["source"] == ["rheo"])
+
+
+def _rule_name(app: str, name: str) -> str:
+    return shortened(f"{resource_name(app)}-{name}", _NAME)
 
 
 def topics(table: wire.RouteTable) -> list[str]:
@@ -183,7 +197,7 @@ def expression(written: str) -> str:
     return "cron(0 0 * * ? *)" if minutes == 1440 else written
 
 
-def _schedule(name: str, expression: str, target: Value, payload: dict[str, Any]) -> dict[str, Any]:
+def _schedule(name: str, expression: str, target: Value, payload: Resource) -> Resource:
     return {
         "Type": "AWS::Scheduler::Schedule",
         "Properties": {

@@ -23,6 +23,7 @@ from functools import singledispatch
 from typing import Any
 
 from codegen import plan as p
+from codegen import targets
 
 Statement = Mapping[str, Any]
 
@@ -74,9 +75,8 @@ def _(task: p.SparkTask, dag: p.DagPlan) -> JobRole:
 
 def worker(task: p.Task, dag: p.DagPlan) -> Sequence[Statement]:
     """Return what Airflow's role needs to run a task."""
-    if isinstance(task, p.SparkTask):
-        return _glue(dag.app)
-    return ()
+    own = _glue(dag.app) if isinstance(task, p.SparkTask) else ()
+    return (*own, *targets.permissions(task, dag))
 
 
 def _glue(app: str) -> Sequence[Statement]:

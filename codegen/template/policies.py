@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codegen import plan as p
@@ -13,8 +13,8 @@ from rheo_runtime import wire
 
 # IAM takes 6,144 characters of a managed policy; texts of CloudFormation are longer than what they become.
 LONGEST_POLICY = 5_500
-# A bucket with more data sets than this is granted whole.
-MOST_PREFIXES = 8
+# What may be said of inputs: with the rest it makes three policies of the ten that a role takes.
+ROOM = 2 * LONGEST_POLICY
 _RESOURCES = 30  # of one statement
 LEDGER = (
     "dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
@@ -50,35 +50,59 @@ def granted(statement: Mapping[str, Any]) -> Statement:
 def reading(locations: Iterable[str]) -> list[Statement]:
     """Return what lets somebody read the data in these folders.
 
+    Of a bucket with many data sets the whole is granted; of fewer, where IAM would have no room otherwise.
+
     >>> [s["Action"] for s in reading(["s3://lake/orders"])]
     [['s3:GetObject'], ['s3:ListBucket']]
     """
     folders = _folders(locations)
+    return _fitting(lambda most: _reading(_coarse(folders, most)))
+
+
+def _fitting(make: Callable[[int], list[Statement]]) -> list[Statement]:
+    """What ``make`` makes of the finest grain for which there is room."""
+    found: list[Statement] = []
+    for most in (8, 4, 2, 1, 0):
+        found = make(most)
+        if len(json.dumps(found)) <= ROOM:
+            break
+    return found
+
+
+def _reading(folders: Mapping[str, Sequence[str]]) -> list[Statement]:
     objects = [
         s3_arn("/".join(part for part in (bucket, prefix, "*") if part))
         for bucket, prefixes in folders.items()
         for prefix in prefixes
     ]
-    found = [allow(["s3:GetObject"], part) for part in _several(objects)]
+    return [*(allow(["s3:GetObject"], part) for part in _several(objects)), *_listing(folders)]
+
+
+def _listing(folders: Mapping[str, Sequence[str]]) -> Iterator[Statement]:
+    whole = [s3_arn(bucket) for bucket, prefixes in folders.items() if "" in prefixes]
+    for part in _several(whole):
+        yield allow(["s3:ListBucket"], part)
     for bucket, prefixes in folders.items():
-        condition = {"StringLike": {"s3:prefix": _prefixes(prefixes)}} if prefixes != [""] else {}
-        found.append(allow(["s3:ListBucket"], s3_arn(bucket), **condition))
-    return found
+        if "" not in prefixes:
+            texts = [text for prefix in prefixes for text in (prefix, f"{prefix}/*")]
+            yield allow(["s3:ListBucket"], s3_arn(bucket), StringLike={"s3:prefix": texts})
 
 
 def _folders(locations: Iterable[str]) -> dict[str, list[str]]:
-    folders: dict[str, set[str]] = {}
+    """The folders by bucket, sorted."""
+    found: dict[str, set[str]] = {}
     for location in locations:
         bucket, _, prefix = location.removeprefix("s3://").partition("/")
-        folders.setdefault(bucket, set()).add(prefix.strip("/"))
+        found.setdefault(bucket, set()).add(prefix.strip("/"))
+    return {bucket: sorted(prefixes) for bucket, prefixes in sorted(found.items())}
+
+
+def _coarse(folders: Mapping[str, list[str]], most: int) -> dict[str, list[str]]:
+    """The folders; the whole bucket in place of more than ``most`` of it."""
     return {
-        bucket: [""] if "" in prefixes or len(prefixes) > MOST_PREFIXES else sorted(prefixes)
-        for bucket, prefixes in sorted(folders.items())
+        bucket: [""] if "" in prefixes or len(prefixes) > most else prefixes
+        for bucket, prefixes in folders.items()
     }
-
-
-def _prefixes(prefixes: Iterable[str]) -> list[str]:
-    return [text for prefix in prefixes for text in (prefix, f"{prefix}/*")]
 
 
 def _several(resources: list[Value]) -> Iterator[list[Value]]:
@@ -131,7 +155,7 @@ def listener(plan: p.Plan, table: wire.RouteTable, keys: Keys, metrics: Statemen
         allow(["logs:CreateLogStream", "logs:PutLogEvents"], attribute("ListenerLog")),
         allow(received, attribute("Queue")),
         allow(["sqs:SendMessage"], attribute("DeadLetters")),
-        allow(LEDGER, attribute("Ledger")),
+        allow(LEDGER, ledger()),
         allow(["airflow:InvokeRestApi"], {"Fn::Sub": environment}),
         allow(["events:PutEvents"], bus()),
         *([metrics] if metrics else []),
@@ -141,43 +165,38 @@ def listener(plan: p.Plan, table: wire.RouteTable, keys: Keys, metrics: Statemen
     ]
 
 
+def ledger() -> list[Value]:
+    """The ARNs of the ledger's table and its indexes."""
+    return [attribute("Ledger"), {"Fn::Sub": "${Ledger.Arn}/index/*"}]
+
+
 def bus() -> Value:
     """The ARN of the bus on which signals are announced."""
     return {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}"}
 
 
 def completions(table: wire.RouteTable) -> list[Statement]:
-    """Return what lets the listener see whether partitions of inputs are complete: no data, only its ends."""
-    objects: set[str] = set()
-    listed: list[str] = []
+    """Return what lets the listener see whether partitions are complete: no data, only what ends it."""
+    ends: set[tuple[str, str]] = set()
+    listed: set[str] = set()
     for signal in table.signals:
-        events = [e for e in signal.events if isinstance(e, wire.S3Events)]
         if signal.path is None or not signal.path.startswith("s3://"):
             continue
         folder = folder_of(signal.path)
-        names = [e.completion for e in events] or [("_SUCCESS",)]
-        for completion in names:
-            objects |= {f"{folder.removeprefix('s3://')}/*{name}" for name in completion}
-            if not completion:
-                listed.append(folder)
-    whole = _whole_buckets(objects)
-    found = [allow(["s3:GetObject"], part) for part in _several([s3_arn(o) for o in sorted(whole)])]
-    for bucket, prefixes in _folders(listed).items():
-        condition = {"StringLike": {"s3:prefix": _prefixes(prefixes)}} if prefixes != [""] else {}
-        found.append(allow(["s3:ListBucket"], s3_arn(bucket), **condition))
-    return [*found, *catalog(table)]
+        events = [e.completion for e in signal.events if isinstance(e, wire.S3Events)]
+        for names in events or [("_SUCCESS",)]:
+            ends |= {(folder, name) for name in names}
+            listed |= set() if names else {folder}
 
+    def make(most: int) -> list[Statement]:
+        objects: set[str] = set()
+        for name in {name for _, name in ends}:
+            for bucket, prefixes in _coarse(_folders(f for f, n in ends if n == name), most).items():
+                objects |= {"/".join(p for p in (bucket, prefix, f"*{name}") if p) for prefix in prefixes}
+        found = [allow(["s3:GetObject"], part) for part in _several([s3_arn(o) for o in sorted(objects)])]
+        return [*found, *_listing(_coarse(_folders(listed), most))]
 
-def _whole_buckets(objects: set[str]) -> set[str]:
-    """The patterns; those of a bucket with many become one for each name."""
-    buckets: dict[str, set[str]] = {}
-    for text in objects:
-        buckets.setdefault(text.partition("/")[0], set()).add(text)
-    found: set[str] = set()
-    for bucket, texts in buckets.items():
-        few = len(texts) <= MOST_PREFIXES
-        found |= texts if few else {f"{bucket}/*{text.rpartition('/*')[2]}" for text in texts}
-    return found
+    return [*_fitting(make), *catalog(table)]
 
 
 def folder_of(template: str) -> str:
@@ -196,7 +215,7 @@ def airflow(plan: p.Plan, table: wire.RouteTable, keys: Keys, metrics: Statement
     """Return what Airflow's role needs for claim and publish, and for code that reads inputs."""
     objects = [s3_arn(f"{plan.bucket}/{prefix}/*") for prefix in ("executions", "internal_data")]
     return [
-        allow(LEDGER, attribute("Ledger")),
+        allow(LEDGER, ledger()),
         allow(["events:PutEvents"], bus()),
         allow(["s3:GetObject", "s3:PutObject"], objects),
         allow(["s3:GetObject"], s3_arn(f"{plan.bucket}/rheo/*")),

@@ -86,6 +86,14 @@ def ledger(app: str, keys: Keys) -> Resources:
                 "AttributeDefinitions": [
                     {"AttributeName": "pk", "AttributeType": "S"},
                     {"AttributeName": "sk", "AttributeType": "S"},
+                    {"AttributeName": "node", "AttributeType": "S"},
+                ],
+                "GlobalSecondaryIndexes": [
+                    {
+                        "IndexName": "statuses",
+                        "KeySchema": [{"AttributeName": "node", "KeyType": "HASH"}],
+                        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["p", "state"]},
+                    }
                 ],
                 "KeySchema": [
                     {"AttributeName": "pk", "KeyType": "HASH"},

@@ -1,0 +1,202 @@
+"""The template of an application: valid, complete, the same each time, and as agreed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codegen.planning import build_plan
+from codegen.template import TemplateError, build_parts, build_template, compact, dumps
+from codegen.template.stack import LONGEST, LONGEST_INLINE
+from rheo_runtime.dynamo_table import create_table
+from rheodsl import Application
+
+from .sample import EXAMPLES, every_source, example, many, of_type, statements, template_of
+
+Lint = Callable[[dict[str, Any]], list[str]]
+APPS: dict[str, Callable[[], Application]] = {
+    "every_source": every_source,
+    "bare": lambda: Application("bare"),
+    "many": lambda: many(12),
+    **{name: (lambda name=name: example(name)) for name in EXAMPLES},
+}
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_cfn_lint_has_nothing_to_say(name: str, lint: Lint) -> None:
+    assert lint(template_of(APPS[name]())) == []
+
+
+def test_cfn_lint_would_say_something(lint: Lint) -> None:
+    template = template_of(Application("bare"))
+    template["Resources"]["Queue"]["Properties"]["VisibilityTimeout"] = "soon"
+    assert any("VisibilityTimeout" in said for said in lint(template))
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_the_same_bytes_each_time(name: str) -> None:
+    assert dumps(template_of(APPS[name]())) == dumps(template_of(APPS[name]()))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_are_as_agreed(name: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"template/{name}.json", dumps(template_of(example(name))))
+
+
+def test_every_kind_of_event_has_a_rule() -> None:
+    rules = of_type(template_of(every_source()), "AWS::Events::Rule")
+    assert {id: rule["EventPattern"] for id, rule in rules.items()} == {
+        "RuleObjects": {
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created"],
+            "detail": {"bucket": {"name": ["loose"]}},
+        },
+        "RuleObjects2": {
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created"],
+            "detail": {
+                "bucket": {"name": ["lake"]},
+                "object": {"key": [{"suffix": "/READY"}, {"suffix": "/_SUCCESS"}]},
+            },
+        },
+        "RuleSignals": {
+            "source": ["rheo"],
+            "detail-type": ["rheo.signal"],
+            "detail": {"app": ["Every_Source"]},
+        },
+        "RuleAlarms": {
+            "source": ["aws.cloudwatch"],
+            "detail-type": ["CloudWatch Alarm State Change"],
+            "detail": {"alarmName": ["cpu high"]},
+        },
+        "RuleCatalog": {
+            "source": ["aws.glue"],
+            "detail-type": ["Glue Data Catalog Table State Change"],
+            "detail": {"databaseName": ["sales"], "tableName": ["daily"]},
+        },
+    }
+    assert {id for id, rule in rules.items() if "EventBusName" in rule} == {"RuleSignals"}
+
+
+def test_an_application_without_inputs_hears_only_what_is_sent_by_name() -> None:
+    assert list(of_type(template_of(Application("bare")), "AWS::Events::Rule")) == ["RuleSignals"]
+
+
+def test_timers_that_are_joined_with_data_are_schedules() -> None:
+    schedules = of_type(template_of(every_source()), "AWS::Scheduler::Schedule")
+    timer = schedules["TimerDaily"]
+    assert timer["ScheduleExpression"] == "cron(0 0 * * ? *)"
+    assert timer["Target"]["Input"] == (
+        '{"source": "rheo", "detail-type": "rheo.timer", '
+        '"detail": {"app": "Every_Source", "timer": "daily", "time": "<aws.scheduler.scheduled-time>"}}'
+    )
+    sweep = schedules["Sweep"]["Target"]
+    assert (
+        sweep["Input"] == '{"source": "rheo", "detail-type": "rheo.sweep", "detail": {"app": "Every_Source"}}'
+    )
+    assert sweep["Arn"] == {"Fn::GetAtt": ["Listener", "Arn"]}
+
+
+def test_the_queue_takes_from_its_rules_and_topics_alone() -> None:
+    template = template_of(every_source())
+    rules = [rule["Name"] for rule in of_type(template, "AWS::Events::Rule").values()]
+    for policy in of_type(template, "AWS::SQS::QueuePolicy").values():
+        allowed = [s for s in statements(policy) if s["Effect"] == "Allow"]
+        senders = {s["Principal"]["Service"]: s["Condition"]["ArnEquals"]["aws:SourceArn"] for s in allowed}
+        arns = [arn["Fn::Sub"] for arn in senders["events.amazonaws.com"]]
+        assert [arn for arn in arns if arn.rpartition("/")[2] not in rules or ":rule/" not in arn] == []
+        assert {arn.rpartition("/")[2] for arn in arns} == set(rules)
+        assert senders["sns.amazonaws.com"] == ["arn:aws:sns:eu-west-1:111122223333:orders"]
+    [subscription] = of_type(template, "AWS::SNS::Subscription").values()
+    assert (subscription["Region"], subscription["Protocol"]) == ("eu-west-1", "sqs")
+
+
+class Recorder:
+    """A client that remembers the table that it is asked to make."""
+
+    class exceptions:
+        ResourceInUseException = RuntimeError
+
+    def create_table(self, **asked: Any) -> None:
+        self.table = asked
+
+    def update_time_to_live(self, **asked: Any) -> None:
+        self.expiry = asked["TimeToLiveSpecification"]
+
+
+def test_the_ledger_is_the_table_of_the_run_time() -> None:
+    client = Recorder()
+    create_table("rheo-every-source", client)  # type: ignore[arg-type]
+    made = of_type(template_of(every_source()), "AWS::DynamoDB::Table")["Ledger"]
+    assert {name: made[name] for name in client.table} == client.table
+    assert made["TimeToLiveSpecification"] == client.expiry
+    assert made["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_the_listener_is_told_what_it_reads() -> None:
+    template = template_of(example("alarms"))
+    variables = of_type(template, "AWS::Lambda::Function")["Listener"]["Environment"]["Variables"]
+    source = (Path(__file__).parents[2] / "rheo_runtime" / "listener.py").read_text("utf-8")
+    read = set(re.findall(r"\"(RHEO_\w+)\"", source))
+    assert set(variables) <= read
+    assert {"RHEO_TABLE", "RHEO_MWAA_ENVIRONMENT", "RHEO_DEAD_LETTERS"} <= set(variables)
+    [trigger] = of_type(template, "AWS::Lambda::EventSourceMapping").values()
+    assert trigger["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_everything_that_can_be_tagged_is() -> None:
+    template = template_of(every_source())
+    for kind in ("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::Lambda::Function", "AWS::IAM::Role"):
+        for made in of_type(template, kind).values():
+            assert made["Tags"] == [{"Key": "rheo:application", "Value": "Every_Source"}]
+    for job in of_type(template, "AWS::Glue::Job").values():
+        assert job["Tags"] == {"rheo:application": "Every_Source"}
+
+
+# --- size ---
+
+
+def test_a_usual_template_goes_into_the_call() -> None:
+    assert len(compact(template_of(every_source())).encode()) < LONGEST_INLINE
+
+
+def test_five_hundred_nodes_with_jobs_in_nested_templates(lint: Lint) -> None:
+    graph = many(500).graph()
+    plan = build_plan(graph)
+    template, parts = build_template(plan, graph), build_parts(plan, graph)
+    assert lint(template) == []
+    stacks = of_type(template, "AWS::CloudFormation::Stack")
+    addresses = [stack["TemplateURL"]["Fn::Sub"] for stack in stacks.values()]
+    assert [a.rpartition("${PartsPrefix}")[2] for a in addresses] == sorted(parts)
+    jobs = {id: job for part in parts.values() for id, job in of_type(part, "AWS::Glue::Job").items()}
+    assert {job["Name"] for job in jobs.values()} == {f"many-node_{n}" for n in range(500)}
+    for name, part in parts.items():
+        assert len(compact(part)) < LONGEST
+        assert lint(part) == [], name
+        [stack] = [s for s in stacks.values() if s["TemplateURL"]["Fn::Sub"].endswith(name)]
+        assert set(stack["Parameters"]) == set(part["Parameters"])
+
+
+def test_what_cloudformation_has_no_room_for_is_an_error() -> None:
+    app = Application("many")
+    metric = app.create_metric("etl")["Error"]["Sum"][60]
+    for n in range(500):
+        app.create_alarm(f"alarm_{n}", metric, threshold=n)
+    with pytest.raises(TemplateError, match=r"many needs 5\d\d resources, and a template holds 500"):
+        template_of(app)
+
+
+def test_long_lists_are_split_among_rules(lint: Lint) -> None:
+    app = Application("wide")
+    for n in range(150):
+        app.s3(f"s{n}", f"s3://bucket-with-quite-a-long-name-{n}/x/{{day:%Y-%m-%d}}")
+    template = template_of(app)
+    rules = of_type(template, "AWS::Events::Rule")
+    heard = [b for r in rules.values() for b in r["EventPattern"]["detail"].get("bucket", {}).get("name", [])]
+    assert len(heard) == 150
+    assert len({r["Name"] for r in rules.values()}) == len(rules) > 3
+    assert lint(template) == []
