@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from codegen.schedules import is_native
 from rheo_runtime import wire
 from rheodsl import ir
+from rheodsl.hooks import is_pending
 
 INTERNAL = "internal_data"
 
@@ -32,7 +34,7 @@ def route_table(graph: ir.Graph, bucket: str | None = None) -> wire.RouteTable:
     """Return the route table of a graph; ``bucket`` is the application's."""
     bucket = bucket or app_bucket(graph.app)
     signals = tuple(_signal(graph, signal, bucket) for signal in graph.signals if _is_event(signal))
-    return wire.RouteTable(graph.app, signals, tuple(_route(node, bucket) for node in graph.nodes))
+    return wire.RouteTable(graph.app, signals, tuple(_route(graph, node, bucket) for node in graph.nodes))
 
 
 def _is_event(signal: ir.Signal) -> bool:
@@ -104,7 +106,7 @@ def _(source: ir.NodeSource, signal: ir.Signal) -> list[wire.Events]:
     return []  # announced by name alone
 
 
-def _route(node: ir.Node, bucket: str) -> wire.Route:
+def _route(graph: ir.Graph, node: ir.Node, bucket: str) -> wire.Route:
     return wire.Route(
         node=node.id,
         inputs=tuple(
@@ -121,4 +123,6 @@ def _route(node: ir.Node, bucket: str) -> wire.Route:
         retrigger=node.options.retrigger,
         arrival_ttl=node.options.arrival_ttl,
         pending_ttl=node.options.pending_ttl,
+        pending_hooks=tuple(name for name, _ in node.hooks if is_pending(name)),
+        native=is_native(graph, node),
     )

@@ -12,7 +12,8 @@
 
 An `Outcome` has ``fired`` (documents of READY executions, in order), ``held`` (fired behind an active
 execution of the same output; `complete` releases them), ``skipped`` (merged into a later one),
-``matches``, ``rejected``, ``unmatched`` (why the event came to no input, or ""), ``expired``.
+``matches``, ``rejected``, ``unmatched`` (why the event came to no input, or ""), ``expired``, and ``told``
+(documents of what hooks are to be told of inputs that wait).
 
 While ``engine.instant`` is True, each execution succeeds at the moment it fires, so that no two overlap
 and none is held or merged. A simulator wants this.
@@ -34,6 +35,7 @@ from rheo_runtime.ledger import Ledger, MemoryLedger
 from rheo_runtime.match import Found, Rejected
 from rheo_runtime.outcome import Outcome
 from rheo_runtime.pending import Waiting, combinations, describe, lapse
+from rheo_runtime.pending_hooks import due, tell, telling
 from rheo_runtime.program import Node, Program, Taker
 from rheo_runtime.records import Document
 from rheo_runtime.texts import identity, joined
@@ -56,6 +58,7 @@ class Engine:
         self._bindings = Bindings(self.program, self.ledger, now, storage)
         self._find = self.program.matcher.of
         self._feeds = self.program.feeds
+        self._told: set[str] = set()  # what the ledger need not be asked about again
 
     @property
     def instant(self) -> bool:
@@ -214,14 +217,29 @@ class Engine:
                 self._bindings.evaluate(outcome, node, recs, now)
 
     def _expire(self, outcome: Outcome, node: Node) -> None:
-        now, ttl = self.now(), node.join.route.pending_ttl
-        if ttl is not None:
+        now, ttl, hooks = self.now(), node.join.route.pending_ttl, node.join.route.pending_hooks
+        if ttl is not None or hooks:
             for combination in combinations(node, self.ledger):
-                if combination.since <= now - ttl:
-                    outcome.expire(describe(self.program, self.ledger, node, combination))
+                expired = ttl is not None and combination.since <= now - ttl
+                if not (expired or hooks):
+                    continue
+                waiting = describe(self.program, self.ledger, node, combination)
+                for hook in due(hooks, now - combination.since, expired):
+                    self._tell(outcome, waiting, hook, now)
+                if expired:  # the hooks were told before: a crash in between loses none
+                    outcome.expire(waiting)
                     lapse(self.ledger, node, combination)
         for slot in node.join.slots:
             self.ledger.forget(slot, now)
+
+    def _tell(self, outcome: Outcome, waiting: Waiting, hook: str, now: float) -> None:
+        document = telling(self.program.table, self.program.signals, waiting, hook)
+        if document["id"] in self._told:
+            return
+        execution = tell(self.ledger, document, now)
+        if execution is not None:
+            outcome.tell(execution)
+        self._told.add(document["id"])
 
     def _ignore(self, outcome: Outcome, signal: str | None, why: str, what: str) -> None:
         if not outcome.taken:

@@ -149,13 +149,13 @@ class Listener:
         self.log("announced", execution=document["id"])
 
     def _outcome(self, outcome: Outcome) -> None:
-        for name in ("matches", "rejected", "fired", "held", "skipped", "expired"):
+        for name in ("matches", "rejected", "fired", "held", "skipped", "expired", "told"):
             self._count(name, len(getattr(outcome, name)))
         for match in outcome.matches:
             self.log("matched", signal=match.signal, partition=match.texts, event=match.event_id)
         for rejected in outcome.rejected:
             self.log("rejected", **rejected._asdict())
-        for name in ("fired", "held", "skipped"):
+        for name in ("fired", "held", "skipped", "told"):
             for document in getattr(outcome, name):
                 self.log(name, execution=document["id"])
         for waiting in outcome.expired:
@@ -211,7 +211,7 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     )
     # MWAA ends a call after 10 s; a second try belongs to the queue.
     patient = Config(connect_timeout=2, read_timeout=12, retries={"max_attempts": 0})
-    table = RouteTable.loads(_read(env.get("RHEO_ROUTES", "")))
+    table = RouteTable.loads(_read(env.get("RHEO_ROUTES", ""))).for_listener()
     if env.get("RHEO_ACCOUNTS") == "any":
         table = table.of_any_account()
     engine = Engine(table, DynamoLedger(env["RHEO_TABLE"]), time.time, AwsStorage())

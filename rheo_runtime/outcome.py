@@ -43,6 +43,7 @@ class Outcome:
     _skipped: list[Execution] | None = None
     _overdue: list[Execution] | None = None
     _faults: list[str] | None = None
+    _told: list[Execution] | None = None
     unmatched: str = ""
 
     @property
@@ -92,6 +93,11 @@ class Outcome:
         return [execution.document for execution in self._overdue or ()]
 
     @property
+    def told(self) -> list[Document]:
+        """Documents of what hooks are to be told of inputs that wait: READY, each for one run."""
+        return [execution.document for execution in self._told or ()]
+
+    @property
     def taken(self) -> bool:
         """Whether some input took the event."""
         return any(takers for _, _, _, takers in self._matches or ())
@@ -111,6 +117,10 @@ class Outcome:
     def expire(self, waiting: Waiting) -> None:
         """Note a combination that waited for too long."""
         self._expired = _with(self._expired, waiting)
+
+    def tell(self, execution: Execution) -> None:
+        """Note what a hook is to be told."""
+        self._told = _with(self._told, execution)
 
     def fail(self, what: str) -> None:
         """Note what could not be looked at, and why."""

@@ -62,7 +62,7 @@ class Sweeper(NamedTuple):
         for fault in outcome.faults:
             self.log("sweep failed", fault=fault)
         overdue = [o.active.document for o in outputs if o.active and _overdue(o.active, now, self.patience)]
-        if self._announce([*outcome.fired, *overdue]) and self.ask is not None:
+        if self._announce([*outcome.fired, *outcome.told, *overdue]) and self.ask is not None:
             self._check(self.ask, outputs, now)
         return outcome
 

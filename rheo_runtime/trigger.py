@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any, Protocol
 
 from rheo_runtime.pace import Closed, Pace
@@ -20,7 +21,6 @@ MAX_DAG_ID = 48
 MAX_KEY = 250
 WHOLE = "all"  # the key of an output without dimensions: Airflow takes no empty one
 _TOLD = ("version", "app", "node", "id", "partition", "generation")
-RUNS = 5  # runs of one execution that may fail before they claim it, where runs have ids of ours
 PAGE, PAGES = 100, 20  # runs or assets in one answer: the most that Airflow gives; how many are read
 _THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _RETRYABLE = _THROTTLED | {
@@ -67,21 +67,23 @@ def partition_key(partition: str) -> str:
     return f"{partition[: MAX_KEY - 17]}~{_digest(partition)}"
 
 
-def run_id(document: Document, failed: int = 0) -> str:
-    """Return the run id of an execution: readable, of the characters that Airflow takes, and its own.
+def run_ids(document: Document) -> Iterator[str]:
+    """Return run ids of an execution: readable, of the characters that Airflow takes, and its own.
 
-    ``failed`` is how many runs of it failed before they claimed it: the next one needs an id of its own.
+    Each is for the case that the run before it has ended without claiming the execution.
 
-    >>> run_id({"partition": "EWR/2013-01-01", "generation": 2})
-    'rheo~EWR~2013-01-01~2'
+    >>> ids = run_ids({"partition": "EWR/2013-01-01", "generation": 2})
+    >>> next(ids), next(ids)
+    ('rheo~EWR~2013-01-01~2', 'rheo~EWR~2013-01-01~2~r1')
     """
     partition = document["partition"]
     plain = re.sub(r"[^A-Za-z0-9_.:+-]", "~", partition)
     if plain != partition.replace("/", "~") or "~" in partition or len(plain) > 200:
         # Not injective any more: the digest makes it so.
         plain = f"{plain[:180]}~{_digest(partition)}"
-    again = f"~r{failed}" if failed else ""
-    return f"rheo~{plain}~{document['generation']}{again}"
+    first = f"rheo~{plain}~{document['generation']}"
+    yield first
+    yield from (f"{first}~r{number}" for number in count(1))
 
 
 def dag_id(app: str, node: str) -> str:
@@ -89,10 +91,12 @@ def dag_id(app: str, node: str) -> str:
 
     >>> dag_id("flights", "flight_weather")
     'flights__flight_weather'
+    >>> dag_id("flights", "flight_weather~pending")  # the DAG of its pending hooks
+    'flights__flight_weather__pending'
     >>> len(dag_id("flights", "a" * 60))
     48
     """
-    full = f"{app}__{node}"
+    full = f"{app}__{node.replace('~', '__')}"
     return full if len(full) <= MAX_DAG_ID else f"{full[: MAX_DAG_ID - 8]}_{_digest(full)[:7]}"
 
 
@@ -168,16 +172,20 @@ class Announcer:
         self._call("POST", "/assets/events", event)
 
     def _run(self, document: Document, told: Document) -> None:
-        """Create a run, unless it is there; another one when it is over and nothing has come of it."""
+        """Create a run, unless it is there; another one when it is over, as nothing has come of it."""
         app, node = document["app"], document["node"]
-        for failed in range(RUNS):
-            run = run_id(document, failed)
-            body = {"dag_run_id": run, "logical_date": None, "conf": {"rheo": told}}
-            if self._call("POST", f"/dags/{dag_id(app, node)}/dagRuns", body, fine=409) is not _THERE:
+        path, ids = f"/dags/{dag_id(app, node)}/dagRuns", run_ids(document)
+        run = next(ids)
+        body = {"dag_run_id": run, "logical_date": None, "conf": {"rheo": told}}
+        if self._call("POST", path, body, fine=409) is not _THERE:
+            return
+        pages = self._pages(path, "dag_runs", run_id_pattern=run)
+        states = {found["dag_run_id"]: found["state"] for found in pages}
+        while run in states:
+            if states[run] not in ("failed", "success"):
                 return
-            if self.state(app, node, run) not in ("failed", "success"):
-                return
-        raise Refused(f"{RUNS} runs of {document['id']} ended before they claimed it")
+            run = next(ids)
+        self._call("POST", path, {**body, "dag_run_id": run}, fine=409)
 
     def _find(self, uri: str) -> int | None:
         # The pattern also finds URIs that contain this one.

@@ -186,6 +186,8 @@ class Route:
     """How events become executions of one node. Times to live are in seconds.
 
     ``links`` are equations between expressions over the inputs; ``retrigger`` is "all" or "any".
+    ``pending_hooks`` are the names of the hooks that are told of inputs that wait. ``native`` says that
+    Airflow itself starts the node, by a timer: events that a listener gets do not.
     """
 
     node: str
@@ -195,6 +197,8 @@ class Route:
     retrigger: str = "all"
     arrival_ttl: int = 90 * 86400
     pending_ttl: int | None = None
+    pending_hooks: tuple[str, ...] = ()
+    native: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +216,10 @@ class RouteTable:
             f'{{"version": {VERSION}, "app": {json.dumps(self.app)},\n'
             f'"signals": [{_lines(self.signals)}],\n"routes": [{_lines(self.routes)}]}}\n'
         )
+
+    def for_listener(self) -> RouteTable:
+        """Return the table without the nodes that Airflow itself starts."""
+        return replace(self, routes=tuple(route for route in self.routes if not route.native))
 
     def of_any_account(self) -> RouteTable:
         """Return the table without the owners of buckets: for a machine where they belong to nobody."""
@@ -306,7 +314,7 @@ def _input(data: Mapping[str, Any]) -> Input:
 
 def _route(data: Mapping[str, Any]) -> Route:
     output = data["output"]
-    options = {k: data[k] for k in ("retrigger", "arrival_ttl", "pending_ttl") if k in data}
+    options = {k: data[k] for k in ("retrigger", "arrival_ttl", "pending_ttl", "native") if k in data}
     return Route(
         node=data["node"],
         inputs=tuple(map(_input, data["inputs"])),
@@ -317,5 +325,6 @@ def _route(data: Mapping[str, Any]) -> Route:
             values=tuple(map(x.from_json, output["values"])),
             path=output.get("path"),
         ),
+        pending_hooks=tuple(data.get("pending_hooks", ())),
         **options,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from rheo_runtime.records import Document
 from rheo_runtime.tasks import metrics, signals
-from rheo_runtime.tasks.claim import hold
+from rheo_runtime.tasks.claim import HOOK, hold
 from rheo_runtime.tasks.compat import BaseOperator
 
 
@@ -40,10 +40,11 @@ class PythonComputeOperator(BaseOperator):
     def execute(self, context: Any) -> None:
         """Run the code; what it raises fails the task."""
         document = hold(context)
-        target = load(Path(self.dag.fileloc).parent / self.code, self.entry, document)
+        target = load(Path(context["dag"].fileloc).parent / self.code, self.entry, document)
         if isinstance(target, type):
             target = target()
-        target(signals.inputs(document), signals.output(document), parameters())
+        told = context[HOOK].params if HOOK in context else {}
+        target(signals.inputs(document), signals.output(document), {**parameters(), **told})
 
 
 def load(file: Path, entry: str, document: Document) -> Any:

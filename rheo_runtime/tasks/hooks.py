@@ -1,0 +1,277 @@
+"""A moment in an execution's life -> the user's hooks, called so that nothing of the node depends on them.
+
+A hook is a recipe: an operator class with its arguments (``partial(PythonComputeOperator, code=...)``),
+made and executed when its moment has come.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from rheo_runtime import executions
+from rheo_runtime.executions import MERGED
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.records import CLAIMED, SKIPPED, Document, Execution, Output
+from rheo_runtime.tasks import settings
+from rheo_runtime.tasks.claim import HOOK, claimed
+from rheo_runtime.tasks.compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    BaseSensorOperator,
+    execute,
+)
+
+Recipe = Callable[..., BaseOperator]
+
+log = logging.getLogger(__name__)
+
+# A hook that hangs is ended: it would keep its run from ending.
+LONGEST = timedelta(minutes=10)
+# How often a checkpoint looks whether its execution has ended, in seconds.
+LOOK = 60.0
+
+
+class HookParams:
+    """Names of what ``params`` holds for a hook, beside what it holds for a compute."""
+
+    HOOK_TYPE = "HOOK_TYPE_PARAM"  # "on_success", ...; "checkpoint" for any checkpoint
+    EXECUTION_ID = "EXECUTION_ID"
+    NODE = "NODE"
+    RUN_ID = "RUN_ID"
+    TASK_ID = "TASK_ID"
+    ERROR = "ERROR"
+    CHECKPOINT_IN_SECS = "CHECKPOINT_IN_SECS"
+    MISSING = "MISSING"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a hook is told: the execution, and ``params`` beside a compute's."""
+
+    document: Document
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def call(hooks: Iterable[Recipe], told: Told, context: Any) -> list[str]:
+    """Call each hook once, whatever becomes of the others; return what went wrong, logged already."""
+    faults = []
+    for number, hook in enumerate(hooks, start=1):
+        try:
+            operator = hook(task_id=f"hook_{number}")
+            inner = {**context, HOOK: told}
+            operator.render_template_fields(inner)
+            execute(operator, inner)
+        except Exception as fault:  # a hook must not harm what it tells of
+            name = told.params[HookParams.HOOK_TYPE]
+            log.exception("Hook %s of %s failed", name, told.document["id"])
+            faults.append(f"{type(fault).__name__}: {fault}")
+    return faults
+
+
+def _params(name: str, context: Any, document: Document) -> dict[str, Any]:
+    kind, _, seconds = name.rpartition("checkpoint_")
+    params: dict[str, Any] = {
+        HookParams.HOOK_TYPE: "checkpoint" if kind else name,
+        HookParams.EXECUTION_ID: document["id"],
+        HookParams.NODE: document["node"],
+        HookParams.RUN_ID: context["dag_run"].run_id,
+    }
+    if kind:
+        params[HookParams.CHECKPOINT_IN_SECS] = int(seconds)
+    return params
+
+
+class HookCallback:
+    """Hooks as a callback of a compute task: ``on_compute_success``, ``_failure`` or ``_retry``."""
+
+    def __init__(self, name: str, *hooks: Recipe) -> None:
+        self.name = name
+        self.hooks = hooks
+
+    def __repr__(self) -> str:
+        return f"HookCallback({self.name!r})"
+
+    def __call__(self, context: Any) -> None:
+        """Call the hooks; what they raise is logged."""
+        document = _document(context)
+        if document is None:
+            return
+        params = _params(self.name, context, document)
+        params[HookParams.TASK_ID] = context["ti"].task_id
+        if (error := context.get("exception")) is not None:
+            params[HookParams.ERROR] = str(error)
+        call(self.hooks, Told(document, params), context)
+
+
+class HookOperator(BaseOperator):
+    """Hooks as a task beside the node's own: ``on_exec_begin``, ``_skipped``, ``on_success``, ``on_failure``.
+
+    It is a teardown task, so that its failure is seen but does not fail the run. It is skipped when there
+    is nothing to tell.
+
+    Parameters
+    ----------
+    name
+        The hook.
+    hooks
+        What is called.
+    """
+
+    def __init__(self, *, name: str, hooks: Sequence[Recipe], **kwargs: Any) -> None:
+        super().__init__(**{"retries": 0, "execution_timeout": LONGEST, **kwargs})
+        self.name = name
+        self.hooks = hooks
+        self.as_teardown()
+
+    def execute(self, context: Any) -> None:
+        """Call the hooks; raises AirflowFailException when one of them failed."""
+        faults = [fault for told in self._occasions(context) for fault in call(self.hooks, told, context)]
+        if faults:
+            raise AirflowFailException("; ".join(faults))
+
+    def _occasions(self, context: Any) -> list[Told]:
+        document = _document(context)
+        if document is None:
+            raise AirflowSkipException("this run has claimed no execution")
+        params = _params(self.name, context, document)
+        if self.name == "on_exec_skipped":
+            found = _merged(settings.ledger(document["app"]), document)
+            told = [Told(each, {**params, HookParams.EXECUTION_ID: each["id"]}) for each in found]
+            if not told:
+                raise AirflowSkipException("no execution was merged into this one")
+            return told
+        if self.name != "on_exec_begin":
+            params |= self._end(context, document)
+        return [Told(document, params)]
+
+    def _end(self, context: Any, document: Document) -> dict[str, Any]:
+        """What there is to say of the run's end; raises AirflowSkipException when it is not this hook's."""
+        run_id = context["dag_run"].run_id
+        states = context["ti"].get_task_states(dag_id=self.dag_id, task_ids=["publish"], run_ids=[run_id])
+        ok = states.get(run_id, {}).get("publish") == "success"
+        if ok != (self.name == "on_success"):
+            raise AirflowSkipException(f"the execution has {'succeeded' if ok else 'failed'}")
+        if ok:
+            return {}
+        _, execution = _find(settings.ledger(document["app"]), document)
+        return {HookParams.ERROR: execution.note if execution else ""}
+
+
+class CheckpointOperator(BaseSensorOperator):
+    """Hooks that are called once when the execution has lasted ``seconds``; skipped when it ends before.
+
+    It occupies no worker while it waits. Parameters are those of `HookOperator`.
+    """
+
+    def __init__(self, *, name: str, hooks: Sequence[Recipe], seconds: int, **kwargs: Any) -> None:
+        given = {
+            "retries": 0,
+            "mode": "reschedule",
+            "poke_interval": min(LOOK, seconds),
+            "timeout": seconds + timedelta(days=7).total_seconds(),
+            "execution_timeout": LONGEST,
+            **kwargs,
+        }
+        super().__init__(**given)
+        self.name = name
+        self.hooks = hooks
+        self.seconds = seconds
+        self.as_teardown()
+
+    def poke(self, context: Any) -> bool:
+        """Wait, or call the hooks; raises AirflowSkipException, AirflowFailException."""
+        document = _document(context)
+        if document is None:
+            raise AirflowSkipException("this run has claimed no execution")
+        output, execution = _find(settings.ledger(document["app"]), document)
+        running = output is not None and execution is output.active and execution is not None
+        if not running or execution is None or execution.state != CLAIMED:
+            raise AirflowSkipException(f"{document['id']} has ended before")
+        if time.time() < execution.moved + self.seconds:
+            return False
+        if faults := call(self.hooks, Told(document, _params(self.name, context, document)), context):
+            raise AirflowFailException("; ".join(faults))
+        return True
+
+
+class PendingHookOperator(BaseOperator):
+    """The one task of a DAG that is told of a node's waiting inputs; calls the hooks that are meant.
+
+    The telling is an execution of its own in the ledger, so that each is called for once.
+
+    Parameters
+    ----------
+    app, node
+        The application, and the name under which the ledger keeps what the node's pending hooks are told.
+    hooks
+        What is called, for each hook of the node.
+    """
+
+    def __init__(self, *, app: str, node: str, hooks: Mapping[str, Sequence[Recipe]], **kwargs: Any) -> None:
+        super().__init__(**{"retries": 0, "execution_timeout": LONGEST, **kwargs})
+        self.app = app
+        self.node = node
+        self.hooks = hooks
+
+    def execute(self, context: Any) -> None:
+        """Call the hooks; raises AirflowFailException when one of them failed."""
+        document = claimed(self.app, self.node, context)
+        if document is None:
+            raise AirflowSkipException("another run has told this already")
+        hook = document["hook"]
+        params = _params(hook["name"], context, document) | {
+            HookParams.NODE: hook["node"],
+            HookParams.MISSING: hook["missing"],
+        }
+        faults = call(self.hooks.get(hook["name"], ()), Told(document, params), context)
+        ledger, run_id = settings.ledger(self.app), context["dag_run"].run_id
+        where = (self.node, document["partition"], document["id"])
+        if faults:
+            executions.fail(ledger, *where, run_id, time.time(), note="; ".join(faults))
+            raise AirflowFailException("; ".join(faults))
+        executions.succeed(ledger, *where, run_id, time.time())
+        executions.signalled(ledger, *where)  # nobody waits for it
+
+
+# --- what the ledger knows ---
+
+
+def _document(context: Any) -> Document | None:
+    """The execution that the run has claimed, as the ledger has it; None when it has claimed none."""
+    known: Document | None = context["ti"].xcom_pull(task_ids="claim")
+    if known is None:
+        return None
+    _, execution = _find(settings.ledger(known["app"]), known)
+    # Airflow's database keeps dicts without their order; the ledger forgets after a while.
+    return execution.document if execution else known
+
+
+def _find(ledger: Ledger, document: Document) -> tuple[Output | None, Execution | None]:
+    output, _ = ledger.output(document["node"], document["partition"], None)
+    found = (e for e in _all(output) if e.generation == document["generation"])
+    return output, next(found, None)
+
+
+def _all(output: Output | None) -> Iterator[Execution]:
+    for execution in (output.active, output.held, *output.ended) if output else ():
+        if execution is not None:
+            yield execution
+
+
+def _merged(ledger: Ledger, document: Document) -> list[Document]:
+    """The executions that this one took the place of, the first first."""
+    output, _ = ledger.output(document["node"], document["partition"], None)
+    past = {e.generation: e for e in _all(output)}
+    found: list[Document] = []
+    for generation in range(document["generation"] - 1, 0, -1):
+        execution = past.get(generation)
+        if execution is None or (execution.state, execution.note) != (SKIPPED, MERGED):
+            break
+        found.insert(0, execution.document)
+    return found
