@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -13,7 +14,7 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheo_runtime.trigger import Announcer, Refused, Unavailable, dag_id, partition_key, run_id
+from rheo_runtime.trigger import Announcer, Refused, Unavailable, dag_id, partition_key, run_ids
 
 DOCUMENT = {
     "version": 1, "app": "flights", "node": "fw", "id": "fw/EWR/2013-01-01#1", "partition": "EWR/2013-01-01",
@@ -178,7 +179,9 @@ partitions = st.text(min_size=1).filter(str.strip) | st.text("a/~.", min_size=1)
 
 @given(partitions, partitions, st.integers(1, 3), st.integers(1, 3))
 def test_run_ids_are_airflows_and_unique(a: str, b: str, m: int, n: int) -> None:
-    ids = [run_id({"partition": p, "generation": g}) for p, g in ((a, m), (b, n))]
+    ids = [next(run_ids({"partition": p, "generation": g})) for p, g in ((a, m), (b, n))]
+    again = [list(islice(run_ids({"partition": p, "generation": g}), 1, 4)) for p, g in ((a, m), (b, n))]
+    assert len({*ids, *again[0], *again[1]}) == (4 if (a, m) == (b, n) else 8)
     assert all(re.fullmatch(r"[A-Za-z0-9_.~:+-]{1,250}", i) for i in ids)
     assert not any(i.startswith(("scheduled__", "manual__", "asset_triggered__")) for i in ids)
     assert (ids[0] == ids[1]) == ((a, m) == (b, n))

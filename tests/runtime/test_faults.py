@@ -141,12 +141,12 @@ def test_a_crash_at_every_call() -> None:
         world.queue = [message(event) for event in events]
         crash = CrashAt(n)
         world.stepper.step = crash  # type: ignore[method-assign]
-        while world.queue or world.runs:
+        while world.queue or world.airflow.ready():
             try:
                 for body in list(world.queue):
                     world.deliver(body)
-                for run in list(world.runs):
-                    world.carry_out(*run)
+                for run in world.airflow.ready():
+                    world.carry_out(run)
                 world.time += 100
                 world.sweep()
             except RuntimeError:

@@ -1,8 +1,8 @@
-"""A world that goes wrong: listeners and runs that crash or meet at any ledger call, messages that come
-late, twice or in another order, announcements that are lost, an Airflow that is down.
+"""A world that goes wrong: listeners and runs that crash or meet at any call, messages that come late,
+twice or in another order, an Airflow that is busy, down or made anew, runs that somebody ends by hand.
 
-Listeners and runs are threads that stop before and after each call of the ledger until the schedule
-lets one of them go on, so that a number, the seed of the schedule, is a whole history.
+Listeners and runs are threads that stop before and after each call of the ledger, of Airflow and of the
+event bus until the schedule lets one of them go on, so that a list of numbers is a whole history.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from rheo_runtime import executions, wire
+from rheo_runtime import wire
 from rheo_runtime.emit import signal_entry
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger, MemoryLedger
 from rheo_runtime.listener import Listener
+from rheo_runtime.pace import Pace
 from rheo_runtime.records import Document, Output
 from rheo_runtime.sweep import Patience
-from rheo_runtime.trigger import Unavailable
+from rheo_runtime.trigger import Announcer
+
+from .airflow import CLAIM, COMPUTE, Airflow, Run
 
 
 class Crash(BaseException):
@@ -118,26 +121,40 @@ _COPIED = {"arrive", "find", "arrivals"}
 class World:
     """Everything around one application."""
 
-    def __init__(self, table: wire.RouteTable, make_ledger: Callable[[], Ledger] = MemoryLedger) -> None:
+    def __init__(
+        self,
+        table: wire.RouteTable,
+        make_ledger: Callable[[], Ledger] = MemoryLedger,
+        *,
+        assets: bool = True,
+    ) -> None:
         self.table = table
         self.time = 1e9
         self.stepper = Stepper()
         self.peaceful = make_ledger()
         self.ledger: Any = StepLedger(self.peaceful, self.stepper)
+        self.airflow = Airflow(assets, lambda: self.stepper.step())
+        pace = Pace(100.0, lambda: self.time, lambda _: None)
+        self.announcer = Announcer(self.airflow, "airflow", pace)
         self.queue: list[str] = []
-        self.runs: list[tuple[str, Document]] = []  # DAG runs that have not begun or must go on
         self.run_of: dict[str, set[str]] = {}  # execution -> runs that computed it
+        self.lost_runs: dict[str, str] = {}  # runs that were ended by hand -> how
         self.active: Counter[tuple[str, str]] = Counter()
-        self.succeeded: Counter[str] = Counter()
-        self.emitted: list[Document] = []
         self.lose: Iterator[int] = iter(())
-        self._runs = 0
 
     def listener(self) -> Listener:
         """A listener that has just started."""
         engine = Engine(self.table, self.ledger, lambda: self.time)
         quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
-        return Listener(engine, self._announce, self._emit, None, Patience(30, 60, 30), quiet)
+        return Listener(
+            engine,
+            self.announcer.announce,
+            self._emit,
+            None,
+            Patience(30, 60, 30, 100),
+            quiet,
+            ask=self.announcer.state,
+        )
 
     # --- what happens ----------------------------------------------------------------------------
 
@@ -153,43 +170,39 @@ class World:
         """One listener does the periodic work."""
         self.listener().handle({"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}, lambda: 60_000)
 
-    def carry_out(self, run_id: str, document: Document) -> None:
-        """A DAG run: claim, compute, publish. It stays on the list until it is over, so it is retried."""
-        where = (document["node"], document["partition"], document["id"], run_id)
-        claimed = executions.claim(self.ledger, *where, self.time)
-        if claimed is not None:
-            self.run_of.setdefault(claimed["id"], set()).add(run_id)
-            place = (claimed["node"], claimed["partition"])
-            self.active[place] += 1
-            assert self.active[place] == 1, f"two runs write {place}"
-            try:
-                self.stepper.step()  # computing
-            finally:
-                self.active[place] -= 1
-            executions.succeed(self.ledger, *where, self.time)
-            self.succeeded[claimed["id"]] += 1
-            self.stepper.step()
-            self._emit(claimed)
-            self.stepper.step()
-            executions.signalled(self.ledger, *where[:3])
-        self.runs.remove((run_id, document))
+    def carry_out(self, run: Run) -> None:
+        """One worker goes on with a DAG run."""
+        self.airflow.carry_out(run, self.ledger, lambda: self.time, self._compute, self._emit)
 
-    def _announce(self, document: Document) -> None:
-        self.stepper.step()
-        fate = next(self.lose, 0) % 6
-        if fate == 4:
-            raise Unavailable("down")
-        if fate != 5:  # 5: Airflow takes it and loses it
-            self._runs += 1
-            self.runs.append((f"run{self._runs}", document))
-        if fate == 3:
-            raise Unavailable("it timed out after it was done")
-        self.stepper.step()
+    def _compute(self, run: Run) -> None:
+        assert run.claimed is not None
+        self.run_of.setdefault(run.claimed["id"], set()).add(run.id)
+        place = (run.claimed["node"], run.claimed["partition"])
+        self.active[place] += 1
+        assert self.active[place] == 1, f"two runs write {place}"
+        try:
+            self.stepper.step()
+        finally:
+            self.active[place] -= 1
 
     def _emit(self, document: Document) -> None:
-        self.emitted.append(document)
+        self.stepper.step()
         detail = json.loads(signal_entry(document)["Detail"])
         self.queue.append(json.dumps({"source": "rheo", "detail-type": "rheo.signal", "detail": detail}))
+        self.stepper.step()
+
+    def by_hand(self, run: Run, how: str) -> None:
+        """Somebody ends a run, deletes it, or clears it after it has failed."""
+        if how == "delete":
+            self.airflow.runs.remove(run)
+        elif how == "clear":
+            run.state, run.stage = "queued", CLAIM
+        elif how == "clear the compute":
+            run.state, run.stage = "queued", min(run.stage, COMPUTE)
+        else:
+            run.state = how
+        if run.claimed is not None:
+            self.lost_runs[run.id] = how
 
     # --- how it goes on --------------------------------------------------------------------------
 
@@ -197,18 +210,22 @@ class World:
         """Let several things happen at once, again and again, as the seed says."""
         random = Random(seed)
         numbers = iter(lambda: random.randrange(1000), None)
-        self.lose = iter(lambda: random.randrange(1000), None)
+        self.lose = self.airflow.fates = iter(lambda: random.randrange(1000), None)
         for _ in range(rounds):
-            picked: set[str] = set()
-            self.stepper.run([self._job(next(numbers), picked) for _ in range(workers)], numbers)
+            self.at_once(numbers, workers)
             self.time += 7
 
+    def at_once(self, numbers: Iterator[int], workers: int) -> None:
+        """Let several things happen at once, as the numbers say."""
+        picked: set[str] = set()
+        self.stepper.run([self._job(next(numbers, 1), picked) for _ in range(workers)], numbers)
+
     def _job(self, number: int, picked: set[str]) -> Callable[[], None]:
-        runs = [r for r in self.runs if r[0] not in picked]  # one run is not in two processes at once
+        runs = [r for r in self.airflow.ready() if r.id not in picked]  # one run is not in two processes
         if runs and number % 2 == 0:
             run = runs[number % len(runs)]
-            picked.add(run[0])
-            return lambda: self.carry_out(*run)
+            picked.add(run.id)
+            return lambda: self.carry_out(run)
         if self.queue and number % 5:
             body = self.queue[number % len(self.queue)]
             return lambda: self.deliver(body) if body in self.queue else None
@@ -216,16 +233,17 @@ class World:
 
     def peace(self) -> None:
         """Nothing goes wrong any more: deliver, sweep and run until all is done."""
-        self.lose = iter(())
+        self.lose = self.airflow.fates = iter(())
+        self.airflow.up, self.airflow.parsed, self.airflow.paused = True, True, False
         for _ in range(50):
             for body in list(self.queue):
                 if body in self.queue:
                     self.deliver(body)
-            for run_id, document in list(self.runs):
-                self.carry_out(run_id, document)
+            for run in self.airflow.ready():
+                self.carry_out(run)
             self.time += 10_000
             self.sweep()
-            if not self.queue and not self.runs and not list(self.peaceful.unsettled()):
+            if not self.queue and not self.airflow.ready() and not list(self.peaceful.unsettled()):
                 return
         raise AssertionError("it never comes to rest")
 

@@ -1,0 +1,148 @@
+"""Everything that may go wrong, in any order, as one state machine; the law is checked when it is over.
+
+The law: what the contract asks for is fired, neither more nor less; each execution is computed by one run and
+succeeds once, or is merged into a later one of the same output; nothing is stuck. Only an execution
+whose run somebody ended by hand may have failed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from semantics import naive
+
+from rheo_runtime.executions import HISTORY
+from rheo_runtime.records import FAILED, SKIPPED, SUCCEEDED
+
+from .tables import table
+from .test_faults import message
+from .test_laws import BY_ID, SIGNALS, Case, cases, expected
+from .world import World
+
+numbers = st.lists(st.integers(0, 999), max_size=60)
+
+
+class Trouble(RuleBasedStateMachine):
+    """One application, its listeners, its Airflow, and everybody who may touch them."""
+
+    @initialize(case=cases(), assets=st.booleans())
+    def start(self, case: Case, assets: bool) -> None:
+        self.case = case
+        self.world = World(table(SIGNALS, case.route), assets=assets)
+        self.signals = sorted({source.signal for source in case.route.inputs})
+        self.trace: list[naive.Event] = []
+
+    # --- the world outside -------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.signals))
+        partition = tuple(data.draw(st.integers(0, 2)) for _ in BY_ID[name].dims)
+        event = naive.Event(name, partition, f"e{len(self.trace)}")
+        self.trace.append(event)
+        self.world.queue.append(message(event))
+
+    @precondition(lambda self: self.trace)
+    @rule(data=st.data())
+    def send_again(self, data: st.DataObject) -> None:
+        self.world.queue.append(message(data.draw(st.sampled_from(self.trace))))
+
+    @rule(seconds=st.sampled_from([1, 10, 100, 1000]))
+    def wait(self, seconds: int) -> None:
+        self.world.time += seconds
+
+    # --- listeners and runs ------------------------------------------------------------------------
+
+    @rule(schedule=numbers, fates=numbers, workers=st.integers(1, 4))
+    def work(self, schedule: list[int], fates: list[int], workers: int) -> None:
+        """Several listeners, sweeps and runs at once; some crash, some calls of Airflow go wrong."""
+        self.world.lose = self.world.airflow.fates = iter(fates)
+        self.world.at_once(iter(schedule), workers)
+
+    @rule(fates=numbers)
+    def work_in_order(self, fates: list[int]) -> None:
+        """One after the other, so that things get on."""
+        self.world.lose = self.world.airflow.fates = iter(fates)
+        for body in list(self.world.queue):
+            self.world.deliver(body)
+        self.world.sweep()
+        for run in self.world.airflow.ready():
+            self.world.carry_out(run)
+
+    # --- Airflow -----------------------------------------------------------------------------------
+
+    @rule(up=st.booleans())
+    def go_down(self, up: bool) -> None:
+        self.world.airflow.up = up
+
+    @rule(parsed=st.booleans())
+    def parse(self, parsed: bool) -> None:
+        self.world.airflow.parsed = parsed
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.world.airflow.paused = paused
+
+    @rule()
+    def make_anew(self) -> None:
+        """Ids of assets are others, and all runs are gone."""
+        self.world.airflow.era += 1
+        for run in list(self.world.airflow.runs):
+            if run.state in ("queued", "running"):
+                self.world.by_hand(run, "delete")
+
+    @precondition(lambda self: self.world.airflow.ready())
+    @rule(data=st.data(), how=st.sampled_from(["failed", "success", "delete"]))
+    def end_by_hand(self, data: st.DataObject, how: str) -> None:
+        runs = self.world.airflow.ready()
+        self.world.by_hand(runs[data.draw(st.integers(0, len(runs) - 1))], how)
+
+    @precondition(lambda self: any(run.state == "failed" for run in self.world.airflow.runs))
+    @rule(data=st.data(), how=st.sampled_from(["clear", "clear the compute"]))
+    def clear(self, data: st.DataObject, how: str) -> None:
+        failed = [run for run in self.world.airflow.runs if run.state == "failed"]
+        self.world.by_hand(failed[data.draw(st.integers(0, len(failed) - 1))], how)
+
+    # --- the law -----------------------------------------------------------------------------------
+
+    @invariant()
+    def never_too_much(self) -> None:
+        due = expected(self.case, self.trace)
+        for place, output in self.world.outputs().items():
+            assert output.generation <= due["/".join(filter(None, place))]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "case"):
+            return
+        world = self.world
+        world.peace()
+        outputs = world.outputs()
+        fired = {"/".join(filter(None, place)): output.generation for place, output in outputs.items()}
+        assert Counter(fired) == expected(self.case, self.trace)
+        for (node, partition), output in outputs.items():
+            assert output.active is None and output.held is None, "stuck"
+            assert len(output.ended) == min(output.generation, HISTORY)
+            for execution in output.ended:
+                by_hand = execution.run_id in world.lost_runs
+                assert execution.state in (SUCCEEDED, SKIPPED, *([FAILED] if by_hand else []))
+                assert execution.signalled
+            latest = next(e for e in output.ended if e.generation == output.generation)
+            assert latest.state != SKIPPED, "the latest inputs win"
+            assert (node, partition) == (output.node, output.partition)
+        for execution, runs in world.run_of.items():
+            kept = [run for run in runs if world.lost_runs.get(run) != "delete"]
+            assert len(kept) <= 1, f"{execution} was computed by {runs}"
+
+
+# `RHEO_MODEL=5000 pytest tests/runtime/test_model.py` looks deeper.
+Trouble.TestCase.settings = settings(
+    max_examples=int(os.environ.get("RHEO_MODEL", "40")),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestTrouble = Trouble.TestCase
