@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rheodsl import ir
+    from rheodsl.control import Control
     from rheodsl.lifecycle import Lifecycle
     from rheodsl.monitoring import Monitoring
 
@@ -26,6 +27,9 @@ class Platform(Protocol):
 
     def monitoring(self, app: str) -> Monitoring:
         """Return what tells of the application of this name that is active."""
+
+    def control(self, app: str) -> Control:
+        """Return what sends events to the application of this name, and starts its executions."""
 
     def lifecycle(self, app: str) -> Lifecycle:
         """Return what activates, changes and ends the application of this name."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from codegen.routes import app_bucket
+from platforms.control.controls import Controls
 from platforms.deployment import Deployment
 from platforms.local.errors import StackError
 from platforms.local.moto import ACCOUNT
@@ -53,3 +55,7 @@ class LocalPlatform:
     def monitoring(self, app: str) -> Watch:
         """Return what tells of an application on the stack; raises StackError when it is not on it."""
         return Watch(self.deployment(app))
+
+    def control(self, app: str) -> Controls:
+        """Return what sends events to an application on the stack, and starts its executions."""
+        return Controls(lambda: self.deployment(app), lambda: app_bucket(app))

@@ -1,0 +1,1 @@
+"""A deployed application -> what a person asks of it: events, executions, backfills."""

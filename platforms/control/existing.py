@@ -1,0 +1,51 @@
+"""A signal and a partition -> whether it is there, as far as storage or the ledger can tell."""
+
+from __future__ import annotations
+
+from rheo_runtime import wire
+from rheo_runtime.bindings import Storage
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.program import Program
+from rheo_runtime.values import BadValue, Partition
+
+_DATA = (wire.S3Events, wire.GlueEvents)
+
+
+class Existing:
+    """Asks about each partition once.
+
+    Data is looked for in storage. Of what has no data, a timer or an alarm, nothing is to be looked for.
+    Data that something else announces may lack a completion object; what the ledger knows of it counts.
+    """
+
+    def __init__(self, program: Program, ledger: Ledger, storage: Storage) -> None:
+        self._program = program
+        self._ledger = ledger
+        self._storage = storage
+        self._known: dict[tuple[str, Partition], bool] = {}
+
+    def __call__(self, signal: str, partition: Partition) -> bool:
+        """Say whether a partition is there; raises as boto3 does when AWS cannot tell."""
+        place = signal, partition
+        if place not in self._known:
+            found = self._program.signals[signal]
+            self._known[place] = (
+                found.path is None
+                or self._storage.exists(found, partition)
+                or self._arrived(found, partition)
+            )
+        return self._known[place]
+
+    def _arrived(self, signal: wire.Signal, partition: Partition) -> bool:
+        if signal.id in self._program.nodes or any(isinstance(e, _DATA) for e in signal.events):
+            return False  # an event came, but what it told of is gone
+        feed = self._program.feeds[signal.id]
+        for taker in feed.takers.find(partition):
+            try:
+                key = taker.keys(taker.values(partition))[0]
+            except BadValue:
+                continue
+            found = self._ledger.find(taker.slot, 0, key)
+            if any(record.partition == partition for record in found):
+                return True
+        return False
