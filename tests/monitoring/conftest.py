@@ -1,0 +1,3 @@
+"""The platform of these tests."""
+
+from deployed import cloud as cloud
