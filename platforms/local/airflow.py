@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,19 +29,21 @@ class AirflowHome:
     database: str
 
     @classmethod
-    def create(cls, folder: Path, dags: Path, port: int, database: str) -> AirflowHome:
+    def create(cls, folder: Path, dags: Path, port: int, database: str, python: str) -> AirflowHome:
         """Make the folder, with a new login for the user ``admin``.
 
         Parameters
         ----------
         database
             Login and address of a PostgreSQL database, without the scheme.
+        python
+            The Python in whose environment Airflow is installed.
         """
         (folder / "bin").mkdir(parents=True, exist_ok=True)
         home = cls(folder, dags.resolve(), port, secrets.token_urlsafe(12), secrets.token_hex(32), database)
         home._passwords.touch(mode=0o600)
         home._passwords.write_text(json.dumps({USER: home.password}))
-        home._command.write_text(_COMMAND.format(python=sys.executable))
+        home._command.write_text(_COMMAND.format(python=python))
         home._command.chmod(0o755)
         (folder / "config").mkdir(exist_ok=True)
         (folder / "config" / "airflow_local_settings.py").write_text(_PRELOAD)
@@ -126,9 +127,12 @@ if sys.argv[1:2] in (["scheduler"], ["dag-processor"]):
     import airflow.providers.amazon.aws.operators.glue
     import airflow.sdk.execution_time.task_runner
     import boto3
-    from airflow.sdk import Asset, CronPartitionTimetable, DAG, Param, PartitionedAssetTimetable
 
     import rheo_runtime.tasks
+
+    # What generated files import; of these, an Airflow has those of its version.
+    for name in ("Asset", "CronPartitionTimetable", "DAG", "Param", "PartitionedAssetTimetable"):
+        getattr(airflow.sdk, name, None)
 """
 
 
