@@ -11,6 +11,7 @@ from codegen import plan as p
 from codegen import targets
 from codegen.dag import dag_file
 from codegen.dialects import dialect
+from codegen.hooks import pending_dags, pending_files
 from codegen.routes import app_bucket as resource_name
 
 STACK_VERSION = 1
@@ -28,7 +29,8 @@ def files(plan: p.Plan, others: Mapping[str, str] | None = None) -> dict[str, st
     found: dict[str, str] = dict(others or {})
     for dag in plan.dags:
         found[dag.file] = dag_file(dag, chosen)
-        for task in dag.tasks:
+        found |= pending_files(dag, chosen)
+        for task in dag.all_tasks:
             found |= targets.files(task, dag)
     found[".airflowignore"] = _ignored(found)
     found["stack.json"] = _json(stack(plan))
@@ -39,7 +41,8 @@ def files(plan: p.Plan, others: Mapping[str, str] | None = None) -> dict[str, st
 def stack(plan: p.Plan) -> dict[str, Any]:
     """Return what must exist around the DAGs, for a platform to create.
 
-    ``buckets`` are those whose objects announce partitions. ``schedules`` must be fired by somebody: the
+    ``buckets`` are those whose objects announce partitions. ``retention`` says after how many days objects
+    of the application's own bucket are deleted. ``schedules`` must be fired by somebody: the
     other timers are in the DAGs. A job's ``script`` is relative to the application's folder, its
     ``arguments`` are defaults, ``timeout`` is in minutes.
     """
@@ -52,17 +55,28 @@ def stack(plan: p.Plan) -> dict[str, Any]:
         "table": name,
         "queue": name,
         "buckets": list(plan.buckets),
-        "dags": [dag.dag_id for dag in plan.dags],
+        "dags": [id for dag in plan.dags for id in (dag.dag_id, *pending_dags(dag))],
         "schedules": [{"id": t.id, "expression": t.schedule} for t in plan.timers],
+        **_retention(plan),
         **_resources(plan),
     }
+
+
+def _retention(plan: p.Plan) -> dict[str, list[Any]]:
+    """Which objects of the application's own bucket are deleted after how many days."""
+    rules = [
+        {"prefix": f"{dag.location.removeprefix(f's3://{plan.bucket}/')}/", "days": dag.retention}
+        for dag in plan.dags
+        if dag.retention is not None
+    ]
+    return {"retention": rules} if rules else {}
 
 
 def _resources(plan: p.Plan) -> dict[str, list[Any]]:
     """What the tasks need, each thing once."""
     found: dict[str, list[Any]] = {"glue_jobs": []}
     for dag in plan.dags:
-        for task in dag.tasks:
+        for task in dag.all_tasks:
             for kind, entries in targets.resources(task, dag).items():
                 listed = found.setdefault(kind, [])
                 listed += [entry for entry in entries if entry not in listed]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from codegen import plan as p
 from codegen.dialects import Dialect
 from codegen.dialects.base import Scheduled
+from codegen.hooks import callback_arguments, callbacks, hook_chain, hook_imports, hook_tasks
+from codegen.imports import imports
 from codegen.source import LINE, Raw, block, call, comment, docstring, literal, module, name
 from codegen.targets import Operator, operator
 
@@ -20,8 +20,9 @@ def dag_file(dag: p.DagPlan, dialect: Dialect) -> str:
     operators = [operator(task, dag) for task in dag.tasks]
     return module(
         docstring(doc(dag)),
-        _imports(dag, when, operators),
+        imports(_names(dag, when, operators)),
         when.before,
+        callbacks(dag),
         Raw(
             f"with {call('DAG', _dag_arguments(dag, when))}:\n" + "\n\n".join(_body(dag, operators, dialect))
         ),
@@ -81,34 +82,12 @@ def _cell(text: str) -> str:
 # --- imports ---
 
 
-def _imports(dag: p.DagPlan, when: Scheduled, operators: list[Operator]) -> str:
+def _names(dag: p.DagPlan, when: Scheduled, operators: list[Operator]) -> set[tuple[str, str]]:
     names = {*when.imports, ("airflow.sdk", "Asset"), ("airflow.sdk", "DAG")}
     names |= {(RUNTIME, "ClaimOperator"), (RUNTIME, "PublishOperator"), (RUNTIME, "release")}
     if dag.params:
         names.add(("airflow.sdk", "Param"))
-    names |= {(made.module, made.name) for made in operators}
-    modules = {m: _sorted(n for other, n in names if other == m) for m in sorted({m for m, _ in names})}
-    groups = [
-        "\n".join(_import(m, n) for m, n in modules.items() if _group(m) == group) for group in range(3)
-    ]
-    return "\n\n".join(filter(None, groups))
-
-
-def _group(module_: str) -> int:
-    """Python's own modules, others', ours."""
-    return 2 if module_.startswith("rheo_runtime.") else int(module_.startswith("airflow."))
-
-
-def _import(module_: str, names: list[str]) -> str:
-    line = f"from {module_} import {', '.join(names)}"
-    if len(line) <= LINE:
-        return line
-    return f"from {module_} import (\n" + "".join(f"{INDENT}{n},\n" for n in names) + ")"
-
-
-def _sorted(names: Iterable[str]) -> list[str]:
-    """As isort does: constants, classes, functions."""
-    return sorted(names, key=lambda n: (not n.isupper(), n.islower(), n))
+    return names | {(made.module, made.name) for made in operators} | hook_imports(dag)
 
 
 def _locations(dag: p.DagPlan) -> list[str]:
@@ -159,9 +138,10 @@ def _param(param: p.Param, indent: str) -> Raw:
 def _body(dag: p.DagPlan, operators: list[Operator], dialect: Dialect) -> list[str]:
     return [
         _assign("claim", "ClaimOperator", _claim(dag)),
-        *(_task(task, made, dialect) for task, made in zip(dag.tasks, operators, strict=True)),
+        *(_task(dag, task, made, dialect) for task, made in zip(dag.tasks, operators, strict=True)),
         _assign("publish", "PublishOperator", _publish(dag)),
-        _chain(dag),
+        *hook_tasks(dag),
+        "\n".join([_chain(dag), *hook_chain(dag)]),
     ]
 
 
@@ -201,10 +181,11 @@ def _chain(dag: p.DagPlan) -> str:
 # --- compute targets ---
 
 
-def _task(task: p.Task, made: Operator, dialect: Dialect) -> str:
+def _task(dag: p.DagPlan, task: p.Task, made: Operator, dialect: Dialect) -> str:
     note = comment(f"from {task.where}", INDENT) + "\n" if task.where else ""
     arguments: dict[str, object] = {"task_id": task.task_id, **made.arguments}
     arguments |= dialect.operators.get(made.name, {})
     if task.retries:
         arguments["retries"] = task.retries
+    arguments |= callback_arguments(dag)
     return note + _assign(task.task_id, made.name, arguments)

@@ -67,6 +67,8 @@ class Input:
     """One input: ``shown`` is the view as written, ``location`` the folder of its data, None without data.
 
     ``window`` says that it may have several partitions; ``completion`` are the objects that complete one.
+    ``table`` is set where the Glue Data Catalog alone knows the data: database/table. Of rows with the same
+    ``primary_keys`` the latest counts.
     """
 
     alias: str
@@ -77,6 +79,8 @@ class Input:
     completion: tuple[str, ...] = ()
     window: bool = False
     reference: bool = False
+    table: str | None = None
+    primary_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +133,28 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SparkTask(Task):
-    """A run of a Glue job: ``script`` is its file, ``lang`` PYTHON or SPARK_SQL.
+class ScriptTask(Task):
+    """Code of Spark in a script of its own: ``script`` is its file, ``lang`` PYTHON, SPARK_SQL or SCALA.
 
     ``metrics`` are those that its code may send, none when it sends none.
     """
 
     code: Code
-    job: str
     script: str
     lang: str
-    parameters: tuple[tuple[str, Any], ...]
     args: tuple[tuple[str, str], ...]
-    permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-    libraries: tuple[str, ...]
     writes: bool = True
     metrics: tuple[Emitted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkTask(ScriptTask):
+    """A run of a Glue job."""
+
+    job: str
+    parameters: tuple[tuple[str, Any], ...]
+    permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    libraries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +166,21 @@ class PythonTask(Task):
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """What is called at one moment of a node's life, such as ``on_success``; ``seconds`` of a checkpoint."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    seconds: int | None = None
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DagPlan:
-    """One node as a DAG: ``claim >> tasks >> publish``.
+    """One node as a DAG: ``claim >> tasks >> publish``, and the hooks beside it.
 
     ``location`` is the folder of the output. ``links`` are the node's links, as one would write them.
+    ``retention`` is after how many days the output's partitions are deleted.
     """
 
     app: str
@@ -179,6 +200,13 @@ class DagPlan:
     tags: tuple[str, ...] = ()
     pool: str | None = None
     max_active_runs: int = 16
+    hooks: tuple[Hook, ...] = ()
+    retention: int | None = None
+
+    @property
+    def all_tasks(self) -> tuple[Task, ...]:
+        """The computes, then the hooks."""
+        return (*self.tasks, *(task for hook in self.hooks for task in hook.tasks))
 
 
 @dataclass(frozen=True, slots=True)

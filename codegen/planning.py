@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen import plan as p
 from codegen.dialects import dialect
 from codegen.emission import with_metrics
+from codegen.hooks import lower_hooks
 from codegen.routes import app_bucket, internal_path, signal_path
 from codegen.schedules import schedule_of
 from codegen.targets import Site, lower
@@ -62,6 +65,8 @@ def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
         tags=node.options.tags,
         pool=node.options.pool,
         max_active_runs=node.options.max_active_runs,
+        hooks=lower_hooks(graph, node, bucket),
+        retention=node.options.retention,
     )
 
 
@@ -141,4 +146,4 @@ def _tasks(graph: ir.Graph, node: ir.Node, bucket: str) -> tuple[p.Task, ...]:
         suffix = f"_{number}" if several else ""
         writes = not any(task.writes for task in tasks)
         tasks.append(lower(target, Site(graph.app, bucket, node, f"compute{suffix}", suffix, writes)))
-    return tuple(tasks)
+    return tuple(replace(task, retries=task.retries or node.options.retry_count) for task in tasks)

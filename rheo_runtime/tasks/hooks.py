@@ -65,7 +65,7 @@ def call(hooks: Iterable[Recipe], told: Told, context: Any) -> list[str]:
         try:
             operator = hook(task_id=f"hook_{number}")
             inner = {**context, HOOK: told}
-            operator.render_template_fields(inner)
+            operator.render_template_fields(inner)  # type: ignore[arg-type]
             execute(operator, inner)
         except Exception as fault:  # a hook must not harm what it tells of
             name = told.params[HookParams.HOOK_TYPE]
@@ -117,15 +117,14 @@ class HookOperator(BaseOperator):
 
     Parameters
     ----------
-    name
-        The hook.
+    task_id
+        The hook's name.
     hooks
         What is called.
     """
 
-    def __init__(self, *, name: str, hooks: Sequence[Recipe], **kwargs: Any) -> None:
+    def __init__(self, *, hooks: Sequence[Recipe], **kwargs: Any) -> None:
         super().__init__(**{"retries": 0, "execution_timeout": LONGEST, **kwargs})
-        self.name = name
         self.hooks = hooks
         self.as_teardown()
 
@@ -139,14 +138,14 @@ class HookOperator(BaseOperator):
         document = _document(context)
         if document is None:
             raise AirflowSkipException("this run has claimed no execution")
-        params = _params(self.name, context, document)
-        if self.name == "on_exec_skipped":
+        params = _params(self.task_id, context, document)
+        if self.task_id == "on_exec_skipped":
             found = _merged(settings.ledger(document["app"]), document)
             told = [Told(each, {**params, HookParams.EXECUTION_ID: each["id"]}) for each in found]
             if not told:
                 raise AirflowSkipException("no execution was merged into this one")
             return told
-        if self.name != "on_exec_begin":
+        if self.task_id != "on_exec_begin":
             params |= self._end(context, document)
         return [Told(document, params)]
 
@@ -155,7 +154,7 @@ class HookOperator(BaseOperator):
         run_id = context["dag_run"].run_id
         states = context["ti"].get_task_states(dag_id=self.dag_id, task_ids=["publish"], run_ids=[run_id])
         ok = states.get(run_id, {}).get("publish") == "success"
-        if ok != (self.name == "on_success"):
+        if ok != (self.task_id == "on_success"):
             raise AirflowSkipException(f"the execution has {'succeeded' if ok else 'failed'}")
         if ok:
             return {}
@@ -169,7 +168,7 @@ class CheckpointOperator(BaseSensorOperator):
     It occupies no worker while it waits. Parameters are those of `HookOperator`.
     """
 
-    def __init__(self, *, name: str, hooks: Sequence[Recipe], seconds: int, **kwargs: Any) -> None:
+    def __init__(self, *, hooks: Sequence[Recipe], seconds: int, **kwargs: Any) -> None:
         given = {
             "retries": 0,
             "mode": "reschedule",
@@ -179,7 +178,6 @@ class CheckpointOperator(BaseSensorOperator):
             **kwargs,
         }
         super().__init__(**given)
-        self.name = name
         self.hooks = hooks
         self.seconds = seconds
         self.as_teardown()
@@ -195,7 +193,7 @@ class CheckpointOperator(BaseSensorOperator):
             raise AirflowSkipException(f"{document['id']} has ended before")
         if time.time() < execution.moved + self.seconds:
             return False
-        if faults := call(self.hooks, Told(document, _params(self.name, context, document)), context):
+        if faults := call(self.hooks, Told(document, _params(self.task_id, context, document)), context):
             raise AirflowFailException("; ".join(faults))
         return True
 
