@@ -1,0 +1,5 @@
+"""The applications that tests of this folder share."""
+
+from .lab import shop
+
+__all__ = ["shop"]

@@ -1,0 +1,160 @@
+"""An application that is deployed in this process: a ledger in memory, a storage, a listener, an Airflow."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from platforms.control.controls import Controls
+from platforms.deployment import Deployment
+from rheo_runtime import wire
+from rheo_runtime.emit import signal_entry
+from rheo_runtime.engine import Engine
+from rheo_runtime.ledger import Ledger, MemoryLedger
+from rheo_runtime.listener import Listener
+from rheo_runtime.records import Document, Output
+from rheo_runtime.trigger import Announcer
+from rheo_runtime.values import Partition
+from rheodsl import Application, View
+from rheodsl.testing import compiled
+
+from .airflow import FakeAirflow
+
+
+class Storage:
+    """What is there, by path."""
+
+    def __init__(self) -> None:
+        self.paths: set[str] = set()
+        self.asked: list[str] = []
+
+    def exists(self, signal: wire.Signal, partition: Partition) -> bool:
+        path = signal.address(partition)
+        assert path is not None
+        self.asked.append(path)
+        return path in self.paths
+
+
+class Local:
+    """A deployment as `Controls` sees it."""
+
+    def __init__(self, lab: Lab, routes: wire.RouteTable) -> None:
+        self.app = routes.app
+        self.routes = routes
+        self.ledger: Ledger = lab.ledger
+        self.storage = lab.storage
+        self.queue = "queue"
+        self.session = self
+        self.sent: list[dict[str, Any]] = []
+        self._now = lab.now
+        self._lab = lab
+
+    @property
+    def airflow(self) -> Announcer:
+        return Announcer(self._lab.airflow, "environment")
+
+    def engine(self) -> Engine:
+        return Engine(self.routes, self.ledger, self._now, self.storage)
+
+    def client(self, service: str) -> Any:
+        assert service == "sqs"
+        return self
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - boto3's names
+        assert QueueUrl == self.queue
+        self.sent.append(json.loads(MessageBody))
+
+
+class Lab:
+    """The application, its controls, and everything around them. Time passes while they sleep."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        self.time = 1_600_000_000.0
+        self.ledger = MemoryLedger()
+        self.storage = Storage()
+        self.routes = compiled(app)
+        nodes = [route.node for route in self.routes.routes]
+        self.airflow = FakeAirflow(app.name, nodes, self.ledger, self.now, self._write, self._emit)
+        self.local = Local(self, self.routes)
+        self.shown = io.StringIO()
+        console = Console(file=self.shown, width=200)
+        self.controls = Controls(
+            lambda: cast(Deployment, self.local),
+            lambda: f"rheo-{app.name}",
+            console=console,
+            poll=1,
+            sleep=self.sleep,
+        )
+        self.later: list[Callable[[], None]] = []  # one of them at each sleep
+        app.platform = self  # type: ignore[assignment]
+
+    def control(self, app: str) -> Controls:
+        assert app == self.app.name
+        return self.controls
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        if self.later:
+            self.later.pop(0)()
+        self.airflow.step()
+        assert self.time < 1_600_000_000.0 + 50_000, "stuck"
+
+    def listener(self) -> Listener:
+        quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
+        return Listener(self.local.engine(), self.local.airflow.announce, quiet, log=quiet)
+
+    def _write(self, document: Document) -> None:
+        self.storage.paths.add(document["output"]["path"])
+
+    def _emit(self, document: Document) -> None:
+        detail = json.loads(signal_entry(document)["Detail"])
+        self.deliver({"source": "rheo", "detail-type": "rheo.signal", "detail": detail})
+
+    def deliver(self, raw: dict[str, Any]) -> None:
+        """An event comes to the listener where it lives."""
+        record = {"messageId": "m", "body": json.dumps(raw), "attributes": {}}
+        answer = self.listener().handle({"Records": [record]}, lambda: 60_000)
+        assert answer == {"batchItemFailures": []}
+
+    def put(self, *views: View) -> None:
+        """Partitions are in storage; no event tells of them."""
+        for view in views:
+            path = self.app.materialize(view)
+            self.storage.paths.update([path] if isinstance(path, str) else path)
+
+    def output(self, view: View) -> Output | None:
+        return self.ledger.output(view.id, "/".join(view.texts()), None)[0]
+
+    def states(self, view: View) -> list[str]:
+        """The states of the executions of an output, the first one first."""
+        output = self.output(view)
+        if output is None:
+            return []
+        every = [*output.ended[::-1], *(e for e in (output.active, output.held) if e is not None)]
+        return [e.state for e in sorted(every, key=lambda e: e.generation)]
+
+
+@pytest.fixture
+def shop() -> Lab:
+    """Orders and ships by day, joined; the mean of a week; a report that reads it."""
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+    ships = app.s3("ships", "s3://lake/ships/{region}/{ship_day:%d-%m-%Y}")
+    daily = app.create_data(
+        "daily", inputs=[orders["NA"], ships], compute_targets="output = orders",
+        input_dim_links=[orders.region == ships.region, orders.day == ships.ship_day],
+    )  # fmt: skip
+    week = app.create_data(
+        "week", inputs=[daily["*"][:-3].range_check(True)], compute_targets="output = daily"
+    )
+    app.create_data("report", inputs=[week["*"][:-2]], compute_targets="output = week")
+    return Lab(app)
