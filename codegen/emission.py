@@ -48,7 +48,7 @@ def with_metrics(tasks: tuple[p.Task, ...], graph: ir.Graph, node: ir.Node) -> t
         if task.code is not None and _sends(task):
             _check(task.code, metrics, graph.app, node)
     return tuple(
-        replace(task, metrics=metrics) if isinstance(task, p.SparkTask) and _sends(task) else task
+        replace(task, metrics=metrics) if isinstance(task, p.ScriptTask) and _sends(task) else task
         for task in tasks
     )
 
@@ -99,7 +99,7 @@ def _mentioned(text: str) -> Iterator[tuple[str, str | None]]:
                 yield id, None
 
 
-def emission_block(task: p.SparkTask) -> str:
+def emission_block(task: p.ScriptTask) -> str:
     """Return the part of a script that defines ``diagnostics``: the runtime's own text, so that it stands alone."""
     metrics = {
         metric.id: {

@@ -5,10 +5,10 @@ To add a target, write its class in rheodsl, a file here with the rules of `base
 
 from __future__ import annotations
 
-from codegen.targets import glue, python
+from codegen.targets import athena, batch, emr, glue, messages, python, sagemaker, step_functions
 from codegen.targets.base import Operator, Site, Statement, files, lower, operator, permissions, resources
 
-TARGETS = (glue, python)
+TARGETS = (glue, emr, athena, python, sagemaker, batch, step_functions, messages)
 
 __all__ = [
     "TARGETS",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
+from string import Formatter
 from typing import Any
 
 from codegen import plan as p
@@ -80,6 +81,63 @@ def resources(task: p.Task, dag: p.DagPlan) -> Mapping[str, Sequence[Mapping[str
 def permissions(task: p.Task, dag: p.DagPlan) -> Sequence[Statement]:
     """Return what Airflow's role must be allowed, beyond what claim and publish do, to run a task."""
     return ()
+
+
+def writes_output(site: Site, what: str) -> None:
+    """Raise ComputeError where another target of the node writes its output already."""
+    if not site.writes:
+        raise ComputeError(
+            f"{site.node.id}: {what} writes the output, which another target writes already",
+            where=site.node.where,
+            hint="give each a node of its own",
+        )
+
+
+def check_texts(value: object, site: Site) -> None:
+    """Raise ComputeError for a ``{...}`` in some text of JSON values that nothing fills in.
+
+    What fills them in is `rheo_runtime.tasks.natural.filled`.
+    """
+    if isinstance(value, Mapping):
+        for part in (*value.keys(), *value.values()):
+            check_texts(part, site)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            check_texts(part, site)
+    elif isinstance(value, str):
+        _check_text(value, site)
+
+
+def _check_text(text: str, site: Site) -> None:
+    known = ["app", "node", "execution", "output", *(name for name, _ in site.node.output)]
+    known += [f"inputs[{i.alias}]" for i in site.node.inputs]
+    try:
+        found = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
+    except ValueError as fault:
+        raise ComputeError(
+            f"{site.node.id}: {text!r} is no text that can be filled in: {fault}",
+            where=site.node.where,
+            hint="write {{ and }} for braces",
+        ) from None
+    for field in found:
+        if field not in known:
+            raise ComputeError(
+                f"{site.node.id}: nothing fills in {{{field}}} in {text!r}",
+                where=site.node.where,
+                hint=f"one of {', '.join(f'{{{name}}}' for name in known)}; {{{{ for a brace",
+            )
+
+
+def role(app: str, service: str) -> str:
+    """Return path and name of the role of a service's jobs, for the worker to complete.
+
+    >>> role("shop", "sagemaker")
+    'rheo/shop/rheo-shop-sagemaker-{region}'
+    """
+    from codegen.template.names import role_name, role_path  # the template reads all targets
+
+    name = role_name(app, service).replace("${AWS::Region}", "{region}")
+    return f"{role_path(app).lstrip('/')}{name}"
 
 
 def user_code(code: compute.Code) -> p.Code:

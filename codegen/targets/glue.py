@@ -11,6 +11,7 @@ from codegen import plan as p
 from codegen.glue_script import glue_script
 from codegen.inlined import check_parameters
 from codegen.places import first_line
+from codegen.scala_script import scala_script
 from codegen.targets.base import Operator, Site, files, lower, operator, resources, untemplated, user_code
 from rheodsl import compute
 from rheodsl.errors import ComputeError
@@ -21,27 +22,26 @@ EXECUTION = "{{ ti.xcom_pull('claim', key='argument') }}"
 _RUN_PARAMETERS = frozenset(
     {"ExecutionClass", "MaxCapacity", "NumberOfWorkers", "SecurityConfiguration", "Timeout", "WorkerType"}
 )
+_SCALA = {"--job-language": "scala", "--class": "GlueApp"}
 _RESERVED_ARGS = {"execution", "conf", "debug", "mode", "JOB_NAME", "JOB_ID", "JOB_RUN_ID", "TempDir"}
 
 
 @lower.register
 def _(target: compute.SparkCompute, site: Site) -> p.Task:
     node = site.node
-    if target.lang not in (compute.Lang.PYTHON, compute.Lang.SPARK_SQL):
+    if target.lang is compute.Lang.PRESTO_SQL:
         raise ComputeError(
-            f"{node.id}: {target.lang.value} code cannot be generated yet",
+            f"{node.id}: {target.lang.value} is the language of Athena",
             where=target.code.where or node.where,
-            hint="write it in PySpark or Spark SQL",
+            hint="use PrestoSQL(query)",
         )
-    for name, _ in target.args:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or name in _RESERVED_ARGS:
-            raise ComputeError(
-                f"{node.id}: {name!r} cannot be an argument of the job",
-                where=target.code.where or node.where,
-                hint="Rheo or Glue uses that name; choose another",
-            )
-    if target.code.form == "function":
-        check_parameters(target.code, node)
+    if target.lang is compute.Lang.SCALA and target.code.form != "text":
+        raise ComputeError(
+            f"{node.id}: Scala code is a text",
+            where=target.code.where or node.where,
+            hint='scala_script("orders.limit(100)")',
+        )
+    check_spark(target.code, target.args, site)
     code = spark_code(target.code)
     return p.SparkTask(
         task_id=site.name,
@@ -50,13 +50,26 @@ def _(target: compute.SparkCompute, site: Site) -> p.Task:
         writes=site.writes,
         code=code,
         job=f"{site.app}-{node.id}{site.suffix.replace('_', '-')}",
-        script=f"glue/{node.id}{site.suffix}.py",
+        script=f"glue/{node.id}{site.suffix}.{'scala' if target.lang is compute.Lang.SCALA else 'py'}",
         lang=target.lang.value,
         parameters=target.parameters,
         args=target.args,
         permissions=target.permissions,
         libraries=target.libraries,
     )
+
+
+def check_spark(code: compute.Code, args: tuple[tuple[str, str], ...], site: Site) -> None:
+    """Raise ComputeError for arguments and parameters that a script cannot have."""
+    for name, _ in args:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or name in _RESERVED_ARGS:
+            raise ComputeError(
+                f"{site.node.id}: {name!r} cannot be an argument of the job",
+                where=code.where or site.node.where,
+                hint="Rheo or Glue uses that name; choose another",
+            )
+    if code.form == "function":
+        check_parameters(code, site.node)
 
 
 def spark_code(code: compute.Code) -> p.Code:
@@ -80,7 +93,7 @@ def _(task: p.SparkTask, dag: p.DagPlan) -> Operator:
 
 @files.register
 def _(task: p.SparkTask, dag: p.DagPlan) -> Mapping[str, str]:
-    return {task.script: glue_script(dag, task)}
+    return {task.script: scala_script(dag, task) if task.lang == "SCALA" else glue_script(dag, task)}
 
 
 @resources.register
@@ -96,7 +109,7 @@ def _job(task: p.SparkTask, dag: p.DagPlan) -> dict[str, Any]:
         "glue_version": given.pop("GlueVersion", "5.0"),
         "timeout": given.pop("Timeout", 480),
         "concurrent": dag.max_active_runs,
-        "arguments": {"--enable-glue-datacatalog": "true"},
+        "arguments": {"--enable-glue-datacatalog": "true", **(_SCALA if task.lang == "SCALA" else {})},
         "reads": sorted({i.location for i in dag.inputs if i.location is not None}),
         "writes": [dag.location],
     }

@@ -27,7 +27,7 @@ class EmrComputeOperator(EmrServerlessStartJobOperator):
     application
         Name of the EMR Serverless application.
     role
-        Name of the role that the job has.
+        Path and name of the role that the job has; ``{region}`` stands for the region.
     script
         The script, in the application's folder of the bucket.
     bucket
@@ -70,7 +70,7 @@ class EmrComputeOperator(EmrServerlessStartJobOperator):
             self.log.info("Joining the job run %s, which an earlier try started", active)
             self.job_id = active
             return self._wait(active)
-        self.execution_role_arn = self._role()
+        self.execution_role_arn = settings.role_arn(self.role)
         self.client_request_token = token(document, context["ti"].try_number)
         words = [part for key, value in self.args.items() for part in (f"--{key}", value)]
         self.job_driver = {
@@ -111,8 +111,3 @@ class EmrComputeOperator(EmrServerlessStartJobOperator):
     def _active(self) -> str | None:
         runs = self._emr.list_job_runs(applicationId=self.application_id, states=list(ACTIVE))["jobRuns"]
         return next((str(run["id"]) for run in runs if run.get("name") == self.name), None)
-
-    def _role(self) -> str:
-        caller = settings.client("sts").get_caller_identity()
-        partition = caller["Arn"].split(":")[1]
-        return f"arn:{partition}:iam::{caller['Account']}:role/{self.role}"

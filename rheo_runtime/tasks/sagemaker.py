@@ -87,18 +87,26 @@ class SageMakerTrainingComputeOperator(_Job, SageMakerTrainingOperator):
         Alias -> ``completion`` (names) and ``content_type``.
     config
         Further fields of CreateTrainingJob; ``{day}`` and the like are filled in.
+    role
+        Path and name of the role that the job has, where ``config`` names none.
     """
 
     kind = "Training"
     template_fields = aws_template_fields()
 
     def __init__(
-        self, *, channels: Mapping[str, str], inputs: Inputs, config: dict[str, Any], **kwargs: Any
+        self,
+        *,
+        channels: Mapping[str, str],
+        inputs: Inputs,
+        config: dict[str, Any],
+        role: str | None = None,
+        **kwargs: Any,
     ) -> None:
         # What waits and names jobs is here; the provider's part checks, expands and creates.
         own = {"wait_for_completion": False, "check_if_job_exists": False, "print_log": False}
         super().__init__(**{"config": config, **own, **kwargs})
-        self.channels, self.inputs = dict(channels), dict(inputs)
+        self.channels, self.inputs, self.role = dict(channels), dict(inputs), role
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Train; raises AirflowException with SageMaker's reason."""
@@ -118,8 +126,10 @@ class SageMakerTrainingComputeOperator(_Job, SageMakerTrainingOperator):
         s3, staged = settings.client("s3"), partitions.staging(document, job)
         completion = {alias: how["completion"] for alias, how in self.inputs.items()}
         found = partitions.inputs(s3, document, completion)
+        own = {"RoleArn": settings.role_arn(self.role)} if self.role else {}
         return {
             **filled(self.config, document),
+            **own,
             "TrainingJobName": job,
             "OutputDataConfig": {
                 **filled(self.config.get("OutputDataConfig", {}), document),
@@ -147,6 +157,8 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
         Further fields of CreateTransformJob; ``{day}`` and the like are filled in.
     model
         Fields of CreateModel, where the model is made for the job.
+    role
+        Path and name of the role that the model has, where ``model`` names none.
     """
 
     kind = "Transform"
@@ -158,11 +170,12 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
         inputs: Inputs,
         config: dict[str, Any],
         model: Mapping[str, Any] | None = None,
+        role: str | None = None,
         **kwargs: Any,
     ) -> None:
         own = {"wait_for_completion": False, "check_if_job_exists": False, "check_if_model_exists": False}
         super().__init__(**{"config": config, **own, **kwargs})
-        self.inputs, self.model = dict(inputs), dict(model or {})
+        self.inputs, self.model, self.role = dict(inputs), dict(model or {}), role
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Transform; raises AirflowException with SageMaker's reason."""
@@ -195,7 +208,8 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
         }
         if not self.model:
             return transform
-        model = {**filled(self.model, document), "ModelName": job}
+        own = {"ExecutionRoleArn": settings.role_arn(self.role)} if self.role else {}
+        model = {**filled(self.model, document), **own, "ModelName": job}
         return {"Model": model, "Transform": {**transform, "ModelName": job}}
 
 

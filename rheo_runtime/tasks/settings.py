@@ -47,3 +47,15 @@ def client(service: str) -> Any:
     import boto3
 
     return boto3.client(service)  # type: ignore[call-overload]
+
+
+def role_arn(role: str) -> str:
+    """Return the ARN of a role, given by path and name; ``{region}`` stands for the region."""
+    import boto3
+
+    session = boto3.Session()
+    caller = session.client("sts").get_caller_identity()
+    partition = caller["Arn"].split(":")[1]
+    return (
+        f"arn:{partition}:iam::{caller['Account']}:role/{role.replace('{region}', session.region_name or '')}"
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from codegen import plan as p
 from codegen.planning import build_plan
-from rheodsl import Application, BatchCompute, InlinedCompute, scala_script
+from rheodsl import Application, BatchCompute, InlinedCompute, Lang
 from rheodsl.errors import ComputeError, UnknownNameError
 
 LIMIT = 3
@@ -64,7 +64,8 @@ def planned(compute: Any) -> p.DagPlan:
             "uses_surroundings uses LIMIT, threading, which stand outside of it",
         ),
         (InlinedCompute(UsesSurroundings()), "UsesSurroundings uses importlib, which stands outside of it"),
-        (BatchCompute(scala_script("val output = 1")), "SCALA code cannot be generated yet"),
+        (BatchCompute("SELECT 1", lang=Lang.PRESTO_SQL), "PRESTO_SQL is the language of Athena"),
+        (BatchCompute(right_parameters, lang=Lang.SCALA), "Scala code is a text"),
         (BatchCompute("output = sales", execution="x"), "'execution' cannot be an argument"),
         (BatchCompute("output = sales", **{"a b": "x"}), "'a b' cannot be an argument"),
     ],

@@ -1,0 +1,211 @@
+"""A query on Athena -> a file beside the DAG, and the task that runs it over the inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codegen import plan as p
+from codegen.routes import app_bucket
+from codegen.source import comment
+from codegen.targets.base import (
+    Operator,
+    Site,
+    Statement,
+    files,
+    lower,
+    operator,
+    permissions,
+    resources,
+    writes_output,
+)
+from codegen.targets.glue import spark_code
+from rheodsl import compute_sql
+from rheodsl.errors import ComputeError
+
+# Spark's names of types -> Hive's, where they differ.
+_TYPES = {
+    "long": "bigint",
+    "integer": "int",
+    "short": "smallint",
+    "byte": "tinyint",
+    "real": "float",
+    "numeric": "decimal",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AthenaTask(p.Task):
+    """A query; ``file`` holds it."""
+
+    code: p.Code
+    file: str
+    workgroup: str
+    writes: bool = True
+
+
+@lower.register
+def _(target: compute_sql.AthenaQuery, site: Site) -> p.Task:
+    writes_output(site, "a query on Athena")
+    code = spark_code(target.code)
+    return AthenaTask(
+        task_id=site.name,
+        where=code.where,
+        retries=target.retry_count,
+        code=code,
+        file=f"sql/{site.node.id}{site.suffix}.sql",
+        workgroup=target.workgroup,
+    )
+
+
+def database(app: str) -> str:
+    """Return the name of an application's database, which holds the tables of its queries while they run.
+
+    >>> database("My-App")
+    'rheo_my_app'
+    """
+    return app_bucket(app).replace("-", "_")
+
+
+@operator.register
+def _(task: AthenaTask, dag: p.DagPlan) -> Operator:
+    arguments: dict[str, object] = {
+        "code": task.file,
+        "inputs": {i.alias: _input(i, task) for i in dag.inputs if i.table or i.location is not None},
+        "result": _result(dag, task),
+        "database": database(dag.app),
+        "workgroup": task.workgroup,
+    }
+    return Operator("rheo_runtime.tasks.athena", "AthenaComputeOperator", arguments)
+
+
+def _input(i: p.Input, task: AthenaTask) -> dict[str, Any] | None:
+    if i.table:
+        return None
+    if i.format.schema is None:
+        raise ComputeError(
+            f"the query needs to know the columns of {i.alias!r}",
+            where=task.where,
+            hint=f'declare them where {i.signal} is declared: schema="id long, price double"',
+        )
+    return {
+        "columns": [list(column) for column in columns(i.format.schema)],
+        "format": i.format.format,
+        "header": i.format.header,
+        "delimiter": i.format.delimiter,
+        "completion": list(i.completion),
+    }
+
+
+def _result(dag: p.DagPlan, task: AthenaTask) -> dict[str, str]:
+    """The properties of UNLOAD."""
+    format = dag.format
+    if format.format != "CSV":
+        return {"format": format.format, **({"compression": "NONE"} if format.format == "JSON" else {})}
+    if format.header:
+        raise ComputeError(
+            f"{dag.node}: Athena writes CSV files without a header",
+            where=task.where,
+            hint='give the node header=False, or dataset_format="PARQUET"',
+        )
+    return {"format": "TEXTFILE", "field_delimiter": format.delimiter, "compression": "NONE"}
+
+
+def columns(schema: str) -> list[tuple[str, str]]:
+    """Return the columns of a schema as Spark writes it, with Hive's types.
+
+    >>> columns("id long, `at` timestamp, tags array<struct<k:string,n:int>>, price decimal(10, 2) NOT NULL")
+    [('id', 'bigint'), ('at', 'timestamp'), ('tags', 'array<struct<k:string,n:int>>'), ('price', 'decimal(10,2)')]
+    """
+    found = []
+    for part in _split(schema):
+        name, _, rest = part.strip().replace(":", " ", 1 if ":" in part.split("<")[0] else 0).partition(" ")
+        kind = re.sub(
+            r"(?i)\s+(not null|comment\s+.*)$", "", re.sub(r"(?i)\s+comment\s+'.*$", "", rest.strip())
+        )
+        kind = re.sub(r"[a-z]+", lambda m: _TYPES.get(m[0], m[0]), re.sub(r"\s+", "", kind.lower()))
+        found.append((name.strip("`").lower(), kind))
+    return found
+
+
+def _split(schema: str) -> list[str]:
+    """At commas that stand in no brackets."""
+    parts, depth, start = [], 0, 0
+    for at, character in enumerate(schema):
+        depth += (character in "<(") - (character in ">)")
+        if character == "," and depth == 0:
+            parts.append(schema[start:at])
+            start = at + 1
+    return [part for part in (*parts, schema[start:]) if part.strip()]
+
+
+@files.register
+def _(task: AthenaTask, dag: p.DagPlan) -> Mapping[str, str]:
+    where = comment(str(task.where or "query:1")).replace("#", "--", 1)
+    return {task.file: f"{where}\n{task.code.text.rstrip()}\n"}
+
+
+@resources.register
+def _(task: AthenaTask, dag: p.DagPlan) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    return {"databases": [{"name": database(dag.app)}]}
+
+
+@permissions.register
+def _(task: AthenaTask, dag: p.DagPlan) -> Sequence[Statement]:
+    glue = "arn:${AWS::Partition}:glue:${AWS::Region}:${AWS::AccountId}"
+    bucket = dag.location.removeprefix("s3://").split("/")[0]
+    objects = f"arn:${{AWS::Partition}}:s3:::{bucket}"
+    athena = "arn:${AWS::Partition}:athena:${AWS::Region}:${AWS::AccountId}"
+    own = database(dag.app)
+    tables = [f"{glue}:catalog", f"{glue}:database/{own}", f"{glue}:table/{own}/*"]
+    read = [
+        resource
+        for i in dag.inputs
+        if i.table
+        for resource in (f"{glue}:database/{i.table.split('/')[0]}", f"{glue}:table/{i.table}")
+    ]
+    return (
+        {
+            "Action": ["athena:GetQueryExecution", "athena:StartQueryExecution", "athena:StopQueryExecution"],
+            "Resource": [f"{athena}:workgroup/{task.workgroup}"],
+        },
+        {
+            "Action": [
+                "glue:BatchCreatePartition",
+                "glue:CreateTable",
+                "glue:DeleteTable",
+                "glue:GetDatabase",
+                "glue:GetPartitions",
+                "glue:GetTable",
+            ],
+            "Resource": tables,
+        },
+        *(
+            [{"Action": ["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"], "Resource": read}]
+            if read
+            else []
+        ),
+        *staging_permissions(objects),
+    )
+
+
+def staging_permissions(bucket: str) -> Sequence[Statement]:
+    """Return what it takes to let a service write beside the output, and to move that into place."""
+    return (
+        {
+            "Action": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            "Resource": [bucket],
+        },
+        {
+            "Action": [
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObject",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            "Resource": [f"{bucket}/staging/*", f"{bucket}/internal_data/*"],
+        },
+    )
