@@ -118,7 +118,7 @@ class Roles:
         statements = policies.airflow(self.plan, self.table, self.keys, metric_permission(self.plan.app))
         statements += policies.reading(policies.inputs_of(self.plan))
         for dag in self.plan.dags:
-            for task in dag.tasks:
+            for task in dag.all_tasks:
                 statements += map(policies.granted, permissions.worker(task, dag))
         statements += self._passing()
         attached = {"Roles": {"Fn::If": [HAS_AIRFLOW_ROLE, [ref("AirflowRole")], NO_VALUE]}}
