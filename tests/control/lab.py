@@ -65,7 +65,7 @@ class Local:
         assert service == "sqs"
         return self
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - boto3's names
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:
         assert QueueUrl == self.queue
         self.sent.append(json.loads(MessageBody))
 
