@@ -1,4 +1,4 @@
-"""``rheo up``, ``down``, ``emit`` and ``status``: the stack on this machine."""
+"""``rheo up``, ``down`` and ``emit``: the stack on this machine."""
 
 from __future__ import annotations
 
@@ -50,14 +50,6 @@ def emit(
 
     name = None if running is None else load_app(running).name
     out.print(commands.emit(_stack(), signal, values or [], name), markup=False)
-
-
-@app.command()
-def status() -> None:
-    """Show the processes of the local stack, and the executions of each node."""
-    from platforms.local import commands
-
-    commands.status(_stack(), out)
 
 
 def _stack() -> LocalStack:

@@ -1,4 +1,4 @@
-"""What ``rheo up``, ``down``, ``emit`` and ``status`` do."""
+"""What ``rheo up``, ``down`` and ``emit`` do, and what ``status`` shows of the stack."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from platforms.local.stack import LocalStack
 from rheo_runtime import values as v
 from rheo_runtime.dynamo import DynamoLedger
-from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, READY, SKIPPED, SUCCEEDED
 from rheo_runtime.wire import RouteTable, Signal
 from rheodsl.errors import FilterError, UnknownNameError, ValueCastError
-
-STATES = (READY, ANNOUNCED, CLAIMED, SUCCEEDED, FAILED, SKIPPED)
 
 
 def up(stack: LocalStack, compiled: Path, out: Console) -> None:
@@ -62,22 +60,22 @@ def _check(signal: Signal, texts: Sequence[str]) -> None:
             ) from None
 
 
-def status(stack: LocalStack, out: Console) -> None:
-    """Print the processes of the stack, and the executions of each node of each application by state."""
-    parts = stack.status()
-    processes = Table("process", "running", "memory", "log", title="stack", title_justify="left")
-    for part in parts:
+def processes(stack: LocalStack) -> Table:
+    """Return the processes of the stack as a table."""
+    found = Table(
+        title=f"stack in {stack.folder}",
+        title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    found.add_column("process", overflow="fold")
+    found.add_column("running")
+    found.add_column("memory", justify="right", no_wrap=True)
+    found.add_column("log", overflow="fold")
+    for part in stack.status():
         name = f"{part.name} of {part.app}" if part.app else part.name
-        processes.add_row(name, "yes" if part.running else "no", f"{part.memory / 1e6:,.0f} MB", part.log)
-    residents = stack.state.residents
-    out.print(processes)
-    out.print(f"Airflow: {stack.airflow.url}")
-    for app in sorted(residents):
-        title = f"executions of {app}" + (" (paused)" if residents[app].paused else "")
-        nodes = Table("node", *map(str.lower, STATES), title=title, title_justify="left")
-        for node, states in sorted(executions(stack, app).items()):
-            nodes.add_row(node, *(str(states[state] or "") for state in STATES))
-        out.print(nodes)
+        log = Path(part.log)
+        shown = log.relative_to(Path.cwd()) if log.is_relative_to(Path.cwd()) else log
+        found.add_row(name, "yes" if part.running else "no", f"{part.memory / 1e6:,.0f} MB", str(shown))
+    return found
 
 
 def executions(stack: LocalStack, app: str | None = None) -> dict[str, Counter[str]]:

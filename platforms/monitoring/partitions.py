@@ -9,10 +9,13 @@ from rheodsl.errors import FilterError, ValueCastError
 
 
 def partition_of(id: str, dims: Sequence[str], kinds: Sequence[Kind], given: Sequence[object]) -> Partition:
-    """Return the partition that values name, in the order of the dimensions; texts as in the path will do.
+    """Return the partition that values name, in the order of the dimensions.
 
-    Raises FilterError, ValueCastError.
+    Texts as in the path will do; so does one text that holds them all, as in ``1/2020-03-18``. Raises
+    FilterError, ValueCastError.
     """
+    if len(given) == 1 < len(dims) and isinstance(given[0], str) and given[0].count("/") == len(dims) - 1:
+        given = given[0].split("/")
     if len(given) != len(dims):
         raise FilterError(
             f"{id} has {len(dims)} dimension{'s' if len(dims) != 1 else ''}, not {len(given)}",

@@ -147,7 +147,9 @@ def test_records_are_chosen_by_time_state_number_and_order(
     assert days(inactive(since=start + timedelta(seconds=200), until=start + timedelta(seconds=300))) == [
         "02"
     ]
-    assert days(inactive(until=(start + timedelta(seconds=200)).replace(tzinfo=None))) == ["01"]  # without a timezone: UTC
+    assert days(inactive(until=(start + timedelta(seconds=200)).replace(tzinfo=None))) == [
+        "01"
+    ]  # without a timezone: UTC
     assert days(active()) == ["05"]
     assert days(active("monthly")) == []
     [failed] = inactive(state="FAILED")
@@ -228,7 +230,10 @@ def test_why_a_partition_has_not_run(app: Application, engine: Engine) -> None:
     )
     # Region 3 is in no map of the links, and monthly reads region 1 alone.
     assert "tell ships.region" in app.explain("daily", 3, "2020-03-18").unknown
-    assert "the filter of daily in monthly does not let it pass" in app.explain("monthly", 2, "2020-03-18").unknown
+    assert (
+        "the filter of daily in monthly does not let it pass"
+        in app.explain("monthly", 2, "2020-03-18").unknown
+    )
 
 
 def test_an_account_of_what_is_no_partition(app: Application, deployment: Deployment) -> None:
