@@ -175,7 +175,11 @@ def _chain(dag: p.DagPlan) -> str:
     if not ids:
         return f"{INDENT}claim >> publish"
     middle = name(ids[0]) if len(ids) == 1 else f"[{', '.join(map(name, ids))}]"
-    return f"{INDENT}claim >> {middle} >> publish"
+    flat = f"{INDENT}claim >> {middle} >> publish"
+    if len(flat) <= LINE:
+        return flat
+    computes = "".join(f"{INDENT * 2}{name(id)},\n" for id in ids)
+    return f"{INDENT}computes = [\n{computes}{INDENT}]\n{INDENT}claim >> computes >> publish"
 
 
 # --- compute targets ---

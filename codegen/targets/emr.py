@@ -26,11 +26,6 @@ from rheodsl import compute_jobs
 
 RELEASE = "emr-7.5.0"
 SERVICE = "emr-serverless"
-# Spark finds tables of the Glue Data Catalog by it.
-_CATALOG = (
-    "--conf spark.hadoop.hive.metastore.client.factory.class="
-    "com.amazonaws.glue.catalog.metastore.AWSGlueDataCatalogHiveClientFactory"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +42,8 @@ class EmrTask(p.ScriptTask):
 def _(target: compute_jobs.EmrCompute, site: Site) -> p.Task:
     check_spark(target.code, target.args, site)
     code, given = spark_code(target.code), dict(target.parameters)
-    jars = (f"--jars {','.join(target.libraries)}",) if target.libraries else ()
-    spark = " ".join([_CATALOG, *jars, *filter(None, [given.get("SparkSubmitParameters")])])
+    jars = f"--jars {','.join(target.libraries)}" if target.libraries else ""
+    spark = " ".join(filter(None, [jars, given.get("SparkSubmitParameters")]))
     return EmrTask(
         task_id=site.name,
         where=code.where,
@@ -81,9 +76,10 @@ def _(task: EmrTask, dag: p.DagPlan) -> Operator:
         "role": role(dag.app, SERVICE),
         "bucket": dag.location.removeprefix("s3://").split("/")[0],
         "script": task.script,
-        "spark": task.spark,
         "minutes": task.minutes,
     }
+    if task.spark:
+        arguments["spark"] = task.spark
     if task.args:
         arguments["args"] = dict(task.args)
     return Operator("rheo_runtime.tasks.emr", "EmrComputeOperator", arguments)

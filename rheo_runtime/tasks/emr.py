@@ -15,6 +15,11 @@ from rheo_runtime.tasks.natural import name, token
 from rheo_runtime.tasks.waiting import until
 
 ACTIVE = ("SUBMITTED", "PENDING", "SCHEDULED", "QUEUED", "RUNNING")
+# Spark finds tables of the Glue Data Catalog by it.
+_CATALOG = (
+    "--conf spark.hadoop.hive.metastore.client.factory.class="
+    "com.amazonaws.glue.catalog.metastore.AWSGlueDataCatalogHiveClientFactory"
+)
 # A year: the job's own timeout ends it.
 _POLLS = 365 * 86400
 
@@ -77,7 +82,7 @@ class EmrComputeOperator(EmrServerlessStartJobOperator):
             "sparkSubmit": {
                 "entryPoint": f"s3://{self.bucket}/rheo/{self.script}",
                 "entryPointArguments": ["--execution", argument(document), *words],
-                **({"sparkSubmitParameters": self.spark} if self.spark else {}),
+                "sparkSubmitParameters": f"{_CATALOG} {self.spark}".rstrip(),
             }
         }
         self.config = {"executionTimeoutMinutes": self.minutes}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sample_apps import shop, timers
+from service_app import services
 
 from codegen.bundle import files
 from codegen.planning import build_plan
@@ -41,7 +42,7 @@ def load(folder: Path, home: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("app", [shop, timers], ids=["shop", "timers"])
+@pytest.mark.parametrize("app", [shop, timers, services], ids=["shop", "timers", "services"])
 def test_airflow_loads_every_file(app: Any, tmp_path: Path) -> None:
     folder = write(tmp_path / "dags", app())
     answer = load(folder, tmp_path / "home")
@@ -57,7 +58,7 @@ def test_airflow_loads_every_file(app: Any, tmp_path: Path) -> None:
     assert load(folder, tmp_path / "home")["dags"] == answer["dags"]
 
 
-@pytest.mark.parametrize("app", [shop, timers], ids=["shop", "timers"])
+@pytest.mark.parametrize("app", [shop, timers, services], ids=["shop", "timers", "services"])
 def test_ruff_finds_nothing(app: Any, tmp_path: Path) -> None:
     folder = write(tmp_path / "dags", app())
     ours = [*folder.glob("*.py"), *folder.glob("glue/*.py")]

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from sample_apps import shop, timers
+from service_app import services
 
 from codegen.bundle import files
 from codegen.dialects import DIALECTS
 from codegen.planning import build_plan
 from rheodsl import Application
 
-APPS: dict[str, Callable[[], Application]] = {"shop": shop, "timers": timers}
+APPS: dict[str, Callable[[], Application]] = {"shop": shop, "timers": timers, "services": services}
 
 
 def generate(app: Application, dialect: str) -> dict[str, str]:
