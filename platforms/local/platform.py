@@ -7,11 +7,14 @@ from pathlib import Path
 from codegen.routes import app_bucket
 from platforms.control.controls import Controls
 from platforms.deployment import Deployment
+from platforms.lifecycle.life import Life
 from platforms.local.errors import StackError
 from platforms.local.moto import ACCOUNT
+from platforms.local.place import LocalPlace
 from platforms.local.stack import LocalStack
 from platforms.monitoring.active import graph_of
 from platforms.monitoring.watch import Watch
+from platforms.sharing import Remote
 from rheodsl import ir
 
 
@@ -26,6 +29,7 @@ class LocalPlatform:
 
     def __init__(self, folder: Path | str = ".rheo") -> None:
         self.stack = LocalStack(folder)
+        self._lives: dict[str, Life] = {}
 
     def deployment(self, app: str | None = None) -> Deployment:
         """Return the running application of this name; the only one when none is given.
@@ -59,3 +63,13 @@ class LocalPlatform:
     def control(self, app: str) -> Controls:
         """Return what sends events to an application on the stack, and starts its executions."""
         return Controls(lambda: self.deployment(app), lambda: app_bucket(app))
+
+    def lifecycle(self, app: str) -> Life:
+        """Return what activates, changes and ends the application of this name."""
+        if app not in self._lives:
+            self._lives[app] = Life(LocalPlace(self.stack, app, self.deployment))
+        return self._lives[app]
+
+    def upstream(self, partner: ir.Partner) -> Remote:
+        """Return another application of the stack; accounts and regions are all the same here."""
+        return Remote(self.stack.session().client("s3"), app_bucket(partner.app))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -22,22 +22,49 @@ VISIBILITY_SECONDS = 10
 RECEIVES = 100
 
 
-def provision(stack: Specification, session: boto3.Session) -> None:
+def provision(stack: Specification, session: boto3.Session, *, files: bool = True) -> None:
     """Create or update all that the application needs.
 
     Parameters
     ----------
     session
         Its clients must reach the local stack, e.g. by ``AWS_ENDPOINT_URL``.
+    files
+        Copy the compiled files to the application's bucket, too.
     """
     queue = _queues(stack, session)
     _buckets(stack, session)
     create_table(stack.table, session.client("dynamodb"))
     _rules(stack, session, queue)
-    _files(stack, session)
+    if files:
+        _files(stack, session)
     glue = session.client("glue")
     for job in stack.glue_jobs:
         _job(stack, job, glue)
+
+
+def withdraw(stack: Specification, session: boto3.Session) -> None:
+    """Remove what `provision` has made, but buckets and the table; safe to repeat."""
+    events, sqs, glue = session.client("events"), session.client("sqs"), session.client("glue")
+    for kind in patterns(stack):
+        name = f"{stack.queue}-{kind}"
+        _unless_gone(events.remove_targets, Rule=name, Ids=["queue"])
+        _unless_gone(events.delete_rule, Name=name)
+    for queue in (stack.queue, stack.dead_letters):
+        try:
+            sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+        except sqs.exceptions.QueueDoesNotExist:
+            continue
+    for job in stack.glue_jobs:
+        _unless_gone(glue.delete_job, JobName=job.name)
+
+
+def _unless_gone(call: Callable[..., Any], **what: Any) -> None:
+    try:
+        call(**what)
+    except ClientError as fault:
+        if fault.response["Error"]["Code"] not in ("ResourceNotFoundException", "EntityNotFoundException"):
+            raise
 
 
 def _queues(stack: Specification, session: boto3.Session) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from platforms.local.moto import ACCOUNT
 from platforms.local.processes import Started
 from platforms.local.provision import provision
 from platforms.local.specification import Specification, read_specification
-from platforms.local.state import State, save
+from platforms.local.state import Resident, State, save
 
 
 class Residents:
@@ -78,12 +79,31 @@ class Residents:
         self._set_paused(app, False)
         self.restart_listener(app)
 
+    def serve(self, spec: Specification, *, files: bool = True) -> None:
+        """Let all exist that an application needs around its DAGs, its listener among it.
+
+        Parameters
+        ----------
+        files
+            Copy the compiled files to its bucket, too.
+        """
+        known = self.state.residents.get(spec.app)
+        paused = known is not None and known.paused
+        self.state.residents[spec.app] = Resident(spec.app, str(spec.folder), spec.queue, paused)
+        save(self.state, self.folder)
+        provision(spec, self.session(), files=files)
+        self._settle(spec)
+
     def remove(self, app: str) -> None:
         """End what serves an application and take its DAGs away; its data stays. Safe to repeat."""
         for name in ("listener", "schedules"):
             processes.end(self.state.of(name, app))
             self._drop(name, app)
-        (self._dags / app).unlink(missing_ok=True)
+        link = self._dags / app
+        if link.is_symlink():
+            link.unlink()
+        else:
+            shutil.rmtree(link, ignore_errors=True)
         if self.state.residents.pop(app, None) is not None:
             save(self.state, self.folder)
             self._start_alarms()
@@ -130,7 +150,7 @@ class Residents:
         processes.end(self.state.of("schedules", spec.app))
         self._drop("schedules", spec.app)
         command = [sys.executable, "-m", "platforms.local.scheduler", "--folder", str(spec.folder)]
-        self._spawn("schedules", command, app=spec.app)
+        self._spawn("schedules", [*command, "--stack", str(self.folder)], app=spec.app)
         self._start_alarms()
 
     def _start_alarms(self) -> None:

@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from platforms.local.specification import SCHEDULED_TIME, TimerSchedule, read_specification
+from platforms.local.state import load
 from rheodsl.schedule import Schedule, parse
 
 # On AWS a schedule sends this once a minute; nobody wants to wait that long at a desk.
@@ -79,10 +80,16 @@ def sweep(app: str) -> str:
     return json.dumps({"source": "rheo", "detail-type": SWEEP, "detail": {"app": app}})
 
 
+def _paused(folder: Path | None, app: str) -> bool:
+    state = None if folder is None else load(folder)
+    return state is not None and app in state.residents and state.residents[app].paused
+
+
 def main() -> None:
     """Fire until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="the compiled application")
+    parser.add_argument("--stack", type=Path, help="the stack's folder, which tells when it is paused")
     options = parser.parse_args()
     stack = read_specification(options.folder)
     stop = threading.Event()
@@ -102,7 +109,8 @@ def main() -> None:
         try:
             scheduler.fire(now)
             if now >= next_sweep:
-                send(sweep(stack.app))
+                if not _paused(options.stack, stack.app):  # nobody would take them out of the queue
+                    send(sweep(stack.app))
                 next_sweep = now + timedelta(seconds=SWEEP_SECONDS)
         except (BotoCoreError, ClientError) as error:
             print(f"the queue does not answer: {error}", file=sys.stderr, flush=True)

@@ -17,10 +17,9 @@ from platforms.local.environment import REGION, aws_environment, without_aws
 from platforms.local.errors import StackError, StartError
 from platforms.local.listener_process import HANDLER
 from platforms.local.processes import Started
-from platforms.local.provision import provision
 from platforms.local.residents import Residents
 from platforms.local.specification import Specification, read_specification
-from platforms.local.state import Resident, State, forget, load, save
+from platforms.local.state import State, forget, load, save
 
 # The parts that listen.
 PARTS = ("moto", "postgres", "glue", "airflow", "mwaa")
@@ -52,11 +51,16 @@ class LocalStack(Residents):
         Holds the state file, logs and databases; ``.rheo`` in the working directory by default.
     handler
         The Lambda function, ``package.module:function``.
+    python
+        The Python in whose environment Airflow is installed; this one by default.
     """
 
-    def __init__(self, folder: Path | str = ".rheo", *, handler: str = HANDLER) -> None:
+    def __init__(
+        self, folder: Path | str = ".rheo", *, handler: str = HANDLER, python: Path | str = sys.executable
+    ) -> None:
         self.folder = Path(folder).resolve()
         self.handler = handler
+        self.python = str(python)
         self._state: State | None = load(self.folder)
 
     # --- life ---
@@ -174,6 +178,14 @@ class LocalStack(Residents):
         """User and password of the Airflow UI."""
         return USER, self.state.airflow_password
 
+    def await_dags(self, spec: Specification) -> None:
+        """Wait until Airflow has the DAGs of an application.
+
+        Raises StackError when one cannot be imported.
+        """
+        airflow = self.state.of("airflow")[-1]
+        self.airflow.wait_until_ready(airflow, spec.dags, folder=self._dags / spec.app)
+
     def kill_scheduler(self) -> None:
         """Kill Airflow's scheduler and the tasks it runs.
 
@@ -222,12 +234,10 @@ class LocalStack(Residents):
         say("AWS stand-in and database are up")
         self._start_glue()
         self._wait("glue")
-        if spec is not None:
-            provision(spec, self.session())
-            say("buckets, table, queues, rules and jobs are made")
         self._start_mwaa()
         if spec is not None:
-            self._settle(spec)
+            self.serve(spec)
+            say("buckets, table, queues, rules and jobs are made")
         self._wait("mwaa")
         self._check()
         self.airflow.wait_until_ready(started, () if spec is None else spec.dags)
@@ -239,12 +249,9 @@ class LocalStack(Residents):
         new = spec.app not in self.state.residents
         self._link(spec)
         try:
-            provision(spec, self.session())
+            self.serve(spec)
             say(f"buckets, table, queues, rules and jobs of {spec.app} are made")
-            self._settle(spec)
-            self.airflow.wait_until_ready(
-                self.state.of("airflow")[-1], spec.dags, folder=self._dags / spec.app
-            )
+            self.await_dags(spec)
         except BaseException:
             if new:
                 self.remove(spec.app)
@@ -254,18 +261,15 @@ class LocalStack(Residents):
     def _link(self, spec: Specification) -> None:
         """Let Airflow read the application's DAG files where they are."""
         link = self._dags / spec.app
+        if link.is_dir() and not link.is_symlink():  # it was activated before: Airflow had copies
+            shutil.rmtree(link)
         link.unlink(missing_ok=True)
         link.symlink_to(spec.folder, target_is_directory=True)
-        known = self.state.residents.get(spec.app)
-        self.state.residents[spec.app] = Resident(
-            spec.app, str(spec.folder), spec.queue, known is not None and known.paused
-        )
-        save(self.state, self.folder)
 
     def _start_airflow(self, server: postgres.Postgres) -> Started:
         # The AWS addresses are chosen already, so its environment is complete before they answer.
         home = AirflowHome.create(
-            self.folder / "airflow", self._dags, self.state.ports["airflow"], server.login
+            self.folder / "airflow", self._dags, self.state.ports["airflow"], server.login, self.python
         )
         self.state.airflow_password = home.password
         self.state.airflow_secret = home.secret

@@ -1,0 +1,99 @@
+"""``AWSApplication(...)`` -> applications in an account of AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from platforms.aws.account import Account, Credentials, bucket_name
+from platforms.aws.place import AwsPlace
+from platforms.control.controls import Controls
+from platforms.deployment import Deployment
+from platforms.lifecycle.life import Life
+from platforms.monitoring.active import graph_of
+from platforms.monitoring.watch import Watch
+from platforms.sharing import Remote
+from rheodsl import ir
+from rheodsl.errors import StateError
+
+
+class AWSPlatform:
+    """An account and a region of AWS, with an MWAA environment. Nothing is asked before it is needed.
+
+    Parameters
+    ----------
+    region, account_id, mwaa_environment
+        As for `rheodsl.AWSApplication`.
+    dialect
+        Which Airflow the environment runs.
+    credentials
+        How to sign in.
+    parameters
+        Values for parameters of the application's CloudFormation template, such as ``PermissionsBoundary``.
+    session
+        A boto3 session to use in place of a new one.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        account_id: str | None = None,
+        *,
+        mwaa_environment: str | None = None,
+        dialect: str = "mwaa-3.3",
+        credentials: Credentials | None = None,
+        parameters: Mapping[str, str] | None = None,
+        session: Any = None,
+    ) -> None:
+        self.dialect = dialect
+        self.parameters = dict(parameters or {})
+        self._session = session
+        self._credentials = credentials or Credentials()
+        self._given = (region, account_id, mwaa_environment)
+        self._account: Account | None = None
+        self._lives: dict[str, Life] = {}
+
+    @property
+    def account(self) -> Account:
+        """The account."""
+        if self._account is None:
+            region = self._given[0]
+            session = self._credentials.session(region) if self._session is None else self._session
+            self._account = Account(session, *self._given)
+        return self._account
+
+    def place(self, app: str) -> AwsPlace:
+        """Return where an application of this name lives."""
+        return AwsPlace(self.account, app, self.dialect, self.parameters)
+
+    def deployment(self, app: str | None = None) -> Deployment:
+        """Return the running application of this name. Raises StateError when it is not active."""
+        if app is None:
+            raise StateError("an account has many applications", hint="say which is meant")
+        return self.place(app).deployment()
+
+    def active_graph(self, app: str) -> ir.Graph | None:
+        """Return what is active under this name; None when nothing is."""
+        try:
+            return graph_of(self.deployment(app))
+        except StateError:
+            return None
+
+    def monitoring(self, app: str) -> Watch:
+        """Return what tells of an application; raises StateError when it is not active."""
+        return Watch(self.deployment(app))
+
+    def control(self, app: str) -> Controls:
+        """Return what sends events to an application, and starts its executions."""
+        return Controls(lambda: self.deployment(app), lambda: self.account.bucket(app))
+
+    def lifecycle(self, app: str) -> Life:
+        """Return what activates, changes and ends the application of this name."""
+        if app not in self._lives:
+            self._lives[app] = Life(self.place(app))
+        return self._lives[app]
+
+    def upstream(self, partner: ir.Partner) -> Remote:
+        """Return another application, in this account or in one whose application has authorized this one."""
+        s3 = self.account.session.client("s3", region_name=partner.region)
+        return Remote(s3, bucket_name(partner.app, partner.account, partner.region))

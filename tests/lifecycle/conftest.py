@@ -1,0 +1,20 @@
+"""A pretended account of AWS for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from . import gaps
+from .world import World
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    gaps.close(monkeypatch.setattr)
+    with mock_aws():
+        yield World()

@@ -1,0 +1,159 @@
+"""A pretended AWS: moto, with an MWAA environment beside it, and calls that can be made to fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from platforms.aws.platform import AWSPlatform
+from rheodsl import Application
+
+REGION, ACCOUNT = "eu-west-1", "123456789012"
+DAGS = "mwaa-dags"
+
+
+class Crash(Exception):
+    """The process dies here."""
+
+
+class Calls:
+    """Counts calls that leave the process, and dies before or after one of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.names: list[str] = []
+        self.die_at: int | None = None
+        self.after = False
+        self._lock = threading.Lock()
+
+    def __call__(self, name: str, call: Callable[[], Any]) -> Any:
+        with self._lock:
+            number, self.count = self.count, self.count + 1
+            self.names.append(name)
+        if number == self.die_at and not self.after:
+            raise Crash(f"before {name}")
+        answer = call()
+        if number == self.die_at:
+            raise Crash(f"after {name}")
+        return answer
+
+    def reset(self, die_at: int | None = None, *, after: bool = False) -> None:
+        self.count, self.names, self.die_at, self.after = 0, [], die_at, after
+
+
+class Client:
+    """A client whose every call is counted; what is no call is the real client's."""
+
+    def __init__(self, service: str, real: Any, calls: Calls) -> None:
+        self._service, self._real, self._calls = service, real, calls
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        if not callable(found) or name.startswith("_") or name in ("get_paginator", "exceptions"):
+            return found if name != "get_paginator" else lambda of: Paginator(self, found(of), of)
+        return lambda **given: self._calls(f"{self._service}.{name}", lambda: found(**given))
+
+
+class Paginator:
+    """Pages, each of which is a call."""
+
+    def __init__(self, client: Client, real: Any, of: str) -> None:
+        self._client, self._real, self._of = client, real, of
+
+    def paginate(self, **given: Any) -> Iterator[Any]:
+        client = self._client
+        pages = iter(self._real.paginate(**given))
+        name = f"{client._service}.{self._of}"
+        while (page := client._calls(name, lambda: next(pages, None))) is not None:
+            yield page
+
+
+class Mwaa:
+    """MWAA's API, as far as it is used here; moto has none."""
+
+    def __init__(self, environments: tuple[str, ...] = ("prod",)) -> None:
+        self.environments = environments
+        self.paused: dict[str, bool] = {}
+
+    def get_environment(self, Name: str) -> Any:
+        if Name not in self.environments:
+            raise ClientError(
+                {"Error": {"Code": "ResourceNotFoundException", "Message": Name}}, "GetEnvironment"
+            )
+        environment = {
+            "Name": Name,
+            "Status": "AVAILABLE",
+            "SourceBucketArn": f"arn:aws:s3:::{DAGS}",
+            "DagS3Path": "dags",
+            "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/service-role/airflow",
+            "AirflowVersion": "3.3.1",
+        }
+        return {"Environment": environment}
+
+    def invoke_rest_api(self, Name: str, Path: str, Method: str, Body: Mapping[str, Any]) -> Any:
+        assert Method == "PATCH", Method
+        self.paused[Path.removeprefix("/dags/")] = Body["is_paused"]
+        return {"RestApiStatusCode": 200, "RestApiResponse": {}}
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_environments"
+        return self
+
+    def paginate(self) -> Any:
+        return [{"Environments": list(self.environments)}]
+
+
+class Session:
+    """A boto3 session on moto, whose calls are counted."""
+
+    def __init__(self, calls: Calls, mwaa: Mwaa) -> None:
+        self._boto = boto3.Session(
+            aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION
+        )
+        self.calls, self.mwaa = calls, mwaa
+
+    def client(self, service: str, **given: Any) -> Any:
+        return Client(service, self.mwaa if service == "mwaa" else self.real(service), self.calls)
+
+    def real(self, service: str) -> Any:
+        """A client that is not counted."""
+        return self._boto.client(service)  # type: ignore[call-overload]
+
+
+class World:
+    """An account with an MWAA environment."""
+
+    def __init__(self) -> None:
+        self.calls = Calls()
+        self.mwaa = Mwaa()
+        self.session = Session(self.calls, self.mwaa)
+        self.s3 = self.session.real("s3")
+        self.s3.create_bucket(Bucket=DAGS, CreateBucketConfiguration={"LocationConstraint": REGION})
+        trust = '{"Version": "2012-10-17", "Statement": []}'
+        self.session.real("iam").create_role(
+            RoleName="airflow", Path="/service-role/", AssumeRolePolicyDocument=trust
+        )
+
+    def platform(self, **given: Any) -> AWSPlatform:
+        """The platform, as another process would make it."""
+        return AWSPlatform(REGION, session=self.session, **given)
+
+    def app(self, name: str = "shop", **given: Any) -> Application:
+        """An application with one node; say its platform, or get a new one."""
+        app = Application(name, platform=given.get("platform") or self.platform())
+        orders = app.s3("orders", "s3://shop-orders/orders/{day:%Y-%m-%d}")
+        ships = app.s3("ships", "s3://shop-orders/ships/{day:%Y-%m-%d}")
+        app.create_data("daily", inputs=[orders, ships], compute_targets="output = orders")
+        return app
+
+    def objects(self, bucket: str, prefix: str = "") -> dict[str, str]:
+        """The ETag of each object."""
+        found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return {each["Key"]: each["ETag"] for each in found}
+
+    def buckets(self) -> list[str]:
+        return [each["Name"] for each in self.s3.list_buckets()["Buckets"]]
