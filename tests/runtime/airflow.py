@@ -17,7 +17,7 @@ from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import SUCCEEDED, Document
 
 Told = Mapping[str, Any]
-CLAIM, COMPUTE, PUBLISH = range(3)
+CLAIM, COMPUTE, PUBLISH, SIGNAL = range(4)
 
 
 def fault(code: str, status: int) -> ClientError:
@@ -102,7 +102,7 @@ class Airflow:
         if self.paused:
             return  # nobody waits for the asset now
         waiting = [r for r in self.runs if (r.dag, r.key, r.state) == (node, key, "queued") and not r.stage]
-        if waiting:
+        if waiting and next(self.fates, 0) % 2 == 0:  # else the scheduler has made its run already
             waiting[0].told.insert(0, told)
         else:
             self._number += 1
@@ -122,8 +122,9 @@ class Airflow:
         now: Callable[[], float],
         compute: Callable[[Run], None],
         emit: Callable[[Document], None],
+        until: int = SIGNAL,
     ) -> None:
-        """Run the tasks that are left; each may crash at any step, and is then done again from its start."""
+        """Run the tasks that are left, up to ``until``; each may crash, and is then done again from its start."""
         run.state = "running"
         if run.stage == CLAIM:
             for told in run.told:
@@ -137,6 +138,8 @@ class Airflow:
                 return
             self.step()
             run.stage = COMPUTE
+            if until < COMPUTE:
+                return
         assert run.claimed is not None
         where = (ledger, run.claimed["node"], run.claimed["partition"], run.claimed["id"])
         if run.stage == COMPUTE:
@@ -145,12 +148,16 @@ class Airflow:
                 return
             compute(run)
             run.stage = PUBLISH
+            if until < PUBLISH:
+                return
         self.step()
         if not self._succeeded(run, ledger):
             if executions.claim(*where, run.id, now()) is None:
                 run.state = "failed"
                 return
             executions.succeed(*where, run.id, now())
+        if until < SIGNAL:
+            return  # it crashed between the two: all of the task is done again
         emit(run.claimed)
         executions.signalled(*where)
         run.state = "success"

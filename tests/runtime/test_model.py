@@ -15,36 +15,68 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from semantics import naive
 
+from rheo_runtime import wire
 from rheo_runtime.executions import HISTORY
 from rheo_runtime.records import FAILED, SKIPPED, SUCCEEDED
 
-from .tables import table
+from .airflow import CLAIM, COMPUTE, PUBLISH, SIGNAL
+from .tables import Ref, route, table, view
 from .test_faults import message
 from .test_laws import BY_ID, SIGNALS, Case, cases, expected
 from .world import World
 
 numbers = st.lists(st.integers(0, 999), max_size=60)
+S, T = (next(s for s in SIGNALS if s.id == name) for name in "st")
+
+
+def plain(window: tuple[int, int] | None, *of: wire.Signal) -> Case:
+    """A node whose inputs are linked by ``x``, the first with a checked window; many events meet in it."""
+    rules = {} if window is None else {of[0].dims[-1]: window, "mode": "range_check"}
+    inputs = [view(of[0], **rules), *map(view, of[1:])]
+    links = [(Ref(of[0].id, "x"), Ref(other.id, "x")) for other in of[1:]]
+
+    def around(tip: naive.Partition) -> list[naive.Partition]:
+        offsets = [0] if window is None else wire.Window(*window).offsets()
+        return [(*tip[:-1], tip[-1] + offset) for offset in offsets]
+
+    of_naive = [naive.Input(of[0].id, of[0].id, window=around, range_check=window is not None)]
+    of_naive += [naive.Input(other.id, other.id) for other in of[1:]]
+    return Case(
+        route("node", inputs, links, signals=SIGNALS, output={"o0": Ref(of[0].id, "x")}),
+        naive.Node(
+            of_naive,
+            [lambda tips, b=b: tips[of[0].id][0] == tips[b.id][0] for b in of[1:]],
+            lambda tips: (tips[of[0].id][0],),
+        ),
+    )
+
+
+PLAIN = [plain(None, S), plain(None, T), plain(None, T, S), plain((0, -2), T), plain((0, 2), S, T)]
 
 
 class Trouble(RuleBasedStateMachine):
     """One application, its listeners, its Airflow, and everybody who may touch them."""
 
-    @initialize(case=cases(), assets=st.booleans())
-    def start(self, case: Case, assets: bool) -> None:
+    @initialize(case=st.sampled_from(PLAIN) | cases(), assets=st.booleans(), data=st.data(), names=numbers)
+    def start(self, case: Case, assets: bool, data: st.DataObject, names: list[int]) -> None:
         self.case = case
         self.world = World(table(SIGNALS, case.route), assets=assets)
         self.signals = sorted({source.signal for source in case.route.inputs})
         self.trace: list[naive.Event] = []
+        self.send(data, names[:12])
 
     # --- the world outside -------------------------------------------------------------------------
 
-    @rule(data=st.data())
-    def send(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.signals))
-        partition = tuple(data.draw(st.integers(0, 2)) for _ in BY_ID[name].dims)
-        event = naive.Event(name, partition, f"e{len(self.trace)}")
-        self.trace.append(event)
-        self.world.queue.append(message(event))
+    @rule(data=st.data(), names=st.lists(st.integers(0, 2), min_size=1, max_size=6))
+    def send_more(self, data: st.DataObject, names: list[int]) -> None:
+        self.send(data, names)
+
+    def send(self, data: st.DataObject, names: list[int]) -> None:
+        for name in (self.signals[number % len(self.signals)] for number in names):
+            partition = tuple(data.draw(st.integers(0, 1)) for _ in BY_ID[name].dims)
+            event = naive.Event(name, partition, f"e{len(self.trace)}")
+            self.trace.append(event)
+            self.world.queue.append(message(event))
 
     @precondition(lambda self: self.trace)
     @rule(data=st.data())
@@ -63,29 +95,23 @@ class Trouble(RuleBasedStateMachine):
         self.world.lose = self.world.airflow.fates = iter(fates)
         self.world.at_once(iter(schedule), workers)
 
-    @rule(fates=numbers)
-    def work_in_order(self, fates: list[int]) -> None:
-        """One after the other, so that things get on."""
+    @rule(fates=st.just([]) | numbers, until=st.sampled_from([SIGNAL, PUBLISH, COMPUTE, CLAIM]))
+    def work_in_order(self, fates: list[int], until: int) -> None:
+        """One after the other, so that things get on, up to one task of each run."""
         self.world.lose = self.world.airflow.fates = iter(fates)
         for body in list(self.world.queue):
             self.world.deliver(body)
+        self.world.time += 60
         self.world.sweep()
         for run in self.world.airflow.ready():
-            self.world.carry_out(run)
+            self.world.carry_out(run, until)
 
     # --- Airflow -----------------------------------------------------------------------------------
 
-    @rule(up=st.booleans())
-    def go_down(self, up: bool) -> None:
-        self.world.airflow.up = up
-
-    @rule(parsed=st.booleans())
-    def parse(self, parsed: bool) -> None:
-        self.world.airflow.parsed = parsed
-
-    @rule(paused=st.booleans())
-    def pause(self, paused: bool) -> None:
-        self.world.airflow.paused = paused
+    @rule(wrong=st.sampled_from(["nothing", "nothing", "down", "unparsed", "paused"]))
+    def change(self, wrong: str) -> None:
+        airflow = self.world.airflow
+        airflow.up, airflow.parsed, airflow.paused = wrong != "down", wrong != "unparsed", wrong == "paused"
 
     @rule()
     def make_anew(self) -> None:
@@ -95,11 +121,18 @@ class Trouble(RuleBasedStateMachine):
             if run.state in ("queued", "running"):
                 self.world.by_hand(run, "delete")
 
-    @precondition(lambda self: self.world.airflow.ready())
+    @precondition(lambda self: any(run.claimed for run in self.world.airflow.ready()))
     @rule(data=st.data(), how=st.sampled_from(["failed", "success", "delete"]))
     def end_by_hand(self, data: st.DataObject, how: str) -> None:
-        runs = self.world.airflow.ready()
+        runs = [run for run in self.world.airflow.ready() if run.claimed]
         self.world.by_hand(runs[data.draw(st.integers(0, len(runs) - 1))], how)
+
+    @rule(number=st.integers(0, 100))
+    def die_early(self, number: int) -> None:
+        """A worker dies before it claims."""
+        runs = [run for run in self.world.airflow.ready() if not run.claimed]
+        if runs:
+            self.world.by_hand(runs[number % len(runs)], "failed")
 
     @precondition(lambda self: any(run.state == "failed" for run in self.world.airflow.runs))
     @rule(data=st.data(), how=st.sampled_from(["clear", "clear the compute"]))

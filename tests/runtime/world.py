@@ -25,7 +25,7 @@ from rheo_runtime.records import Document, Output
 from rheo_runtime.sweep import Patience
 from rheo_runtime.trigger import Announcer
 
-from .airflow import CLAIM, COMPUTE, Airflow, Run
+from .airflow import CLAIM, COMPUTE, SIGNAL, Airflow, Run
 
 
 class Crash(BaseException):
@@ -170,9 +170,9 @@ class World:
         """One listener does the periodic work."""
         self.listener().handle({"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}, lambda: 60_000)
 
-    def carry_out(self, run: Run) -> None:
-        """One worker goes on with a DAG run."""
-        self.airflow.carry_out(run, self.ledger, lambda: self.time, self._compute, self._emit)
+    def carry_out(self, run: Run, until: int = SIGNAL) -> None:
+        """One worker goes on with a DAG run, up to one of its tasks."""
+        self.airflow.carry_out(run, self.ledger, lambda: self.time, self._compute, self._emit, until)
 
     def _compute(self, run: Run) -> None:
         assert run.claimed is not None
@@ -225,7 +225,7 @@ class World:
         if runs and number % 2 == 0:
             run = runs[number % len(runs)]
             picked.add(run.id)
-            return lambda: self.carry_out(run)
+            return lambda: self.carry_out(run, number // 2 % 6)
         if self.queue and number % 5:
             body = self.queue[number % len(self.queue)]
             return lambda: self.deliver(body) if body in self.queue else None
