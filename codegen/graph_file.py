@@ -12,6 +12,7 @@ from rheodsl.errors import SpecError
 from rheodsl.expressions import show
 
 VERSION = 1
+_PARTS = ("security", "upstreams", "downstreams")  # of a graph, most often without any
 
 
 def graph_file(graph: ir.Graph) -> str:
@@ -21,9 +22,10 @@ def graph_file(graph: ir.Graph) -> str:
     """
     signals = ",\n".join(_line(_signal(s)) for s in graph.signals)
     nodes = ",\n".join(_line(_node(n)) for n in graph.nodes)
+    more = "".join(f',\n"{name}": {_line(encode(part))}' for name in _PARTS if (part := getattr(graph, name)))
     return (
         f'{{"version": {VERSION}, "app": {json.dumps(graph.app)},\n"signals": [{signals}],\n'
-        f'"nodes": [{nodes}],\n"dashboards": {_line(encode(graph.dashboards))}}}\n'
+        f'"nodes": [{nodes}],\n"dashboards": {_line(encode(graph.dashboards))}{more}}}\n'
     )
 
 
@@ -41,6 +43,7 @@ def load_graph(text: str) -> ir.Graph:
             signals=tuple(decode(each["record"]) for each in data["signals"]),
             nodes=tuple(decode(each["record"]) for each in data["nodes"]),
             dashboards=decode(data["dashboards"]),
+            **{name: decode(data.get(name, [])) for name in _PARTS},
         )
     except (ValueError, KeyError, TypeError) as fault:
         raise SpecError(

@@ -98,7 +98,7 @@ def _input(graph: ir.Graph, i: ir.Input, bucket: str) -> p.Input:
     completion: tuple[str, ...] = ()
     if isinstance(source, ir.S3Source):
         completion = source.completion
-    elif isinstance(source, ir.NodeSource):
+    elif isinstance(source, ir.NodeSource | ir.UpstreamSource):
         completion = ("_SUCCESS",)
     view = View(signal, i.branches, mode=i.mode, reference=i.reference)
     return p.Input(

@@ -30,6 +30,7 @@ from rheodsl import (
     ir,
     metric_math,
     metrics,
+    security,
 )
 from rheodsl.errors import Place
 
@@ -37,7 +38,7 @@ from rheodsl.errors import Place
 MODULES: tuple[ModuleType, ...] = (
     alarm_actions, alarm_definitions, alarm_rule_nodes, alarm_rules, compute, compute_jobs,
     compute_messages, compute_sagemaker, compute_sql, dashboards, errors, ir,
-    metric_math, metrics, nodes, values,
+    metric_math, metrics, nodes, security, values,
 )  # fmt: skip
 _SHARED = (wire.Rule, wire.Window)
 _FIELDS: dict[type, tuple[tuple[str, Any], ...]] = {}

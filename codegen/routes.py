@@ -62,6 +62,8 @@ def signal_path(signal: ir.Signal, bucket: str) -> str | None:
             return location
         case ir.NodeSource():
             return internal_path(bucket, signal.id, len(signal.dims))
+        case ir.UpstreamSource(bucket=theirs):
+            return internal_path(theirs, signal.id, len(signal.dims))
     return None
 
 
@@ -104,6 +106,11 @@ def _(source: ir.MetricSource, signal: ir.Signal) -> list[wire.Events]:
 @lower_events.register
 def _(source: ir.NodeSource, signal: ir.Signal) -> list[wire.Events]:
     return []  # announced by name alone
+
+
+@lower_events.register
+def _(source: ir.UpstreamSource, signal: ir.Signal) -> list[wire.Events]:
+    return [wire.SignalEvents(source.app)]
 
 
 def _route(graph: ir.Graph, node: ir.Node, bucket: str) -> wire.Route:

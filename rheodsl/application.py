@@ -304,6 +304,13 @@ class Application(
     def _adopt(self, id: str, view: View) -> None:
         """Take the proxy of a linked signal over; refuse signals of another application."""
         known = self._signals.get(view.id)
+        if imported := self._imported(view.signal):
+            if known is not None and known.source != imported.source:
+                raise NameError_(
+                    f"{id}: {view.id!r} is a signal of {self.name}, and one of an application that it imports",
+                    hint="give the own one another id",
+                )
+            known = self._signals[view.id] = imported
         if known is None:
             raise UnknownNameError(
                 f"{id}: {view.id!r} is no signal of {self.name}",
@@ -333,6 +340,9 @@ class Application(
         self._signals |= {signal.id: signal for signal in graph.signals}
         self._declared |= {node.id: declaration_of(node, self._signals) for node in graph.nodes}
         self._dashboards = (*self._dashboards, *graph.dashboards)
+        self._security = {**dict(graph.security), **self._security}
+        self._upstreams = (*self._upstreams, *(p for p in graph.upstreams if p not in self._upstreams))
+        self._downstreams |= set(graph.downstreams)
         self._graph = None
 
     def _build(self) -> ir.Graph:
@@ -347,8 +357,16 @@ class Application(
             app=self.name,
             signals=tuple(sorted(self._signals.values(), key=lambda s: s.id)),
             nodes=tuple(sorted(nodes, key=lambda n: n.id)),
-            warnings=(*warnings, *misspelt(nodes, Application.create_data), *never_called(nodes)),
+            warnings=(
+                *warnings,
+                *misspelt(nodes, Application.create_data),
+                *never_called(nodes),
+                *self._security_warnings.values(),
+            ),
             dashboards=self._dashboards,
+            security=tuple(sorted(self._security.items())),
+            upstreams=tuple(sorted(self._upstreams)),
+            downstreams=tuple(sorted(self._downstreams)),
         )
         faults += check(graph)
         if faults:

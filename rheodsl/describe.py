@@ -91,4 +91,6 @@ def describe_source(source: ir.Source) -> str:
             return f"alarm {name}"
         case ir.MetricSource(namespace):
             return f"metric of {namespace}"
+        case ir.UpstreamSource(app):
+            return f"an output of {app}"
     return "a node's output"

@@ -19,6 +19,7 @@ from rheodsl.errors import Place, Warning_
 if TYPE_CHECKING:
     from rheodsl.alarm_rules import AlarmRule
     from rheodsl.dashboards import Dashboard
+    from rheodsl.security import ConstructSecurityConf
 
 # User metadata: JSON values under sorted names.
 Metadata = tuple[tuple[str, Any], ...]
@@ -84,7 +85,15 @@ class NodeSource:
     """The output of the node of the same id, below the application's bucket."""
 
 
-Source = S3Source | GlueSource | SnsSource | TimerSource | AlarmSource | MetricSource | NodeSource
+@dataclass(frozen=True, slots=True)
+class UpstreamSource:
+    """The output of the node of the same id in another application, below that one's bucket."""
+
+    app: str
+    bucket: str
+
+
+Source = S3Source | GlueSource | SnsSource | TimerSource | AlarmSource | MetricSource | NodeSource | UpstreamSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +191,22 @@ class Node:
     where: Place | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Partner:
+    """Another application, that this one reads from or lets read: its name, account and region."""
+
+    app: str
+    account: str
+    region: str
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """An application: its signals and nodes, sorted by id, and what is likely a mistake in it.
 
-    ``dashboards`` are those to which the user adds widgets.
+    ``dashboards`` are those to which the user adds widgets. ``security`` is what is said of parts of the
+    application, by their names; ``upstreams`` are the applications that it imports, ``downstreams`` those
+    that may import it, all sorted.
     """
 
     app: str
@@ -194,6 +214,9 @@ class Graph:
     nodes: tuple[Node, ...]
     warnings: tuple[Warning_, ...] = field(default=(), compare=False)
     dashboards: tuple[Dashboard, ...] = ()
+    security: tuple[tuple[str, ConstructSecurityConf], ...] = ()
+    upstreams: tuple[Partner, ...] = ()
+    downstreams: tuple[Partner, ...] = ()
 
     def signal(self, id: str) -> Signal:
         """Return the signal of this id; raises KeyError."""

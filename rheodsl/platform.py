@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rheodsl.control import Control
     from rheodsl.lifecycle import Lifecycle
     from rheodsl.monitoring import Monitoring
+    from rheodsl.sharing import Upstream
 
 
 class Platform(Protocol):
@@ -33,6 +34,9 @@ class Platform(Protocol):
 
     def lifecycle(self, app: str) -> Lifecycle:
         """Return what activates, changes and ends the application of this name."""
+
+    def upstream(self, partner: ir.Partner) -> Upstream:
+        """Return what is known here of another application; nothing is asked yet."""
 
 
 class OnPlatform:

@@ -49,7 +49,8 @@ class FindsNodes:
     def _find(self, scope: QueryApplicationScope, context: QueryContext) -> list[ir.Signal]:
         found: list[ir.Signal] = []
         if scope is not QueryApplicationScope.EXTERNAL_APPS_ONLY:
-            found += sorted(self._own_signals(context), key=lambda signal: signal.id)
+            own = (s for s in self._own_signals(context) if not isinstance(s.source, ir.UpstreamSource))
+            found += sorted(own, key=lambda signal: signal.id)
         if scope is not QueryApplicationScope.CURRENT_APP_ONLY:
             for other in self._upstream(context):
                 found += other._find(QueryApplicationScope.ALL, context)
