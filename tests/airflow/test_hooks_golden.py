@@ -1,0 +1,48 @@
+"""DAGs with every hook, byte for byte in both dialects, and what linters say of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hooked_app import application
+
+from codegen.compiler import compile_app, write
+from codegen.dialects import DIALECTS
+from codegen.planning import build_plan
+from rheodsl import Application, RoutePendingNodeHook
+from rheodsl.errors import NameError_
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_files_are_as_agreed(dialect: str, golden: Callable[[str, str], None]) -> None:
+    for file, text in compile_app(application(), dialect=dialect).items():
+        if "/" not in file and file.endswith((".py", "stack.json")):
+            golden(f"{dialect}/hooked/{file}", text)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_ruff_finds_nothing(dialect: str, tmp_path: Path) -> None:
+    write(compile_app(application(), dialect=dialect), tmp_path)
+    usual = ["--isolated", "--no-cache", "--line-length=110", "--target-version=py311"]
+    select = ["--select=AIR,F,E,W,I,B,UP,PIE", "--ignore=B018,E501"]
+    for command in (["check", *usual, *select], ["format", "--diff", *usual]):
+        ruff = [Path(sys.executable).with_name("ruff"), *command, *tmp_path.glob("*.py")]
+        done = subprocess.run(ruff, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_pending_dag_has_no_name_of_a_node() -> None:
+    def tell(input_map, output, params):  # type: ignore[no-untyped-def]
+        """Say nothing."""
+
+    app = Application("shop")
+    orders = app.s3("orders", "s3://shop/{day:%Y-%m-%d}")
+    hook = RoutePendingNodeHook(on_pending_node_created=tell)
+    app.create_data("daily", [orders], pending_node_hook=hook)
+    app.create_data("daily__pending", [orders])
+    with pytest.raises(NameError_, match="would have the id of the node 'daily__pending'"):
+        build_plan(app.graph())
