@@ -59,6 +59,20 @@ from rheodsl.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod,
 from rheodsl.parameters import RouteRetention
 from rheodsl.platform import LocalPlatform
 from rheodsl.retrieval import QueryApplicationScope, QueryContext
+from rheodsl.security import (
+    ConstructEncryption,
+    ConstructPassingSecurityDef,
+    ConstructPersistenceSecurityDef,
+    ConstructProcessingSecurityDef,
+    ConstructSecurityConf,
+    DataHandlingType,
+    EncryptionKeyAllocationLevel,
+    ProcessingUnit,
+    ProcessorQueue,
+    RoutingTable,
+    Storage,
+)
+from rheodsl.sharing import RemoteApplication
 from rheodsl.views import SignalNode, View
 
 __all__ = [
@@ -87,7 +101,13 @@ __all__ = [
     "CWAlarm",
     "CWMetric",
     "CompositeAlarmNode",
+    "ConstructEncryption",
+    "ConstructPassingSecurityDef",
+    "ConstructPersistenceSecurityDef",
+    "ConstructProcessingSecurityDef",
+    "ConstructSecurityConf",
     "DataFormat",
+    "DataHandlingType",
     "DateVariant",
     "Dimension",
     "DimensionFilter",
@@ -96,6 +116,7 @@ __all__ = [
     "DimensionVariant",
     "Email",
     "EmailAction",
+    "EncryptionKeyAllocationLevel",
     "Glue",
     "GlueBatchCompute",
     "GlueTable",
@@ -112,13 +133,17 @@ __all__ = [
     "MetricStatistic",
     "Permission",
     "PrestoSQL",
+    "ProcessingUnit",
+    "ProcessorQueue",
     "QueryApplicationScope",
     "QueryContext",
+    "RemoteApplication",
     "RheoError",
     "RouteCheckpoint",
     "RouteExecutionHook",
     "RoutePendingNodeHook",
     "RouteRetention",
+    "RoutingTable",
     "S3Dataset",
     "SageMakerTrainingJob",
     "SageMakerTransformJob",
@@ -131,6 +156,7 @@ __all__ = [
     "Spark",
     "SparkSQL",
     "StepFunctions",
+    "Storage",
     "StringVariant",
     "TicketAction",
     "View",
