@@ -121,7 +121,7 @@ def _columns(kind: Kind | None, rows: Iterable[Mapping[str, str]]) -> list[str]:
     texts = {text for row in rows for text in row}
     if kind is None:
         return sorted(texts)
-    values = sorted(_order(text, kind) + (text,) for text in texts)
+    values = sorted((*_order(text, kind), text) for text in texts)
     read = [value for odd, value, _ in values if not odd and isinstance(value, int)]
     if kind.type != DATETIME or not read:
         return [text for _, _, text in values]

@@ -45,7 +45,7 @@ def arrange(vertices: Sequence[str], edges: Iterable[Edge]) -> Layout:
     drawing.order()
     heights = drawing.heights()
     lowest = max(heights.values(), default=-1.0)
-    places = {v: (drawing.layers[v], heights[v]) for v in vertices if v in joined}
+    places: dict[str, Point] = {v: (drawing.layers[v], heights[v]) for v in vertices if v in joined}
     width = max(2, len(drawing.rows))
     for n, alone in enumerate(v for v in vertices if v not in joined):
         places[alone] = (n % width, lowest + 1.5 + n // width)

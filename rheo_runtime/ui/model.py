@@ -75,7 +75,7 @@ def _default(link: Record) -> str:
 
 
 def _compute(record: Record) -> str:
-    name = record["is"]
+    name: str = record["is"]
     return _COMPUTES.get(name, name.removesuffix("Compute"))
 
 
@@ -98,7 +98,8 @@ def _signal(signal: Record) -> dict[str, Any]:
 
 
 def _metadata(record: Record) -> list[list[Any]]:
-    return record.get("metadata", [])
+    found: list[list[Any]] = record.get("metadata", [])
+    return found
 
 
 def _place(record: Record) -> str:
@@ -116,8 +117,22 @@ def _inputs(graph: Record) -> Iterator[Edge]:
                 "from": item["signal"],
                 "to": node["id"],
                 "kind": "reference" if item["reference"] else "trigger",
-                "label": item["shown"].removeprefix(prefix).removesuffix(".ref"),
+                "label": _view(item["shown"].removeprefix(prefix)),
             }
+
+
+def _view(filter: str) -> str:
+    """Say shortly which partitions an input takes.
+
+    >>> _view("['*'][:-7].range_check(True)"), _view("['EU'].ref")
+    ('[:-7] complete', "['EU']")
+    """
+    short = (
+        filter.removesuffix(".ref")
+        .replace(".range_check(True)", " complete")
+        .replace(".nearest()", " nearest")
+    )
+    return short.replace("['*']", "").strip()
 
 
 # --- alarms ------------------------------------------------------------------------------------

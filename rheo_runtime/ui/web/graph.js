@@ -1,6 +1,6 @@
 // The graph: drawn once for each application, moved by a transform alone.
 
-const WIDE = 212, HIGH = 56, LAYER = 350, ROW = 76;
+const WIDE = 220, HIGH = 56, LAYER = 350, ROW = 76;
 
 const graph = {
   model: null, scale: 1, x: 0, y: 0, byId: new Map(), elements: new Map(), edges: [],
@@ -57,10 +57,10 @@ const graph = {
     }
     to(...end);
     const group = svg('g', { class: `edge ${edge.kind}` },
-      svg('path', { d: path, 'marker-end': 'url(#tip)' }));
+      svg('path', { d: path }));
     if (edge.label) {
-      const text = svg('text', { x: end[0] - 14, y: end[1] - 4, 'text-anchor': 'end' });
-      text.textContent = edge.label.length > 20 ? edge.label.slice(0, 19) + '…' : edge.label;
+      const text = svg('text', { x: end[0] - 14, y: end[1] - 5, 'text-anchor': 'end' });
+      text.textContent = shorten(edge.label, 118, '11px');
       const title = svg('title');
       title.textContent = edge.label;
       text.append(title);
@@ -81,19 +81,18 @@ const graph = {
     const below = vertex.kind === 'node' ? dims || 'no dimensions' : [KINDS[vertex.kind], dims].filter(Boolean).join(' · ');
     const shape = svg('rect', { class: 'box', width: WIDE, height: HIGH, rx: vertex.kind === 'node' ? 8 : HIGH / 2 });
     const inset = vertex.kind === 'node' ? 12 : 20;
+    const room = WIDE - 2 * inset - 22;
     const picture = svg('g', { transform: `translate(${inset} 12)` }, icon(vertex.kind));
     const group = svg('g', {
       class: `vertex ${vertex.kind}`, transform: `translate(${x} ${y})`, role: 'button', tabindex: '-1',
       'data-id': vertex.id, 'aria-label': `${vertex.id}, ${KINDS[vertex.kind]}`,
     }, shape, picture,
-    text(shorten(vertex.id, vertex.kind === 'node' ? 23 : 21), { class: 'name', x: inset + 24, y: 24 }),
-    text(shorten(below, vertex.kind === 'node' ? 30 : 27), { class: 'below', x: inset + 24, y: 41 }),
+    text(shorten(vertex.id, room, '600 13.5px'), { class: 'name', x: inset + 24, y: 23 }),
+    text(shorten(below, room, '11.5px'), { class: 'below', x: inset + 24, y: 39 }),
     svg('g', { class: 'states' }));
-    if (vertex.id.length > 21 || below.length > 27) {
-      const title = svg('title');
-      title.textContent = `${vertex.id}\n${below}`;
-      group.append(title);
-    }
+    const title = svg('title');
+    title.textContent = `${vertex.id}\n${below}`;
+    group.append(title);
     this.elements.set(vertex.id, group);
     return group;
   },
@@ -106,13 +105,13 @@ const graph = {
       const total = Object.values(found || {}).reduce((a, b) => a + b, 0);
       place.replaceChildren();
       if (!total) continue;
-      let x = 1;
+      let x = 10;
       for (const letter of ORDER.filter((l) => found[l])) {
         // What failed is seen even when it is one of thousands.
-        const width = Math.max(4, (WIDE - 2) * found[letter] / total);
-        place.append(svg('rect', { class: `f${letter === '.' ? 'M' : letter}`, x, y: HIGH - 6, height: 5,
-          width: Math.min(width, WIDE - 1 - x) }));
-        x = Math.min(x + width, WIDE - 5);
+        const width = Math.max(4, (WIDE - 20) * found[letter] / total);
+        place.append(svg('rect', { class: `f${letter === '.' ? 'M' : letter}`, x, y: HIGH - 8, height: 4,
+          width: Math.min(width, WIDE - 10 - x) }));
+        x = Math.min(x + width, WIDE - 14);
       }
       const said = ORDER.filter((l) => found[l]).map((l) => `${found[l]} ${STATES[l].name}`).join(', ');
       group.setAttribute('aria-label', `${id}, node, ${said}`);
@@ -276,4 +275,13 @@ const graph = {
   },
 };
 
-const shorten = (text, length) => (text.length > length ? text.slice(0, length - 1) + '…' : text);
+const pen = document.createElement('canvas').getContext('2d');
+
+// As much of a text as is at most so many pixels wide.
+function shorten(text, width, font) {
+  pen.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
+  if (pen.measureText(text).width <= width) return text;
+  let kept = text;
+  while (kept && pen.measureText(kept + '…').width > width) kept = kept.slice(0, -1);
+  return kept + '…';
+}

@@ -113,7 +113,7 @@ const grid = {
     };
     const dates = times ? 'dates' : 'words';
     const head = (times ? `<div class="line groups" aria-hidden="true"><span class="side"></span>${groups.map(([name, n]) =>
-      `<span class="group" data-columns="${n}">${name}</span>`).join('')}</div>` : '')
+      `<span class="group" data-columns="${n}"><b>${name}</b></span>`).join('')}</div>` : '')
       + `<div class="line heads" aria-hidden="true"><span class="side"></span>${keys.map((_, c) => `<i class="head" title="${escape(keys[c])}">${short(c)}</i>`).join('')}</div>`;
     const body = rows.map((key, row) => {
       const name = escape(key.join(' / '));
@@ -142,6 +142,20 @@ const grid = {
 
   index(partition) {
     return this.cells.findIndex((cell, index) => cell && this.partition(index) === partition);
+  },
+
+  // The last partition in a state before the one that is shown, going round; null when none is in sight.
+  last(letter) {
+    const found = this.cells.flatMap((cell, index) =>
+      (cell && this.data.cells[Math.floor(index / this.columns)][index % this.columns] === letter ? [index] : []));
+    if (!found.length) return null;
+    const late = (index) => [index % this.columns, index];
+    found.sort((a, b) => late(b)[0] - late(a)[0] || b - a);
+    const chosen = this.cells.findIndex((cell) => cell && cell.hasAttribute('aria-selected'));
+    const index = found[(found.indexOf(chosen) + 1) % found.length];
+    this.stand(index, false);
+    this.cells[index].scrollIntoView({ block: 'nearest', inline: 'center' });
+    return this.partition(index);
   },
 
   // --- where the keyboard is ---

@@ -166,8 +166,8 @@ function listenSplit() {
 function legend(model) {
   const states = state.live ? ORDER.map((letter) => h('span', {}, swatch(letter), STATES[letter].name)) : [];
   const line = (kind, text) => h('span', {}, svg('svg', { viewBox: '0 0 28 8', class: `sample edge ${kind}`, 'aria-hidden': 'true' },
-    svg('path', { d: 'M0 4H26', 'marker-end': 'url(#tip)' })), text);
-  $('legend').replaceChildren(...states, line('trigger', 'makes it run'), line('reference', 'is read only'), line('watch', 'is watched'));
+    svg('path', { d: 'M0 4H26' })), text);
+  $('legend').replaceChildren(...states, line('trigger', 'input'), line('reference', 'reference'), line('watch', 'watched by an alarm'));
 }
 
 async function start() {

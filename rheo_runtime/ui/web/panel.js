@@ -80,7 +80,9 @@ const panel = {
 
   counts(counts) {
     $('counts').replaceChildren(...ORDER.filter((letter) => counts[letter]).map((letter) =>
-      h('span', { class: 'count' }, swatch(letter), `${counts[letter].toLocaleString()} ${STATES[letter].name}`)));
+      h('button', { type: 'button', class: 'count', title: `Go to the last that is ${STATES[letter].name}; again: to the one before`,
+        onclick: () => { const found = grid.last(letter); if (found !== null) this.onpartition(found); } },
+      swatch(letter), `${counts[letter].toLocaleString()} ${STATES[letter].name}`)));
   },
 
   range(data) {
@@ -157,7 +159,7 @@ const panel = {
     facts.push(['Dimensions', dims || 'none']);
     for (const item of vertex.inputs || []) {
       facts.push([item.reference ? 'Reference' : 'Input', [h('button', { type: 'button', class: 'link', onclick: () => this.onvertex(item.signal) }, item.alias),
-        ' ', h('code', {}, item.shown)]]);
+        item.shown === item.alias ? null : h('code', {}, item.shown)].filter(Boolean)]);
     }
     for (const link of vertex.links || []) facts.push(['Link', h('code', {}, link)]);
     for (const output of vertex.output || []) facts.push(['Output', h('code', {}, output)]);
