@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -46,12 +45,14 @@ class RemoteApplication(FindsNodes):
         self._partner = partner
         self._platform = platform
         self._importer = importer
+        self._known: dict[str, ir.Signal] | None = None  # asked for once
 
     def __repr__(self) -> str:
         return f"RemoteApplication({self.name!r}, {self.account_id!r}, {self.region!r})"
 
-    @cached_property
     def _signals(self) -> dict[str, ir.Signal]:
+        if self._known is not None:
+            return self._known
         there = self._platform.upstream(self._partner)
         graph = there.graph()
         if graph is None:
@@ -59,26 +60,25 @@ class RemoteApplication(FindsNodes):
                 f"{self.name} is not active in {self.region} of {self.account_id}, or {self._importer} may not read it",
                 hint=f"activate it there, with authorize_downstream({self._importer!r}, ...) in its program",
             )
-        return {
-            s.id: as_upstream(s, self.name, there.bucket)
-            for s in graph.signals
-            if isinstance(s.source, ir.NodeSource)
-        }
+        outputs = (s for s in graph.signals if isinstance(s.source, ir.NodeSource))
+        self._known = {s.id: as_upstream(s, self.name, there.bucket) for s in outputs}
+        return self._known
 
     def _own_signals(self, context: QueryContext) -> Iterable[ir.Signal]:
-        return self._signals.values()
+        return self._signals().values()
 
     def __getitem__(self, entity_id: str) -> SignalNode:
         """Return a node of the application by its id; raises UnknownNameError."""
-        if entity_id not in self._signals:
-            near = difflib.get_close_matches(entity_id, self._signals, 1)
+        known = self._signals()
+        if entity_id not in known:
+            near = difflib.get_close_matches(entity_id, known, 1)
             raise UnknownNameError(
                 f"{self.name} shares no {entity_id!r}",
                 hint=f"did you mean {near[0]!r}?"
                 if near
                 else "see its list_data(): the outputs of its nodes",
             )
-        return facade(self._signals[entity_id])
+        return facade(known[entity_id])
 
 
 def as_upstream(signal: ir.Signal, app: str, bucket: str) -> ir.Signal:
