@@ -25,9 +25,10 @@ from rheodsl.application import Application
 from rheodsl.errors import FilterError, StateError, UnknownNameError
 from rheodsl.testing_alarms import AlarmInputs
 from rheodsl.testing_dags import load_dags, run_dag
+from rheodsl.testing_hooks import HookCall, HookCalls
 from rheodsl.views import View
 
-__all__ = ["Run", "RunInput", "Simulator", "Unmatched", "load_dags", "run_dag"]
+__all__ = ["HookCall", "Run", "RunInput", "Simulator", "Unmatched", "load_dags", "run_dag"]
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -46,7 +47,7 @@ class Run:
     """One execution of a node.
 
     ``output`` and each input's ``tip`` show dates as text, as in the path, and LONG values as numbers.
-    ``state`` is RUNNING, SUCCEEDED or FAILED.
+    ``state`` is RUNNING, SUCCEEDED or FAILED; ``hooks`` are those of the node that it has called.
     """
 
     node: str
@@ -56,6 +57,7 @@ class Run:
     path: str | None
     document: Mapping[str, Any] = field(repr=False)
     state: str = "RUNNING"
+    hooks: list[HookCall] = field(default_factory=list, repr=False)
 
     @property
     def id(self) -> str:
@@ -68,12 +70,13 @@ class Run:
         return str(self.document["partition"])
 
 
-class Simulator(AlarmInputs):
+class Simulator(AlarmInputs, HookCalls):
     """Runs an application in memory.
 
     An execution succeeds at once, and its output is sent on, unless ``auto_complete`` is False or
     `fail` says otherwise. ``rejected`` and ``unmatched`` keep events without effect, with reasons;
-    ``skipped`` the executions that were merged into a later one, ``expired`` what waited too long.
+    ``skipped`` the executions that were merged into a later one, ``expired`` what waited too long, ``hooks``
+    the calls of hooks.
 
     Parameters
     ----------
@@ -116,6 +119,7 @@ class Simulator(AlarmInputs):
         self._owed: deque[Run] = deque()  # succeeded runs whose output signals are to be sent
         self._engine = Engine(self.table, MemoryLedger(), self._time, self._storage)
         self._begin_alarms()
+        self._begin_hooks()
 
     def __repr__(self) -> str:
         return f"Simulator({self.app.name!r}, {len(self.runs)} runs, {len(self.pending())} waiting)"
@@ -161,7 +165,8 @@ class Simulator(AlarmInputs):
         return self._take(self._ready().on_signal(timer.id, (value,), event_id, self._time()), timer)
 
     def tick(self) -> list[Run]:
-        """Run the periodic check: storage, expiry."""
+        """Run the periodic check: storage, expiry, checkpoints."""
+        self._hooks_tick(self._time())
         return self._take(self._ready().tick(), None)
 
     def advance(self, by: timedelta) -> list[Run]:
@@ -220,16 +225,20 @@ class Simulator(AlarmInputs):
         self.rejected += outcome.rejected
         self.skipped += outcome.skipped
         self.expired += outcome.expired
+        self._hooks_skipped(outcome.skipped)
+        self._hooks_told(outcome.told)
         for document in outcome.fired:
             self._start(document)
 
     def _start(self, document: Mapping[str, Any]) -> None:
         run = self._run(document)
         self.runs.append(run)
+        self._hooks_begin(run, self._time())
         if self._engine.instant:
             run.state = "SUCCEEDED"  # the engine has ended it already
             self._owed.append(run)
             self._ended(run)
+            self._hooks_end(run)
         elif self.auto_complete:
             failing = self._failing[run.node] > 0
             self._failing[run.node] -= failing
@@ -238,6 +247,7 @@ class Simulator(AlarmInputs):
     def _end(self, run: Run, ok: bool) -> None:
         run.state = "SUCCEEDED" if ok else "FAILED"
         self._ended(run)
+        self._hooks_end(run)
         if ok:
             self._owed.append(run)
         for document in self._engine.complete(dict(run.document), ok):
