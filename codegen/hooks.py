@@ -10,8 +10,7 @@ from codegen.emission import with_metrics
 from codegen.imports import imports
 from codegen.source import LINE, Raw, call, docstring, literal, module, name
 from codegen.targets import Operator, Site, lower, operator
-from rheo_runtime.pending_hooks import told_as
-from rheo_runtime.trigger import asset_uri, dag_id
+from rheo_runtime.trigger import asset_uri, dag_id, told_as
 from rheodsl import ir
 from rheodsl.errors import NameError_
 from rheodsl.hooks import CHECKPOINT, PENDING_CHECKPOINT, is_pending

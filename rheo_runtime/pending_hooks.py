@@ -17,23 +17,9 @@ from rheo_runtime.ledger import Ledger
 from rheo_runtime.pending import Waiting
 from rheo_runtime.records import Document, Execution, Stored, execution_id
 from rheo_runtime.texts import joined
+from rheo_runtime.trigger import told_as
 
 CREATED, EXPIRED, CHECKPOINT = "on_pending_node_created", "on_expiration", "on_pending_checkpoint_"
-_SUFFIX = "~pending"  # no id of a node has a ~
-
-
-def told_as(node: str) -> str:
-    """Return the name under which the ledger keeps what the pending hooks of a node are told.
-
-    >>> told_as("daily")
-    'daily~pending'
-    """
-    return node + _SUFFIX
-
-
-def is_telling(node: str) -> bool:
-    """Say whether a name of the ledger is one of `told_as`, and not a node."""
-    return node.endswith(_SUFFIX)
 
 
 def due(hooks: tuple[str, ...], waited: float, expired: bool) -> Iterator[str]:

@@ -19,6 +19,7 @@ from rheo_runtime.records import Document
 
 MAX_DAG_ID = 48
 MAX_KEY = 250
+_PENDING = "~pending"  # no id of a node has a ~
 WHOLE = "all"  # the key of an output without dimensions: Airflow takes no empty one
 _TOLD = ("version", "app", "node", "id", "partition", "generation")
 PAGE, PAGES = 100, 20  # runs or assets in one answer: the most that Airflow gives; how many are read
@@ -98,6 +99,20 @@ def dag_id(app: str, node: str) -> str:
     """
     full = f"{app}__{node.replace('~', '__')}"
     return full if len(full) <= MAX_DAG_ID else f"{full[: MAX_DAG_ID - 8]}_{_digest(full)[:7]}"
+
+
+def told_as(node: str) -> str:
+    """Return the name under which the ledger keeps what the pending hooks of a node are told.
+
+    >>> told_as("daily")
+    'daily~pending'
+    """
+    return node + _PENDING
+
+
+def is_telling(node: str) -> bool:
+    """Say whether a name of the ledger is one of `told_as`, and not a node."""
+    return node.endswith(_PENDING)
 
 
 def asset_uri(app: str, node: str) -> str:

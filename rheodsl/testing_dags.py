@@ -1,6 +1,6 @@
 """An application -> its generated DAGs as Airflow reads them, and one run of one of them, in this process.
 
-The DAG is the generated one, and claim, publish and inlined computes are the real ones. A task that
+The DAG is the generated one, and claim, publish, inlined computes and hooks are the real ones. A task that
 would call a service (a Glue job, a query) is recorded with its rendered arguments and succeeds, or does
 what its stand-in does. The ledger is in memory; AWS is played by moto, so that a test can prepare
 objects and look at what was written in a ``with mock_aws():`` around it.
@@ -183,11 +183,17 @@ class _Run:
         params = {**{name: self.dag.params[name] for name in self.dag.params}, **partition}
         for task in self.dag.topological_sort():
             self.result.tasks[task.task_id] = self._state(task, params)
-        leaves = [self.result.tasks[task.task_id] for task in self.dag.leaves]
-        if any(state in (FAILED, UPSTREAM_FAILED) for state in leaves):
+        if any(self.result.tasks[task.task_id] in (FAILED, UPSTREAM_FAILED) for task in self._last()):
             self.result.state = FAILED
         name = "on_success_callback" if self.result.state == SUCCESS else "on_failure_callback"
         self._call(getattr(self.dag, name, None), self._context(self.dag.tasks[0], params))
+
+    def _last(self) -> Iterator[Any]:
+        """The tasks that decide on the run: teardowns, as hooks are, do not count."""
+        for task in self.dag.tasks:
+            after = (self.dag.get_task(id) for id in task.downstream_task_ids)
+            if not task.is_teardown and all(other.is_teardown for other in after):
+                yield task
 
     def _state(self, task: Any, params: Mapping[str, Any]) -> str:
         if task.task_id in self.skip:
@@ -213,10 +219,14 @@ class _Run:
 
     def _do(self, task: Any, context: Any) -> None:
         from rheo_runtime.tasks import ClaimOperator, PublishOperator, PythonComputeOperator
+        from rheo_runtime.tasks.compat import AirflowSkipException
+        from rheo_runtime.tasks.hooks import CheckpointOperator, HookOperator
 
         task.render_template_fields(context)
+        if isinstance(task, CheckpointOperator) and task.task_id not in self.stand_ins:
+            raise AirflowSkipException("the run takes no time")
         if task.task_id in self.stand_ins or not isinstance(
-            task, ClaimOperator | PublishOperator | PythonComputeOperator
+            task, ClaimOperator | PublishOperator | PythonComputeOperator | HookOperator
         ):
             given = self.result.submitted[task.task_id] = _arguments(task)
             result = self.stand_ins.get(task.task_id, lambda _: None)(given)  # type: ignore[no-untyped-call]
@@ -228,9 +238,11 @@ class _Run:
 
     def _after(self, task: Any, context: Any, fault: Exception, *, last: bool) -> str | None:
         """The state that a fault ends the task in; None when it is tried again."""
-        from airflow.sdk.exceptions import AirflowSkipException
-
-        from rheo_runtime.tasks.compat import AirflowFailException, DownstreamTasksSkipped
+        from rheo_runtime.tasks.compat import (
+            AirflowFailException,
+            AirflowSkipException,
+            DownstreamTasksSkipped,
+        )
 
         if isinstance(fault, DownstreamTasksSkipped):
             self.skip |= set(fault.tasks)
@@ -292,7 +304,7 @@ def _by_rule(rule: Any, before: Sequence[str]) -> str | None:
     match str(getattr(rule, "value", rule)):
         case "all_success":
             return UPSTREAM_FAILED if bad else SKIPPED if skipped else None
-        case "all_done" | "always" | "dummy":
+        case "all_done" | "all_done_setup_success" | "always" | "dummy":
             return None
         case "none_failed":
             return UPSTREAM_FAILED if bad else None

@@ -25,7 +25,7 @@ LONG, TOO_LONG = 300, 400
 CONTRACT = ("rheo_runtime.values", "rheo_runtime.expr", "rheo_runtime.wire")
 AWS = ("boto3", "botocore")
 # The names under which the listener finds what the generated files declare.
-NAMES = ("rheo_runtime.trigger.dag_id", "rheo_runtime.trigger.asset_uri")
+NAMES = tuple(f"rheo_runtime.trigger.{name}" for name in ("dag_id", "asset_uri", "told_as"))
 RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # The simulator and its plugin run the engine of the cloud on a compiled graph.
     # Runs generated DAGs where Airflow is installed.
@@ -38,6 +38,10 @@ RULES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("rheodsl/*", (*CONTRACT, "lark"), ()),
     # Inside an Airflow worker.
     ("rheo_runtime/tasks*", ("airflow", *AWS), ()),
+    # Inside Airflow's web server; the rest of the page is plain.
+    ("rheo_runtime/ui/plugin.py", ("airflow",), ("fastapi",)),
+    ("rheo_runtime/ui/web.py", ("fastapi", "starlette"), ()),
+    ("rheo_runtime/ui/files.py", (), AWS),
     # The doors to AWS.
     ("rheo_runtime/dynamo*", AWS, ()),
     ("rheo_runtime/trigger*", AWS, ()),

@@ -15,10 +15,10 @@ from hooked_app import application
 from codegen.compiler import compile_app, write
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import MemoryLedger
-from rheo_runtime.pending_hooks import told_as
 from rheo_runtime.records import CLAIMED, FAILED, SUCCEEDED
 from rheo_runtime.tasks import settings
 from rheo_runtime.tasks.compat import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
+from rheo_runtime.trigger import told_as
 from rheo_runtime.wire import RouteTable
 
 

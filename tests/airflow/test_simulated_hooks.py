@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from hooked_app import application
 
-from rheodsl.testing import Simulator
+from rheodsl.testing import Simulator, load_dags, run_dag
 
 
 def names(sim: Simulator) -> list[str]:
@@ -58,3 +61,18 @@ def test_inputs_that_wait() -> None:
         ("on_pending_node_created", "both"), ("on_pending_checkpoint_600", "both"), ("on_expiration", "both"),
     ]  # fmt: skip
     assert {call.id for call in sim.hooks} == {"NA/2020-03-18@2024-01-01T00:00:00.000Z"}
+
+
+def test_a_dag_that_is_run_calls_its_hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
+    dags = load_dags(application())
+    run = run_dag(dags, "both", ["NA", "2020-03-18"])
+    assert run.state == "success"  # though one of its hooks fails
+    assert {name: state for name, state in run.tasks.items() if name.startswith("on_")} == {
+        "on_exec_begin": "success", "on_exec_skipped": "skipped", "on_checkpoint_60": "skipped",
+        "on_success": "failed", "on_failure": "skipped",
+    }  # fmt: skip
+    told = [json.loads(line)["HOOK_TYPE_PARAM"] for line in (tmp_path / "seen").read_text().splitlines()]
+    assert sorted(told) == ["on_compute_success", "on_exec_begin", "on_success"]
+    monkeypatch.setenv("FAIL_HERE", "1")
+    assert run_dag(dags, "both", ["NA", "2020-03-18"]).state == "failed"
