@@ -12,6 +12,7 @@ from pathlib import Path
 import rheo_runtime
 from platforms.local.errors import StackError
 from platforms.local.processes import Started, end_processes, find, spawn
+from platforms.page import PLUGIN, plugin
 
 USER = "admin"
 PARALLELISM = 4
@@ -45,6 +46,8 @@ class AirflowHome:
         home._passwords.write_text(json.dumps({USER: home.password}))
         home._command.write_text(_COMMAND.format(python=python))
         home._command.chmod(0o755)
+        (folder / "plugins").mkdir(exist_ok=True)
+        (folder / "plugins" / PLUGIN).write_text(plugin())
         (folder / "config").mkdir(exist_ok=True)
         (folder / "config" / "airflow_local_settings.py").write_text(_PRELOAD)
         return home

@@ -50,5 +50,5 @@ def _page(title: str, head: str, attribute: str) -> str:
 
 @cache
 def _text(*names: str) -> str:
-    folder = files("rheo_runtime.ui").joinpath("web")
+    folder = files("rheo_runtime.ui").joinpath("assets")
     return "".join(folder.joinpath(name).read_text("utf-8") for name in names)

@@ -1,16 +1,20 @@
 """The page in Airflow: a menu entry, and a web application that is made when it is first asked for.
 
-Airflow loads its plugins in every process, tasks included; so this module imports nothing else.
+Airflow loads its plugins in every process, tasks included; so this module imports nothing else. It may
+be copied to the plugins folder as it is; what it needs of Rheo is then beside it, for the page alone.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin  # noqa: TID253 - this part runs inside Airflow
 
 PREFIX = "/rheo"
+BESIDE = "rheo_page"  # the folder with a copy of rheo_runtime, where that is not installed
 
 
 class Page:
@@ -33,6 +37,8 @@ def make() -> Any:
     from airflow.configuration import conf
     from fastapi import Depends, HTTPException
 
+    if (beside := Path(__file__).parent / BESIDE).is_dir():
+        sys.path.insert(0, str(beside))
     from rheo_runtime.ui.applications import of_environment
     from rheo_runtime.ui.web import Access, make_app
 
@@ -65,11 +71,25 @@ def _address() -> str:
     return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PREFIX + "/"
 
 
+def _icon(colour: str) -> str:
+    line = "M3 7c5 0 5 10 10 10s4-10 8-10M3 17c5 0 5-10 10-10"
+    head = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'"
+    return f"{head} fill='none' stroke='%23{colour}' stroke-width='2' stroke-linecap='round'%3E%3Cpath d='{line}'/%3E%3C/svg%3E"
+
+
 class RheoPlugin(AirflowPlugin):
     """What Airflow reads: see its documentation of plugins."""
 
     name = "rheo"
     fastapi_apps = [{"app": Page(), "url_prefix": PREFIX, "name": "Rheo"}]  # noqa: RUF012 - read by Airflow
     external_views = [  # noqa: RUF012
-        {"name": "Rheo", "href": _address(), "url_route": "rheo", "destination": "nav", "category": "browse"}
+        {
+            "name": "Rheo",
+            "href": _address(),
+            "url_route": "rheo",
+            "destination": "nav",
+            "nav_top_level": True,
+            "icon": _icon("0a5fc2"),
+            "icon_dark_mode": _icon("74b4ff"),
+        }
     ]
