@@ -8,7 +8,7 @@ from platforms.commands.shared import app, err
 from rheodsl.errors import RheoError
 
 # Each registers its commands on the one above; help shows them in this order.
-for _name in ("building", "templates", "local", "watching"):
+for _name in ("building", "graphing", "templates", "local", "watching", "controlling", "backfilling"):
     importlib.import_module(f"platforms.commands.{_name}")
 
 

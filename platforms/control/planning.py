@@ -42,8 +42,8 @@ class Step:
     """One execution of a plan.
 
     ``after`` are the steps that must have succeeded before it. Those of ``last`` should be over when it
-    starts: of a window that is not checked the tip is made last, as its event starts the nodes that read
-    the window. ``again`` says that it runs though its output may be there.
+    starts: its event starts nodes that read them too, and do not wait for them. ``again`` says that it
+    runs though its output may be there.
     """
 
     node: str
@@ -175,7 +175,8 @@ class Planner:
     def _add(self, node: Node, draft: Draft, again: bool) -> tuple[Gap, ...]:
         lacks: list[Gap] = []
         after: dict[Key, None] = {}
-        last: dict[Key, set[Key]] = {}
+        tips: dict[Key, None] = {}  # to be made, and their events may start the node
+        rest: dict[Key, None] = {}  # to be made, and the node would start without them
         for source, tip, partitions in _reads(node, draft):
             awaited = source.tip is None or source.mode != ""
             if not self._recursive and not awaited:
@@ -184,9 +185,9 @@ class Planner:
             built = [self._key(source.signal, p) for p, gaps in found.items() if not gaps]
             built = [key for key in built if key in self._steps]
             after.update(dict.fromkeys(built))
-            if source.tip is None and source.mode == "" and len(built) > 1:
-                first = self._key(source.signal, tip)
-                last.setdefault(first, set()).update(key for key in built if key != first)
+            first = self._key(source.signal, tip)
+            tips.update((key, None) for key in built if source.tip is None and key == first)
+            rest.update((key, None) for key in built if source.mode == "" and (source.tip or key != first))
             gaps = [gap for each in found.values() for gap in each]
             if awaited and (source.mode == "range_check" or all(found.values())):
                 lacks += gaps
@@ -194,9 +195,8 @@ class Planner:
                 self._left_out.update(dict.fromkeys(gaps))
         if lacks:
             return tuple(dict.fromkeys(lacks))
-        for first, rest in last.items():
-            if first in self._steps:
-                self._defer(first, rest)
+        for key in tips:
+            self._defer(key, [other for other in rest if other not in tips])
         text = node.join.output_text(draft.output)
         step = Step(node.id, text, draft, tuple(after), again=again)
         self._steps[step.key] = step
@@ -220,7 +220,7 @@ class Planner:
 
     def _defer(self, tip: Key, rest: Iterable[Key]) -> None:
         step = self._steps[tip]
-        last = tuple(dict.fromkeys((*step.last, *sorted(rest))))
+        last = tuple(dict.fromkeys((*step.last, *rest)))
         self._steps[tip] = Step(step.node, step.partition, step.draft, step.after, last, step.again)
 
     def _key(self, signal: str, partition: Partition) -> Key:

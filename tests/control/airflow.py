@@ -67,7 +67,7 @@ class FakeAirflow:
         self.modern = True
         self.down = False
         self.calls: list[str] = []
-        self.most = 0  # runs that were at work at once
+        self.most: dict[str, int] = {}  # runs of a node that were at work at once
         self.began: list[str] = []  # executions, as their runs began to compute
         self._numbers = itertools.count(1)
 
@@ -135,7 +135,9 @@ class FakeAirflow:
         for run in list(self.runs.values()):
             if run.state == QUEUED:
                 self._claim(run)
-        self.most = max(self.most, sum(run.state == RUNNING for run in self.runs.values()))
+        for node in self.assets:
+            at_work = sum(run.state == RUNNING and run.node == node for run in self.runs.values())
+            self.most = {**self.most, node: max(self.most.get(node, 0), at_work)}
 
     def settle(self) -> None:
         """Let everything that is under way come to its end."""

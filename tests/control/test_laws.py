@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import graphlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,19 @@ def planned(lab: Lab, day: str, node: str) -> Plan:
     return plan
 
 
+def entangled(plan: Plan) -> bool:
+    """Whether an event of the plan starts a node before something is made that the node reads unawaited.
+
+    So it is when that something is itself made of what the event is of. The node runs once more then.
+    """
+    order = graphlib.TopologicalSorter({step.key: {*step.after, *step.last} for step in plan.steps})
+    try:
+        order.prepare()
+    except graphlib.CycleError:
+        return True
+    return False
+
+
 @settings(max_examples=150, deadline=None)
 @given(cases(), st.integers(1, 5))
 def test_a_plan_is_what_runs_each_once_and_in_order(case: Case, slow: int) -> None:
@@ -103,16 +117,20 @@ def test_a_plan_is_what_runs_each_once_and_in_order(case: Case, slow: int) -> No
         raise AssertionError("it ran without its inputs")
     lab.app.execute(lab.app[case.last][DAYS[-1]], recursive=True)
     lab.airflow.settle()
-    wanted = {(step.node, step.partition): step for step in plan.steps}
+    once = not entangled(plan)
     position = {e: i for i, e in enumerate(lab.airflow.began)}
-    for (node, partition), step in wanted.items():
-        output, _ = lab.ledger.output(node, partition, None)
-        assert output is not None and [e.state for e in output.ended] == ["SUCCEEDED"], "each partition once"
+    for step in plan.steps:
+        output, _ = lab.ledger.output(step.node, step.partition, None)
+        assert output is not None and {e.state for e in output.ended} == {"SUCCEEDED"}
+        assert output.generation == 1 or not once, "each partition once"
         # What runs is the plan's own execution, whoever has started it.
-        (ended,) = output.ended
-        assert ended.document == step.draft.document(1)
-        for dep in step.after:
-            assert position[f"{dep[0]}/{dep[1]}#1"] < position[f"{node}/{partition}#1"]
+        latest = output.ended[0]
+        assert latest.document == step.draft.document(latest.generation)
+        for node, partition in step.after:
+            ancestor, _ = lab.ledger.output(node, partition, None)
+            assert ancestor is not None
+            theirs, mine = ancestor.ended[0].document["id"], latest.document["id"]
+            assert position[theirs] < position[mine], "ancestors first"
     # Everything else that runs follows from events of what was made, and was not there to be made.
     assert before <= lab.storage.paths
 

@@ -111,7 +111,7 @@ def test_of_several_records_the_first_or_all(shop: Lab) -> None:
 def test_of_a_window_the_tip_or_all(shop: Lab) -> None:
     app = shop.app
     view = app["daily"]["*"][:-3]["NA"][DAY]  # one more [] starts over
-    assert app.process(view) == {}
+    assert app.process(app["daily"]["*"][:-3]["NA"]["2020-03-25"]) == {}
     assert app.process(view, processing_mode=FULL) == {"week": [f"week/NA/{DAY}#1"]}
 
 

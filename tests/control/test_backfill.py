@@ -1,0 +1,216 @@
+"""``app.backfill``: the partitions of a range that are not there, a few at a time, behind live events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from platforms.control.backfilling import LOOK, Result
+from platforms.control.errors import AskedError
+from platforms.control.planning import Plan
+from rheodsl import Application
+from rheodsl.errors import FilterError, UnknownNameError, ValueCastError
+
+from .lab import Lab
+
+DAYS = [f"2020-03-{day:02}" for day in range(1, 11)]
+
+
+@pytest.fixture
+def lab() -> Lab:
+    app = Application("shop")
+    orders = app.marshal_external_data(*_orders(), {"NA": {"*": {}}, "EU": {"*": {}}})
+    daily = app.create_data("daily", inputs=[orders], compute_targets="output = orders")
+    app.create_data("week", inputs=[daily["*"][:-3].range_check(True)], compute_targets="output = daily")
+    return Lab(app)
+
+
+def _orders() -> tuple[Any, str, Any]:
+    from rheodsl import S3Dataset
+
+    return (
+        S3Dataset(None, "lake", "orders", "{}", "{}"), "orders",
+        {"region": {"type": "STRING", "day": {"type": "DATETIME", "format": "%Y-%m-%d"}}},
+    )  # fmt: skip
+
+
+def put(lab: Lab, *regions: str, days: list[str] = DAYS) -> None:
+    lab.put(*(lab.app["orders"][region][day] for region in regions for day in days))
+
+
+def backfill(lab: Lab, node: str, *args: Any, **kwargs: Any) -> Result:
+    result = lab.app.backfill(lab.app[node], *args, **kwargs)
+    assert isinstance(result, Result)
+    return result
+
+
+def test_a_range_for_all_regions_that_the_filter_names(lab: Lab) -> None:
+    put(lab, "NA", "EU")
+    result = backfill(lab, "daily", DAYS[0], DAYS[2])
+    assert len(result.made) == 6 and not result.failed and not result.lacking
+    assert result.made[:2] == [("daily", "EU/2020-03-01"), ("daily", "NA/2020-03-01")]  # by date
+    assert str(result) == "made 6, failed 0, inputs missing 0, there already 0"
+
+
+def test_what_is_there_is_left_as_it_is_unless_asked(lab: Lab) -> None:
+    put(lab, "NA")
+    backfill(lab, "daily", DAYS[1], dims={"region": "NA"})
+    result = backfill(lab, "daily", DAYS[0], DAYS[2], dims={"region": "NA"})
+    assert result.there == [("daily", "NA/2020-03-02")]
+    assert len(result.made) == 2
+    again = backfill(lab, "daily", DAYS[0], DAYS[2], dims={"region": ["NA"]}, again=True)
+    assert len(again.made) == 3
+    assert lab.states(lab.app["daily"]["NA"][DAYS[1]]) == ["SUCCEEDED", "SUCCEEDED"]
+
+
+def test_the_view_names_dimensions(lab: Lab) -> None:
+    put(lab, "NA")
+    result = lab.app.backfill(lab.app["daily"]["NA"], DAYS[0], DAYS[1])
+    assert result.made == [("daily", "NA/2020-03-01"), ("daily", "NA/2020-03-02")]
+
+
+def test_never_more_at_a_time_than_allowed(lab: Lab) -> None:
+    put(lab, "NA")
+    lab.airflow.slow = 3
+    backfill(lab, "daily", DAYS[0], DAYS[-1], dims={"region": "NA"}, concurrency=2)
+    assert lab.airflow.most["daily"] == 2
+
+
+def test_with_ancestors(lab: Lab) -> None:
+    put(lab, "NA")
+    result = backfill(lab, "week", DAYS[3], DAYS[5], dims={"region": "NA"}, recursive=True)
+    assert [key for key in result.made if key[0] == "week"] == [("week", f"NA/{day}") for day in DAYS[3:6]]
+    assert sorted(partition for node, partition in result.made if node == "daily") == [
+        f"NA/{d}" for d in DAYS[1:6]
+    ]
+    assert all(e.endswith("#1") for e in lab.airflow.began)
+
+
+def test_what_lacks_inputs_does_not_stop_the_rest(lab: Lab) -> None:
+    put(lab, "NA", days=DAYS[:2])
+    result = backfill(lab, "daily", DAYS[0], DAYS[2], dims={"region": "NA"})
+    assert len(result.made) == 2
+    assert result.lacking == [("daily", "NA/2020-03-03")]
+    assert "missing: orders NA/2020-03-03 (s3://lake/orders/NA/2020-03-03): not there" in str(result)
+
+
+def test_a_failure_does_not_stop_the_rest(lab: Lab) -> None:
+    put(lab, "NA")
+    lab.airflow.fails = lambda d: d["partition"] == "NA/2020-03-02"
+    result = backfill(lab, "daily", DAYS[0], DAYS[2], dims={"region": "NA"})
+    assert len(result.made) == 2 and result.failed == [("daily", "NA/2020-03-02")]
+    assert "daily/NA/2020-03-02#1 FAILED: compute failed" in str(result)
+    lab.airflow.fails = lambda _: False
+    assert backfill(lab, "daily", DAYS[0], DAYS[2], dims={"region": "NA"}).made == result.failed
+
+
+def test_a_plan(lab: Lab) -> None:
+    put(lab, "NA", days=DAYS[1:])
+    plan = lab.app.backfill(lab.app["daily"]["NA"], DAYS[0], DAYS[2], dry_run=True)
+    assert isinstance(plan, Plan)
+    assert [step.partition for step in plan.steps] == ["NA/2020-03-02", "NA/2020-03-03"]
+    assert "1 cannot be made; missing:" in str(plan)
+    assert lab.airflow.runs == {}
+
+
+def test_live_executions_go_first(lab: Lab) -> None:
+    """While one that an event has started waits for Airflow, nothing more of its node is started."""
+    put(lab, "NA", "EU")
+    lab.airflow.slow = 5
+    live = lab.app["daily"]["EU"][DAYS[0]]
+
+    def arrive() -> None:
+        lab.airflow.down = True
+        lab.app.process(lab.app["orders"]["EU"][DAYS[0]])
+        lab.airflow.down = False
+
+    def daily() -> int:
+        return sum(run.node == "daily" for run in lab.airflow.runs.values())
+
+    started: list[int] = []
+    lab.later = [lambda: None, arrive, *([lambda: started.append(daily())] * int(3 * LOOK))]
+    lab.later.append(lambda: lab.app.kill(live) and None)
+    result = backfill(lab, "daily", DAYS[0], DAYS[-1], dims={"region": "NA"}, concurrency=1)
+    assert len(result.made) == 10
+    looked = int(LOOK) + 5  # the last one started before it was looked
+    assert len(set(started[looked:])) == 1, "held back while the live one waits"
+
+
+def test_values_that_the_ledger_has_seen() -> None:
+    app = Application("seen")
+    flights = app.s3("flights", "s3://lake/flights/{origin}/{day:%Y-%m-%d}")
+    first = app.create_data("first", inputs=[flights], compute_targets="output = flights")
+    app.create_data("second", inputs=[first], compute_targets="output = first")
+    lab = Lab(app)
+    with pytest.raises(AskedError, match="nothing tells the values of origin of second"):
+        backfill(lab, "second", DAYS[0])
+    for origin in ("EWR", "JFK"):
+        lab.put(flights[origin][DAYS[0]], flights[origin][DAYS[1]])
+        app.process(flights[origin][DAYS[0]])
+    lab.airflow.settle()
+    assert backfill(lab, "first", DAYS[1]).made == [("first", "EWR/2020-03-02"), ("first", "JFK/2020-03-02")]
+    lab.airflow.settle()
+    there = backfill(lab, "second", DAYS[0], DAYS[1]).there
+    assert sorted(there) == [("second", f"{o}/{d}") for o in ("EWR", "JFK") for d in DAYS[:2]]
+
+
+def test_months_and_hours() -> None:
+    app = Application("steps")
+    months = app.s3("months", "s3://lake/months/{month:%Y-%m}")
+    hours = app.s3("hours", "s3://lake/hours/{at:%Y-%m-%d-%H}")
+    app.create_data("monthly", inputs=[months], compute_targets="output = months")
+    app.create_data("hourly", inputs=[hours], compute_targets="output = hours")
+    app.create_data("total", inputs=[months], output_dimension_spec={}, compute_targets="output = months")
+    lab = Lab(app)
+    lab.put(*(months[f"2020-{m:02}"] for m in range(1, 13)), months["2021-01"])
+    lab.put(*(hours[f"2020-01-01-{h:02}"] for h in range(24)))
+    monthly = backfill(lab, "monthly", "2020-11", "2021-01").made
+    assert [p for n, p in monthly if n == "monthly"] == ["2020-11", "2020-12", "2021-01"]
+    assert len(backfill(lab, "hourly", "2020-01-01-22", "2020-01-01-23").made) == 2
+    with pytest.raises(AskedError, match="total has no date"):
+        backfill(lab, "total", "2020-01")
+
+
+def test_what_makes_no_sense(lab: Lab) -> None:
+    with pytest.raises(AskedError, match="daily needs a range of day"):
+        backfill(lab, "daily")
+    with pytest.raises(AskedError, match="ends before it begins"):
+        backfill(lab, "daily", DAYS[2], DAYS[1])
+    with pytest.raises(ValueCastError, match=r"daily.day cannot be 'May'"):
+        backfill(lab, "daily", "May")
+    with pytest.raises(UnknownNameError, match="no dimension 'regio'"):
+        backfill(lab, "daily", DAYS[0], dims={"regio": "NA"})
+    with pytest.raises(FilterError, match="has a window"):
+        lab.app.backfill(lab.app["daily"]["*"][:-3], DAYS[0])
+    with pytest.raises(AskedError, match="partitions"):
+        backfill(lab, "daily", "1000-01-01", "2020-01-01")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, 9)), st.integers(0, 40), st.integers(1, 4))
+def test_an_interrupted_one_goes_on_where_it_was(gone: set[int], steps: int, concurrency: int) -> None:
+    """Whenever it is interrupted, the second makes the rest, and no partition is made twice."""
+    lab = _lab()
+    put(lab, "NA", days=[day for i, day in enumerate(DAYS) if i not in gone])
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    lab.later = [lambda: None] * steps + [interrupt]
+    arguments: Any = {"dims": {"region": "NA"}, "concurrency": concurrency}
+    try:
+        backfill(lab, "daily", DAYS[0], DAYS[-1], **arguments)
+    except KeyboardInterrupt:
+        backfill(lab, "daily", DAYS[0], DAYS[-1], **arguments)
+    for i, day in enumerate(DAYS):
+        assert lab.states(lab.app["daily"]["NA"][day]) == ([] if i in gone else ["SUCCEEDED"])
+
+
+def _lab() -> Lab:
+    app = Application("shop")
+    orders = app.marshal_external_data(*_orders(), {"*": {"*": {}}})
+    app.create_data("daily", inputs=[orders], compute_targets="output = orders")
+    return Lab(app)
