@@ -39,6 +39,7 @@ from rheo_runtime.pending_hooks import due, tell, telling
 from rheo_runtime.program import Node, Program, Taker
 from rheo_runtime.records import Document
 from rheo_runtime.texts import identity, joined
+from rheo_runtime.turns import in_turn
 from rheo_runtime.values import BadValue, Partition
 
 
@@ -118,13 +119,18 @@ class Engine:
             self.ledger, execution["node"], execution["partition"], execution["id"], ok, self.now()
         )
 
-    def tick(self) -> Outcome:
+    def tick(self, in_time: Callable[[], bool] | None = None) -> Outcome:
         """Look for missing partitions in storage, fire what can, expire and forget what is too old.
 
         What cannot be looked at, because storage does not answer for it, is noted and does not stop the rest.
+        When ``in_time`` says that time is up, the rest of what waits for storage is left to the next tick,
+        which begins elsewhere.
         """
         outcome, now = Outcome(), self.now()
-        for watch in self.ledger.watches():
+        watches = list(self.ledger.watches())
+        for watch in watches if in_time is None else in_turn(watches, len(watches), int(now)):
+            if in_time is not None and not in_time():
+                break
             try:
                 self._bindings.rouse(outcome, watch, now)
             except NoAnswer as fault:

@@ -7,14 +7,13 @@ may one whose worker dies: its execution would stay CLAIMED, and its partition t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from rheo_runtime import executions
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import CLAIMED, FAILED, READY, Document, Output
 
 Ask = Callable[[str, str, str], str | None]  # application, node, run id -> its state: `Announcer.state`
-T = TypeVar("T")
 
 FAILED_RUN = "its run failed"
 DELETED = "its run was deleted"
@@ -40,18 +39,6 @@ def claimed_for(outputs: Iterable[Output], seconds: float, now: float) -> list[O
     """Return the outputs whose active execution was claimed at least ``seconds`` ago, in a stable order."""
     found = [o for o in outputs if o.active and o.active.state == CLAIMED and now - o.active.moved >= seconds]
     return sorted(found, key=lambda o: (o.node, o.partition))
-
-
-def in_turn(items: list[T], most: int, turn: int) -> list[T]:
-    """Return ``most`` of the items, others at each turn, all of them after enough turns.
-
-    >>> [in_turn(["a", "b", "c"], 2, turn) for turn in (0, 1, 2)]
-    [['a', 'b'], ['c', 'a'], ['b', 'c']]
-    """
-    if len(items) <= most:
-        return items
-    start = turn * most % len(items)
-    return (items * 2)[start : start + most]
 
 
 def reconcile(ledger: Ledger, ask: Ask, output: Output, now: float) -> Finding | None:

@@ -1,7 +1,7 @@
 """What crashes and outages left undone -> done: the listener's periodic work.
 
-Output signals that are owed are sent, the engine looks for what waits, executions that no run has
-claimed are announced again, and for those that a run has held for long Airflow is asked about the run.
+Output signals that are owed are sent, executions that no run has claimed are announced again, for those
+that a run has held for long Airflow is asked about the run, and the engine looks for what waits.
 Each step may be repeated, a failure of one does not stop the others, and what one sweep has no time for
 the next one does.
 """
@@ -14,9 +14,10 @@ from typing import NamedTuple
 from rheo_runtime import executions
 from rheo_runtime.engine import Engine
 from rheo_runtime.outcome import Outcome
-from rheo_runtime.reconcile import Ask, claimed_for, in_turn, reconcile
+from rheo_runtime.reconcile import Ask, claimed_for, reconcile
 from rheo_runtime.records import ANNOUNCED, CLAIMED, READY, Document, Execution, Output
 from rheo_runtime.trigger import Down
+from rheo_runtime.turns import in_turn
 
 Announce = Callable[[Document], None]
 Emit = Callable[[Document], None]
@@ -58,12 +59,13 @@ class Sweeper(NamedTuple):
         now = self.engine.now()
         outputs = sorted(self.engine.ledger.unsettled(), key=_age)
         self._signals(outputs, now)
-        outcome = self.engine.tick()
+        overdue = [o.active.document for o in outputs if o.active and _overdue(o.active, now, self.patience)]
+        if self._announce(overdue) and self.ask is not None:
+            self._check(self.ask, outputs, now)
+        outcome = self.engine.tick(self.in_time)
         for fault in outcome.faults:
             self.log("sweep failed", fault=fault)
-        overdue = [o.active.document for o in outputs if o.active and _overdue(o.active, now, self.patience)]
-        if self._announce([*outcome.fired, *outcome.told, *overdue]) and self.ask is not None:
-            self._check(self.ask, outputs, now)
+        self._announce([*outcome.fired, *outcome.told])
         return outcome
 
     def _signals(self, outputs: Iterable[Output], now: float) -> None:

@@ -135,6 +135,7 @@ def _seconds(id: str, name: str, value: timedelta | int | None) -> int | None:
 
 _CHOICES = {"retrigger": ("all", "any"), "trigger": ("listener", "sensor")}
 _FEWEST = {"max_active_runs": 1, "retry_count": 0}
+LONGEST_ARRIVAL = 365 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,8 @@ def read_options(id: str, known: ir.Options, given: Mapping[str, Any]) -> ir.Opt
             options[name] = _seconds(id, name, options[name])
     if options.get("arrival_ttl", 0) is None:
         del options["arrival_ttl"]  # an arrival is always forgotten some day
+    if options.get("arrival_ttl", 0) > LONGEST_ARRIVAL:  # the ledger remembers longer what was made of it
+        raise SpecError(f"{id}: arrival_ttl is longer than a year", hint="timedelta(days=365) at most")
     if "retention" in options:
         options["retention"] = _days(id, options["retention"])
     if "tags" in options:

@@ -11,10 +11,11 @@ from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.listener import Listener
 from rheo_runtime.pace import LONGEST, Closed, Pace
-from rheo_runtime.reconcile import claimed_for, in_turn, reconcile
+from rheo_runtime.reconcile import claimed_for, reconcile
 from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, Document, Stored
 from rheo_runtime.sweep import CHECKS, Patience
 from rheo_runtime.trigger import Announcer, Down
+from rheo_runtime.turns import in_turn
 
 from .airflow import Airflow, fault
 from .tables import NUMBER, route, signal, table, view
@@ -166,7 +167,9 @@ def test_a_sweep_stops_asking_an_airflow_that_is_down_and_when_time_is_up() -> N
 def test_turns_leave_nobody_out() -> None:
     items = list(range(7))
     assert {x for turn in range(4) for x in in_turn(items, 2, turn)} == set(items)
-    assert claimed_for([], 1, 1) == []
+    assert len({in_turn(items, 7, 60 * minute)[0] for minute in range(7)}) == 7
+    assert all(set(in_turn(items, 7, turn)) == set(items) for turn in range(7))
+    assert in_turn([], 5, 3) == [] == claimed_for([], 1, 1)
 
 
 class Time:
