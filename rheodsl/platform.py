@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rheodsl import ir
+    from rheodsl.analysis import Analysis
     from rheodsl.control import Control
     from rheodsl.lifecycle import Lifecycle
     from rheodsl.monitoring import Monitoring
@@ -28,6 +29,9 @@ class Platform(Protocol):
 
     def monitoring(self, app: str) -> Monitoring:
         """Return what tells of the application of this name that is active."""
+
+    def analysis(self, app: str) -> Analysis:
+        """Return what reads data for the application of this name."""
 
     def control(self, app: str) -> Control:
         """Return what sends events to the application of this name, and starts its executions."""

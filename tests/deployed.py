@@ -11,6 +11,8 @@ import pytest
 from moto import mock_aws
 
 from codegen.compiler import compile_app, write
+from codegen.routes import app_bucket
+from platforms.analysis.reading import Reading
 from platforms.deployment import Deployment
 from platforms.local.provision import provision
 from platforms.local.specification import read_specification
@@ -103,6 +105,9 @@ class Cloud:
 
     def monitoring(self, app: str) -> Watch:
         return Watch(self.deployments[app])
+
+    def analysis(self, app: str) -> Reading:
+        return Reading(self.session, app_bucket(app))
 
 
 @pytest.fixture

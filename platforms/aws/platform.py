@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from platforms.analysis.reading import Reading
 from platforms.aws.account import Account, Credentials, bucket_name
 from platforms.aws.place import AwsPlace
 from platforms.control.controls import Controls
@@ -82,6 +83,10 @@ class AWSPlatform:
     def monitoring(self, app: str) -> Watch:
         """Return what tells of an application; raises StateError when it is not active."""
         return Watch(self.deployment(app))
+
+    def analysis(self, app: str) -> Reading:
+        """Return what reads data, also before an application is active."""
+        return Reading(self.account.session, self.account.bucket(app))
 
     def control(self, app: str) -> Controls:
         """Return what sends events to an application, and starts its executions."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codegen.routes import app_bucket
+from platforms.analysis.reading import Reading
 from platforms.control.controls import Controls
 from platforms.deployment import Deployment
 from platforms.lifecycle.life import Life
@@ -59,6 +60,10 @@ class LocalPlatform:
     def monitoring(self, app: str) -> Watch:
         """Return what tells of an application on the stack; raises StackError when it is not on it."""
         return Watch(self.deployment(app))
+
+    def analysis(self, app: str) -> Reading:
+        """Return what reads data; raises StackError when the stack is down."""
+        return Reading(self.stack.session(), app_bucket(app))
 
     def control(self, app: str) -> Controls:
         """Return what sends events to an application on the stack, and starts its executions."""
