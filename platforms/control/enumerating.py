@@ -110,26 +110,31 @@ def _value(node: Node, dim: str, kind: Kind, written: object) -> Value:
 
 def _known(program: Program, ledger: Ledger, node: Node, position: int) -> list[Value]:
     """The values of an output dimension that nobody named: by literals of filters, or as seen."""
-    out, scope = node.join.route.output, node.join.scope
-    expr = scope.without_references(out.values[position])
-    sources = {source.alias: source for source in node.join.triggers}
-    refs = list(dict.fromkeys(ref for ref in x.refs(expr) if ref.input in sources))
-    columns = [_of_input(program, ledger, node, sources[ref.input], ref.dim) for ref in refs]
-    found: set[Value] = set()
-    for values in product(*columns) if refs or not list(x.refs(expr)) else ():
-        known = {(ref.input, ref.dim): value for ref, value in zip(refs, values, strict=True)}
-        try:
-            found.add(evaluate(expr, known, scope.kind_of_ref))
-        except BadValue:
-            continue  # a value that no link has a place for
+    found = _values(program, ledger, node, position)
     if not found:
-        found = {p[position] for p in _outputs(program, ledger, node.id)}
-    if not found:
+        dim = node.join.route.output.dims[position]
         raise AskedError(
-            f"nothing tells the values of {out.dims[position]} of {node.id}",
-            hint=f"name them: --dim {out.dims[position]}=..., or dims={{'{out.dims[position]}': [...]}}",
+            f"nothing tells the values of {dim} of {node.id}",
+            hint=f"name them: --dim {dim}=..., or dims={{'{dim}': [...]}}",
         )
     return sorted(found, key=lambda v: (isinstance(v, str), v))
+
+
+def _values(program: Program, ledger: Ledger, node: Node, position: int) -> set[Value]:
+    scope = node.join.scope
+    expr = scope.without_references(node.join.route.output.values[position])
+    refs = list(dict.fromkeys(x.refs(expr)))
+    sources = {source.alias: source for source in node.join.triggers}
+    found: set[Value] = set()
+    if all(ref.input in sources for ref in refs):
+        columns = [_of_input(program, ledger, node, sources[ref.input], ref.dim) for ref in refs]
+        for values in product(*columns):
+            known = {(ref.input, ref.dim): value for ref, value in zip(refs, values, strict=True)}
+            try:
+                found.add(evaluate(expr, known, scope.kind_of_ref))
+            except BadValue:
+                continue  # a value that no link has a place for
+    return found or {p[position] for p in _outputs(program, ledger, node.id)}
 
 
 def _of_input(program: Program, ledger: Ledger, node: Node, source: wire.Input, dim: str) -> list[Value]:
@@ -138,7 +143,9 @@ def _of_input(program: Program, ledger: Ledger, node: Node, source: wire.Input, 
     literals = [branch[position].value for branch in source.branches]
     if all(value is not None for value in literals):
         return [value for value in literals if value is not None]
-    return list(dict.fromkeys(p[position] for p in _seen(program, ledger, source.signal)))
+    maker = program.nodes.get(source.signal)
+    values = {} if maker is None else dict.fromkeys(_values(program, ledger, maker, position))
+    return list(values or dict.fromkeys(p[position] for p in _seen(program, ledger, source.signal)))
 
 
 def _seen(program: Program, ledger: Ledger, signal: str) -> Iterable[Partition]:
