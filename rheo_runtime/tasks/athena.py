@@ -77,10 +77,11 @@ class AthenaComputeOperator(AthenaOperator):
             except AirflowException as error:
                 raise AirflowException(_placed(str(error), header.removeprefix("-- "))) from error
         partitions.move(s3, staged, document["output"]["path"])
+        self._clear(s3, f"{staged}-log")
         return answer
 
     def _clear(self, s3: Any, staged: str) -> None:
-        """Athena unloads into empty folders only; this try's may hold what a lost worker left."""
+        """Delete a folder: Athena unloads into empty ones only, and this try's may hold what a lost worker left."""
         bucket, _ = partitions.split(staged)
         for key in list(partitions.keys(s3, staged)):
             s3.delete_object(Bucket=bucket, Key=key)

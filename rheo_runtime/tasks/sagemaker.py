@@ -118,7 +118,10 @@ class SageMakerTrainingComputeOperator(_Job, SageMakerTrainingOperator):
             super().execute(context)
         ended = self._end(job)
         s3 = settings.client("s3")
-        _, key = partitions.split(ended["ModelArtifacts"]["S3ModelArtifacts"])
+        model = ended["ModelArtifacts"]["S3ModelArtifacts"]
+        bucket, key = partitions.split(model)
+        if not s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents"):
+            raise AirflowException(f"{job} left no model: {model} does not exist")
         partitions.replace(s3, document["output"]["path"], {key: MODEL})
         return {"TrainingJobName": job}
 
