@@ -35,6 +35,7 @@ from rheodsl.compute_jobs import EMR, AWSBatchJob, Spark, StepFunctions
 from rheodsl.compute_messages import Email, Slack, Sns
 from rheodsl.compute_sagemaker import SageMakerTrainingJob, SageMakerTransformJob
 from rheodsl.compute_sql import Athena, PrestoSQL, compact_table
+from rheodsl.control import FeedBackSignalProcessingMode
 from rheodsl.dimensions import (
     DATETIME,
     LONG,
@@ -117,6 +118,7 @@ __all__ = [
     "Email",
     "EmailAction",
     "EncryptionKeyAllocationLevel",
+    "FeedBackSignalProcessingMode",
     "Glue",
     "GlueBatchCompute",
     "GlueTable",

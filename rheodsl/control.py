@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import Enum
-from typing import Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, overload
 
 from rheodsl.platform import LocalPlatform, OnPlatform
 from rheodsl.views import View
+
+if TYPE_CHECKING:
+    from rheodsl.application import Application
 
 # A coordinate as people write it: a value, "*", or an index relative to now such as -3.
 Coordinate = str | int | date | slice
@@ -213,9 +216,14 @@ class ControlMethods(OnPlatform):
         timeout
             How long to wait, in seconds; the executions go on.
 
+        An application that is not active is activated first; of one that is, what is active runs, and
+        `activate` takes changes over.
+
         Raises InputsMissingError before anything starts, with all that is missing and nothing can make;
         ExecutionError when an execution fails, or is not over in time.
         """
+        if not dry_run and self._at().active_graph(self.name) is None:
+            cast("Application", self).activate()
         control = self._control()
         if dry_run:
             return control.plan(data_node, materialized_input_nodes, recursive)

@@ -49,4 +49,5 @@ def _unknown(program: Program, what: str, id: str, names: Iterable[str]) -> Unkn
     known = list(names)
     near = difflib.get_close_matches(id, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"its {what}s: {', '.join(known) or 'none'}"
+    hint += "; what is declared since becomes active by activate()"
     return UnknownNameError(f"{program.table.app} has no active {what} {id!r}", hint=hint)

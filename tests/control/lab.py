@@ -94,6 +94,9 @@ class Lab:
         self.later: list[Callable[[], None]] = []  # one of them at each sleep
         app.platform = self  # type: ignore[assignment]
 
+    def active_graph(self, app: str) -> Any:
+        return self.app.graph()
+
     def control(self, app: str) -> Controls:
         assert app == self.app.name
         return self.controls

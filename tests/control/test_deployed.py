@@ -56,6 +56,9 @@ class Cloud:
         )
         vars(self.deployment)["airflow"] = Announcer(self.airflow, "environment")
 
+    def active_graph(self, app: str) -> Any:
+        return self.app.graph()
+
     def control(self, app: str) -> Controls:
         console = Console(file=io.StringIO())
         return Controls(lambda: self.deployment, lambda: BUCKET, console=console, poll=0, sleep=self._sleep)

@@ -233,3 +233,14 @@ def test_the_nearest_partition_is_what_is_there_or_can_be_made() -> None:
         app.execute(top["2020-01-05"])
     app.execute(top["2020-01-05"], recursive=True)
     assert read(top["2020-01-05"]) == ["s3://rheo-near/internal_data/base/2020-01-05"]
+
+
+def test_what_is_not_active_is_activated_first(shop: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs(shop, DAY)
+    calls: list[str] = []
+    monkeypatch.setattr(shop, "active_graph", lambda app: None)
+    monkeypatch.setattr(Application, "activate", lambda self: calls.append(self.name))
+    shop.app.execute(shop.app["daily"]["NA"][DAY], dry_run=True)
+    assert calls == []
+    shop.app.execute(shop.app["daily"]["NA"][DAY])
+    assert calls == ["shop"]
