@@ -11,7 +11,7 @@ from platforms.analysis.files import DataFile
 def open_columnar(file: DataFile, format: str) -> tuple[Any, list[str]]:
     """Return an open Parquet or ORC file, and the names of its columns. Raises ReadingError."""
     try:
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow
         from pyarrow import orc, parquet  # type: ignore[import-untyped]
     except ImportError:
         raise ReadingError(

@@ -26,6 +26,8 @@ def read_frame(
         if left is not None and count >= left:
             break
         frame = _frame(file, spec, wanted, None if left is None else left - count)
+        if not len(frame.columns):
+            continue  # an empty file
         frames.append(frame[chosen(list(frame.columns), wanted.columns, file.name)])
         count += len(frame)
     return merge_frames(frames)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from platforms.analysis.columnar import open_columnar, read_table
@@ -27,8 +27,17 @@ def read_rows(
         if left is not None and len(rows) >= left:
             break
         more = rows_of(file, spec, None if left is None else left - len(rows))
-        rows += [{name: row[name] for name in chosen(list(row), wanted.columns, file.name)} for row in more]
+        rows += _selected(more, wanted.columns, file.name)
     return rows
+
+
+def _selected(rows: Iterator[Row], columns: int | Sequence[str] | None, where: str) -> Iterator[Row]:
+    """The rows with the columns that are wanted; a row of JSON may lack what the one before it has."""
+    first = next(rows, None)
+    if first is not None:
+        names = chosen(list(first), columns, where)
+        for row in chain([first], rows):
+            yield row if columns is None else {name: row.get(name) for name in names}
 
 
 def rows_of(file: DataFile, spec: ir.DataFormatSpec, left: int | None) -> Iterator[Row]:
