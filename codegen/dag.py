@@ -137,7 +137,7 @@ def _param(param: p.Param, indent: str) -> Raw:
 
 def _body(dag: p.DagPlan, operators: list[Operator], dialect: Dialect) -> list[str]:
     return [
-        _assign("claim", "ClaimOperator", _claim(dag)),
+        _assign("claim", "ClaimOperator", _claim(dag, dialect)),
         *(_task(dag, task, made, dialect) for task, made in zip(dag.tasks, operators, strict=True)),
         _assign("publish", "PublishOperator", _publish(dag)),
         *hook_tasks(dag),
@@ -149,9 +149,9 @@ def _assign(variable: str, operator: str, arguments: dict[str, object]) -> str:
     return f"{INDENT}{name(variable)} = {call(operator, arguments, indent=INDENT)}"
 
 
-def _claim(dag: p.DagPlan) -> dict[str, object]:
+def _claim(dag: p.DagPlan, dialect: Dialect) -> dict[str, object]:
     arguments: dict[str, object] = {"task_id": "claim", "app": dag.app, "node": dag.node}
-    if locations := _locations(dag):
+    if dialect.inlets and (locations := _locations(dag)):
         arguments["inlets"] = _assets(locations)
     return arguments
 

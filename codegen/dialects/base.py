@@ -26,7 +26,7 @@ class Dialect:
     """One Airflow and its amazon provider.
 
     ``schedule`` spells a DAG's schedule; ``operators`` are arguments that only this provider's
-    operators take, by our operator's name.
+    operators take, by our operator's name. ``inlets`` says that a task may name data that no DAG writes.
     """
 
     name: str
@@ -34,3 +34,4 @@ class Dialect:
     amazon: str
     schedule: Callable[[Schedule], Scheduled]
     operators: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    inlets: bool = True

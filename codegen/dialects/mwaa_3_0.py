@@ -33,4 +33,6 @@ def schedule(when: Schedule) -> Scheduled:
             return Scheduled(Raw("None"))
 
 
-DIALECT = Dialect(name="mwaa-3.0", airflow="3.0.6", amazon="9.12.0", schedule=schedule)
+# Its scheduler takes an asset that is no DAG's schedule or outlet for inactive, and fails every task that
+# has an inactive asset among its inlets (AirflowInactiveAssetInInletOrOutletException).
+DIALECT = Dialect(name="mwaa-3.0", airflow="3.0.6", amazon="9.12.0", schedule=schedule, inlets=False)

@@ -48,7 +48,6 @@ with DAG(
         task_id="claim",
         app="services",
         node="everything",
-        inlets=[Asset("s3://data/sales")],
     )
 
     # from service_app.py:117

@@ -44,7 +44,6 @@ with DAG(
         task_id="claim",
         app="services",
         node="in_scala",
-        inlets=[Asset("s3://data/sales")],
     )
 
     # from service_app.py:54

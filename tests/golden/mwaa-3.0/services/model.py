@@ -49,7 +49,6 @@ with DAG(
         task_id="claim",
         app="services",
         node="model",
-        inlets=[Asset("s3://data/sales")],
     )
 
     # from service_app.py:87

@@ -44,7 +44,6 @@ with DAG(
         task_id="claim",
         app="services",
         node="on_emr",
-        inlets=[Asset("s3://data/sales")],
     )
 
     # from service_app.py:29

@@ -49,7 +49,6 @@ with DAG(
         task_id="claim",
         app="services",
         node="predictions",
-        inlets=[Asset("s3://rheo-services/internal_data/model"), Asset("s3://data/sales")],
     )
 
     # from service_app.py:98

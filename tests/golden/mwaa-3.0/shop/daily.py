@@ -54,7 +54,6 @@ with DAG(
         task_id="claim",
         app="shop",
         node="daily",
-        inlets=[Asset("s3://shop/orders"), Asset("s3://shop/ships"), Asset("s3://shop/names")],
     )
 
     # from sample_apps.py:10

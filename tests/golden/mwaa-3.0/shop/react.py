@@ -47,7 +47,6 @@ with DAG(
         task_id="claim",
         app="shop",
         node="react",
-        inlets=[Asset("s3://shop/orders")],
     )
 
     # from sample_apps.py:22

@@ -42,7 +42,6 @@ with DAG(
         task_id="claim",
         app="shop",
         node="total",
-        inlets=[Asset("s3://rheo-shop/internal_data/daily")],
     )
 
     # from sample_apps.py:62

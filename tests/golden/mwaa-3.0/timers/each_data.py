@@ -46,7 +46,6 @@ with DAG(
         task_id="claim",
         app="timers",
         node="each_data",
-        inlets=[Asset("s3://data")],
     )
 
     # from sample_apps.py:22
