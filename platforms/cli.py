@@ -8,7 +8,16 @@ from platforms.commands.shared import app, err
 from rheodsl.errors import RheoError
 
 # Each registers its commands on the one above; help shows them in this order.
-for _name in ("building", "graphing", "templates", "local", "watching", "controlling", "backfilling"):
+for _name in (
+    "building",
+    "graphing",
+    "templates",
+    "local",
+    "watching",
+    "controlling",
+    "backfilling",
+    "dead_letters",
+):
     importlib.import_module(f"platforms.commands.{_name}")
 
 
