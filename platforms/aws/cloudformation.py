@@ -17,6 +17,8 @@ SECONDS = 3.0
 _TIMES_OUT = 3600.0
 _NOTHING = ("didn't contain changes", "no updates are to be performed")
 _MOST_REASONS = 5
+# A first attempt that failed, and one that was never carried out: only deleting leads on.
+_STILLBORN = ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 
 
 class Stack:
@@ -93,10 +95,10 @@ class Stack:
         Raises DeployError with CloudFormation's reasons; the stack is then as it was before.
         """
         found = self._quiet(renew)
-        if found is not None and found["StackStatus"] == "ROLLBACK_COMPLETE":
-            self.delete(renew)  # a first attempt that failed: nothing can be done with it
+        if found is not None and found["StackStatus"] in _STILLBORN:
+            self.delete(renew)
             found = None
-        new = found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS"
+        new = found is None
         text = compact(template)
         where = {"TemplateBody": text} if len(text.encode()) <= 51_200 else {"TemplateURL": put(text)}
         change = f"rheo-{uuid.uuid4().hex[:12]}"
@@ -113,7 +115,7 @@ class Stack:
         if not self._planned(change, renew):
             return False
         self.client.execute_change_set(StackName=self.name, ChangeSetName=change)
-        self._end(self._quiet(renew), ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
+        self._end(self._quiet(renew, begun=True), ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"))
         return True
 
     def delete(self, renew: Callable[[], None] = lambda: None) -> None:
@@ -140,12 +142,12 @@ class Stack:
             return False
         raise DeployError(f"CloudFormation refuses the template of {self.name}: {reason}")
 
-    def _quiet(self, renew: Callable[[], None]) -> dict[str, Any] | None:
-        """Return what the stack is once nothing goes on with it any more."""
+    def _quiet(self, renew: Callable[[], None], *, begun: bool = False) -> dict[str, Any] | None:
+        """Return what the stack is once nothing goes on with it any more; ``begun``: something does."""
         deadline = time.monotonic() + _TIMES_OUT
         while (found := self.describe()) is not None:
             status = found["StackStatus"]
-            if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
+            if not status.endswith("_IN_PROGRESS") or (status == "REVIEW_IN_PROGRESS" and not begun):
                 return found
             if time.monotonic() > deadline:
                 raise DeployError(f"the stack {self.name} is {status} for an hour", hint="look at it in AWS")

@@ -159,7 +159,8 @@ class AwsPlace:
         """Turn on or off what starts runs: the listener's trigger, its sweep, and the DAGs' own clocks."""
         found = self.stack.describe() or {}
         outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
-        trigger = outputs["ListenerTriggerId"]
+        if (trigger := outputs.get("ListenerTriggerId")) is None:
+            raise InactiveError(f"the stack of {self.app} is gone", hint="activate it again, or terminate it")
         self.session.client("lambda").update_event_source_mapping(UUID=trigger, Enabled=on)
         scheduler = self.session.client("scheduler")
         group = resource_name(self.app)

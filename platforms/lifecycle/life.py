@@ -140,11 +140,11 @@ class Life:
             return
         with self._locked("terminate"):
             record = self._records.read()
-            if record.state in _RUNNING:
+            if wait and record.state in _RUNNING:
                 self.place.pause(self._timers())
-                if wait:
-                    self._wait_for_runs()
+                self._wait_for_runs()
             self._records.write(S.TERMINATING, record.manifest)
+            # First the DAGs: what the listener announces meanwhile stays in the ledger.
             self.place.dags.remove(self.place.dags.paths())
             self.place.tear_down()
             self._active.remove(self._active.paths())

@@ -26,10 +26,13 @@ def close(patch: Callable[..., None]) -> None:
     execute = CloudFormationBackend.execute_change_set
 
     def execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
-        """A stack has the parameters of its last change set."""
+        """A stack has the parameters and outputs of its last change set."""
         execute(self, change_set_name, stack_name)
         [change] = [c for c in self.change_sets.values() if c.change_set_name == change_set_name]
-        self.stacks[change.stack_id].parameters = change.parameters
+        stack = self.stacks[change.stack_id]
+        stack.parameters = change.parameters
+        stack._parse_template()
+        stack.output_map = stack._create_output_map()
 
     patch(CloudFormationBackend, "execute_change_set", execute_change_set)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -20,21 +23,29 @@ class Crash(Exception):
     """The process dies here."""
 
 
+READS = ("get_", "list_", "head_", "describe_", "scan", "query", "batch_get_")
+
+
 class Calls:
-    """Counts calls that leave the process, and dies before or after one of them."""
+    """Counts the calls that change something, and dies before or after one of them.
+
+    A dead process calls nobody: all further calls fail too, until `reset`.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
-        self.names: list[str] = []
-        self.die_at: int | None = None
-        self.after = False
+        self.reset()
         self._lock = threading.Lock()
 
     def __call__(self, name: str, call: Callable[[], Any]) -> Any:
+        number = -1
         with self._lock:
-            number, self.count = self.count, self.count + 1
-            self.names.append(name)
-        if number == self.die_at and not self.after:
+            if self.dead:
+                raise Crash(f"dead before {name}")
+            if not name.partition(".")[2].startswith(READS):
+                number = len(self.changes)
+                self.changes.append(name)
+            self.dead = number == self.die_at
+        if self.dead and not self.after:
             raise Crash(f"before {name}")
         answer = call()
         if number == self.die_at:
@@ -42,7 +53,9 @@ class Calls:
         return answer
 
     def reset(self, die_at: int | None = None, *, after: bool = False) -> None:
-        self.count, self.names, self.die_at, self.after = 0, [], die_at, after
+        """Live again, and die at the change of this number."""
+        self.changes: list[str] = []
+        self.die_at, self.after, self.dead = die_at, after, False
 
 
 class Client:
@@ -142,13 +155,40 @@ class World:
         """The platform, as another process would make it."""
         return AWSPlatform(REGION, session=self.session, **given)
 
-    def app(self, name: str = "shop", **given: Any) -> Application:
-        """An application with one node; say its platform, or get a new one."""
-        app = Application(name, platform=given.get("platform") or self.platform())
+    def new(self, name: str = "shop") -> Application:
+        """An empty application, as another process would make it."""
+        return Application(name, platform=self.platform())
+
+    def app(self, name: str = "shop", *nodes: str) -> Application:
+        """An application with a node that joins, and further ones that follow it."""
+        app = self.new(name)
         orders = app.s3("orders", "s3://shop-orders/orders/{day:%Y-%m-%d}")
         ships = app.s3("ships", "s3://shop-orders/ships/{day:%Y-%m-%d}")
-        app.create_data("daily", inputs=[orders, ships], compute_targets="output = orders")
+        last = app.create_data("daily", inputs=[orders, ships], compute_targets="output = orders")
+        for node in nodes:
+            app.create_data(node, inputs=[last], compute_targets="output = daily")
         return app
+
+    def bucket(self, name: str = "shop") -> str:
+        return f"rheo-{name}-{ACCOUNT}-{REGION}"
+
+    def record(self, name: str = "shop") -> Any:
+        """What the bucket knows of the application's state."""
+        body = self.s3.get_object(Bucket=self.bucket(name), Key="rheo-state/record.json")["Body"]
+        return json.loads(body.read())
+
+    def text(self, bucket: str, key: str) -> str:
+        return str(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+
+    def listener(self, name: str = "shop") -> Any:
+        """The routes in the zip of the listener, as Lambda has it."""
+        code = self.session.real("lambda").get_function(FunctionName=f"rheo-{name}-listener")
+        del code
+        stack = self.session.real("cloudformation").describe_stacks(StackName=f"rheo-{name}")["Stacks"][0]
+        key = next(p["ParameterValue"] for p in stack["Parameters"] if p["ParameterKey"] == "CodeKey")
+        body = self.s3.get_object(Bucket=self.bucket(name), Key=key)["Body"].read()
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            return json.loads(archive.read("routes.json"))
 
     def objects(self, bucket: str, prefix: str = "") -> dict[str, str]:
         """The ETag of each object."""
