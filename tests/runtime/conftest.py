@@ -9,6 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from benchmarks._dynamodb import DynamoDB
 from rheo_runtime.dynamo import DynamoLedger
 from rheo_runtime.dynamo_table import create_table
 from rheo_runtime.ledger import Ledger, MemoryLedger
@@ -28,11 +29,15 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield client
 
 
-@pytest.fixture(params=["memory", "dynamodb"])
+@pytest.fixture(params=["memory", "dynamodb", "stand-in"])
 def make_ledger(request: pytest.FixtureRequest) -> Callable[[Callable[[], float]], Ledger]:
     """Clock -> a ledger; called again, another handle on the same state."""
     if request.param == "memory":
         ledger = MemoryLedger()
         return lambda now: ledger
-    client = request.getfixturevalue("dynamodb")
+    client: Any = DynamoDB()
+    if request.param == "dynamodb":
+        client = request.getfixturevalue("dynamodb")
+    else:
+        create_table(TABLE, client)
     return lambda now: DynamoLedger(TABLE, client, now)
