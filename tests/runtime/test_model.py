@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from semantics import naive
 
+from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import wire
 from rheo_runtime.executions import HISTORY
 from rheo_runtime.records import FAILED, SKIPPED, SUCCEEDED
@@ -57,10 +58,17 @@ PLAIN = [plain(None, S), plain(None, T), plain(None, T, S), plain((0, -2), T), p
 class Trouble(RuleBasedStateMachine):
     """One application, its listeners, its Airflow, and everybody who may touch them."""
 
-    @initialize(case=st.sampled_from(PLAIN) | cases(), assets=st.booleans(), data=st.data(), names=numbers)
-    def start(self, case: Case, assets: bool, data: st.DataObject, names: list[int]) -> None:
+    @initialize(
+        case=st.sampled_from(PLAIN) | cases(),
+        assets=st.booleans(),
+        dynamo=st.booleans(),
+        data=st.data(),
+        names=numbers,
+    )
+    def start(self, case: Case, assets: bool, dynamo: bool, data: st.DataObject, names: list[int]) -> None:
         self.case = case
-        self.world = World(table(SIGNALS, case.route), assets=assets)
+        dynamodb = DynamoDB() if dynamo else None
+        self.world = World(table(SIGNALS, case.route), assets=assets, dynamodb=dynamodb)
         self.signals = sorted({source.signal for source in case.route.inputs})
         self.trace: list[naive.Event] = []
         self.send(data, names[:12])

@@ -16,6 +16,8 @@ from random import Random
 from typing import Any
 
 from rheo_runtime import wire
+from rheo_runtime.dynamo import DynamoLedger
+from rheo_runtime.dynamo_table import create_table
 from rheo_runtime.emit import signal_entry
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger, MemoryLedger
@@ -115,6 +117,22 @@ class StepLedger:
         return stepped
 
 
+class StepClient:
+    """A client whose every call is a step: a method of the ledger may end between two of its writes."""
+
+    def __init__(self, inner: Any, stepper: Stepper) -> None:
+        self._inner = inner
+        self._stepper = stepper
+        self.exceptions = inner.exceptions
+
+    def __getattr__(self, name: str) -> Any:
+        def stepped(*arguments: Any, **named: Any) -> Any:
+            self._stepper.step()
+            return getattr(self._inner, name)(*arguments, **named)
+
+        return stepped
+
+
 _COPIED = {"arrive", "find", "arrivals"}
 
 
@@ -127,11 +145,17 @@ class World:
         make_ledger: Callable[[], Ledger] = MemoryLedger,
         *,
         assets: bool = True,
+        dynamodb: Any = None,
     ) -> None:
         self.table = table
         self.time = 1e9
         self.stepper = Stepper()
-        self.peaceful = make_ledger()
+        if dynamodb is not None:
+            create_table("t", dynamodb)
+            client: Any = StepClient(dynamodb, self.stepper)
+            self.peaceful: Ledger = DynamoLedger("t", client, lambda: self.time)
+        else:
+            self.peaceful = make_ledger()
         self.ledger: Any = StepLedger(self.peaceful, self.stepper)
         self.airflow = Airflow(assets, lambda: self.stepper.step())
         pace = Pace(100.0, lambda: self.time, lambda _: None)
