@@ -13,6 +13,7 @@ for _name in (
     "graphing",
     "templates",
     "local",
+    "deploying",
     "watching",
     "controlling",
     "backfilling",

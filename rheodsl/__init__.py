@@ -17,6 +17,7 @@ from rheodsl.alarm_definitions import AlarmComparisonOperator, AlarmTreatMissing
 from rheodsl.alarm_rules import AlarmRule, AlarmState, at_least
 from rheodsl.alarms import AlarmDimension, AlarmNode, CompositeAlarmNode, CWAlarm
 from rheodsl.application import Application
+from rheodsl.aws import AWSApplication, AWSPlatform
 from rheodsl.compute import (
     ABI,
     BatchCompute,
@@ -56,6 +57,7 @@ from rheodsl.errors import GraphError, RheoError
 from rheodsl.expressions import output
 from rheodsl.external import S3, SNS, AndesDataset, DataFormat, GlueTable, S3Dataset, SignalIntegrityProtocol
 from rheodsl.hooks import RouteCheckpoint, RouteExecutionHook, RoutePendingNodeHook
+from rheodsl.lifecycle import ApplicationState
 from rheodsl.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod, MetricStatistic
 from rheodsl.parameters import RouteRetention
 from rheodsl.platform import LocalPlatform
@@ -84,7 +86,9 @@ __all__ = [
     "S3",
     "SNS",
     "STRING",
+    "AWSApplication",
     "AWSBatchJob",
+    "AWSPlatform",
     "AlarmComparisonOperator",
     "AlarmDefaultActionsMap",
     "AlarmDimension",
@@ -97,6 +101,7 @@ __all__ = [
     "AnyLong",
     "AnyString",
     "Application",
+    "ApplicationState",
     "Athena",
     "BatchCompute",
     "CWAlarm",
