@@ -61,15 +61,17 @@ def describe_input(input: ir.Input) -> str:
     """Return an input as the user would write it: ``orders[1][:-30].range_check(True)``."""
     name = input.signal if input.alias == input.signal else f"{input.alias}: {input.signal}"
     mode = {"range_check": ".range_check(True)", "nearest": ".nearest()"}.get(input.mode, "")
-    return name + show_filter(input.branches) + mode + (".ref" if input.reference else "")
+    end = " (a sensor waits for it)" if input.awaited else ".ref" if input.reference else ""
+    return name + show_filter(input.branches) + mode + end
 
 
 def describe_dims(signal: ir.Signal) -> str:
     """Return dimensions with their types: ``region_id LONG, day DAY '%Y-%m-%d'``."""
-    return ", ".join(f"{dim} {_kind(signal.kind(dim))}" for dim in signal.dims)
+    return ", ".join(f"{dim} {describe_kind(signal.kind(dim))}" for dim in signal.dims)
 
 
-def _kind(kind: Kind) -> str:
+def describe_kind(kind: Kind) -> str:
+    """Return a type as `describe_dims` shows it."""
     if kind.type != DATETIME:
         return kind.type
     zone = f" {kind.timezone}" if kind.timezone else ""

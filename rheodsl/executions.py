@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from rheodsl.notebook import as_html, preformatted
+
 
 class ComputeState(StrEnum):
     """Where an execution stands.
@@ -37,6 +39,10 @@ class Route:
     inputs: tuple[str, ...]
     links: tuple[str, ...]
     output: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        parts = {"input": self.inputs, "link": self.links, "output": self.output}
+        return as_html(self.id, ("", ""), [(name, text) for name, texts in parts.items() for text in texts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,17 @@ class ComputeRecord:
     inputs: tuple[ComputeInput, ...]
     note: str = ""
 
+    def _repr_html_(self) -> str:
+        run = [("run", self.run_id)] if self.run_id else []
+        note = [("note", self.note)] if self.note else []
+        times = [
+            ("fired", moment(self.fired)),
+            ("since" if self.state.active else "ended", moment(self.moved)),
+        ]
+        reads = [(f"input {i.alias}", ", ".join(i.paths) or i.partition) for i in self.inputs]
+        rows = [("state", self.state), *times, *run, *note, *reads, ("output", self.path or "")]
+        return as_html(self.execution_id, ("", ""), rows)
+
 
 @dataclass(frozen=True, slots=True)
 class MissingInput:
@@ -99,6 +116,12 @@ class PendingNode:
     missing: tuple[MissingInput, ...]
     since: datetime
 
+    def _repr_html_(self) -> str:
+        rows = [("arrived", f"{alias} {partition}") for alias, partition in self.arrived.items()]
+        rows += [("missing", f"{m.alias} {m.partition}: {m.reason}") for m in self.missing]
+        name = f"{self.route_id} {self.partition or ''}".rstrip()
+        return as_html(f"{name} waits since {moment(self.since)}", ("", ""), rows)
+
 
 @dataclass(frozen=True, slots=True)
 class RouteRecord:
@@ -107,6 +130,11 @@ class RouteRecord:
     route: Route
     active_compute_records: tuple[ComputeRecord, ...]
     pending_nodes: tuple[PendingNode, ...]
+
+    def _repr_html_(self) -> str:
+        active = [record._repr_html_() for record in self.active_compute_records]
+        pending = [node._repr_html_() for node in self.pending_nodes]
+        return "".join([self.route._repr_html_(), *active, *pending])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +182,9 @@ class Explanation:
     def __str__(self) -> str:
         name = f"{self.route_id} {self.partition}".rstrip()
         return "\n".join([f"{name} {self.verdict}", *(f"  {line}" for line in self._lines())])
+
+    def _repr_html_(self) -> str:
+        return preformatted(self)
 
     def _lines(self) -> Iterable[str]:
         for execution in self.executions:
@@ -214,3 +245,6 @@ class ComputeLog:
 
     def __str__(self) -> str:
         return f"---- {self.task}, attempt {self.attempt}, {self.state} ({self.source})\n{self.text}"
+
+    def _repr_html_(self) -> str:
+        return preformatted(self)

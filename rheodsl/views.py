@@ -11,9 +11,11 @@ from rheo_runtime import expr as x
 from rheo_runtime.values import Kind, Partition, render
 from rheo_runtime.wire import Branch
 from rheodsl import ir
+from rheodsl.describe import describe_kind, describe_source
 from rheodsl.errors import FilterError, SpecError, TruthError, UnknownNameError, here
 from rheodsl.expressions import DimensionExpr
 from rheodsl.filters import narrow, show_filter
+from rheodsl.notebook import as_html
 
 V = TypeVar("V", bound="View")
 
@@ -91,6 +93,21 @@ class View:
     def __repr__(self) -> str:
         mode = {RANGE_CHECK: ".range_check(True)", NEAREST: ".nearest()"}.get(self._mode, "")
         return self.id + show_filter(self._branches) + mode + (".ref" if self._reference else "")
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: where the data comes from, and for each dimension its type and filter."""
+        rows = [
+            (
+                dim,
+                describe_kind(self._branches[0][i].kind),
+                show_filter(tuple((b[i],) for b in self._branches)),
+            )
+            for i, dim in enumerate(self._signal.dims)
+        ]
+        caption = f"{self!r}: {describe_source(self._signal.source)}"
+        return as_html(
+            caption, ("dimension", "type", "filter"), [(*row[:2], row[2] or "['*']") for row in rows]
+        )
 
     # --- filters ---
 

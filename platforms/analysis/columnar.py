@@ -11,8 +11,8 @@ from platforms.analysis.files import DataFile
 def open_columnar(file: DataFile, format: str) -> tuple[Any, list[str]]:
     """Return an open Parquet or ORC file, and the names of its columns. Raises ReadingError."""
     try:
-        import pyarrow
-        from pyarrow import orc, parquet  # type: ignore[import-untyped]
+        import pyarrow  # type: ignore[import-untyped]
+        from pyarrow import orc, parquet
     except ImportError:
         raise ReadingError(
             f"{format} files are read by pyarrow, which is not installed", hint="pip install pyarrow"

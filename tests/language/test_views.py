@@ -328,7 +328,7 @@ def test_a_dimension_that_the_class_hides_is_called(app: Application) -> None:
 def test_python_asks_views_for_what_they_do_not_have(orders: SignalNode) -> None:
     assert not hasattr(orders, "dya")
     assert not hasattr(orders, "__array__")
-    assert getattr(orders, "_repr_html_", None) is None
+    assert getattr(orders, "_repr_latex_", None) is None
     with pytest.raises(UnknownNameError):
         orders.dya  # noqa: B018
 
