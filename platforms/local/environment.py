@@ -28,7 +28,9 @@ def aws_environment(*, moto: int, glue: int | None = None, mwaa: int | None = No
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
     if glue is not None:
-        result["AWS_ENDPOINT_URL_GLUE"] = f"{_LOOPBACK}:{glue}"
+        # One process runs Spark, and answers for what runs on it or beside it.
+        for service in ("GLUE", "EMR_SERVERLESS", "ATHENA", "SAGEMAKER"):
+            result[f"AWS_ENDPOINT_URL_{service}"] = f"{_LOOPBACK}:{glue}"
     if mwaa is not None:
         result["AWS_ENDPOINT_URL_MWAA"] = f"{_LOOPBACK}:{mwaa}"
     return result

@@ -1,4 +1,7 @@
-"""AWS Glue's HTTP protocol -> job runs that really run on local Spark; catalog calls go on to moto."""
+"""AWS Glue's HTTP protocol -> job runs that really run on local Spark; catalog calls go on to moto.
+
+EMR Serverless, which runs on the same Spark, Athena and SageMaker are answered at the same address.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,15 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from platforms.local.athena import Athena
+from platforms.local.emr import Emr
 from platforms.local.errors import StartError, tail
 from platforms.local.glue_jobs import ACTIVE, GlueError, Jobs, Run
 from platforms.local.glue_logs import JobLogs
 from platforms.local.http import HttpReply, HttpRequest, HttpService
 from platforms.local.mirror import Location, Mirror, addresses
+from platforms.local.sagemaker import simulate
+from platforms.local.scala import ScalaRunner
 from platforms.local.spark import Outcome, SparkRun, SparkWorker
 
 JSON = {"Content-Type": "application/x-amz-json-1.1"}
@@ -50,6 +57,9 @@ class Glue:
         self.s3 = boto3.client("s3")
         self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self.jobs = Jobs(self._waiting.put, self._cancel)
+        self.emr = Emr(self._waiting.put, self._cancel)
+        self.scala = ScalaRunner()
+        self.athena = Athena(folder / "athena", self.s3, boto3.client("glue", endpoint_url=catalog))
         self._thread = threading.Thread(target=self._work, name="glue-runs", daemon=True)
         self._thread.start()
 
@@ -60,9 +70,15 @@ class Glue:
 
     def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one call of the JSON 1.1 protocol."""
-        action = request.headers.get("x-amz-target", "").rpartition(".")[2]
-        if action not in self.jobs.calls:
-            return self._forward(request)
+        target = request.headers.get("x-amz-target", "")
+        if (reply := self.emr.answer(request) or self.athena.answer(request)) is not None:
+            return reply
+        service, _, action = target.rpartition(".")
+        if service != "AWSGlue" or action not in self.jobs.calls:
+            reply = self._forward(request)
+            if reply.status == 200:
+                simulate(target, request.body, self.s3)
+            return reply
         try:
             content = self.jobs.calls[action](json.loads(request.body or b"{}"))
         except GlueError as error:
@@ -84,6 +100,7 @@ class Glue:
     def _cancel(self, run: Run) -> None:
         _turn(run, "STOPPED" if run.state == "WAITING" else "STOPPING")
         self.worker.stop(run.id)
+        self.scala.stop(run.id)
 
     def _work(self) -> None:
         """One run after another: there is one JVM."""
@@ -130,19 +147,21 @@ class Glue:
         log.parent.mkdir(parents=True, exist_ok=True)
         if run.state == "STARTING":  # not stopped meanwhile
             _turn(run, "RUNNING")
-        outcome = self.worker.run(
-            SparkRun(
-                id=run.id,
-                script=path,
-                argv=_command_line(run),
-                log=log,
-                root=files,
-                buckets=buckets,
-                timeout=run.timeout * self.minute,
-                python_path=_python_path(run.arguments.get("--extra-py-files", ""), files),
-                conf=_conf(run.arguments.get("--conf", "")),
-            )
+        asked = SparkRun(
+            id=run.id,
+            script=path,
+            argv=_command_line(run),
+            log=log,
+            root=files,
+            buckets=buckets,
+            timeout=run.timeout * self.minute,
+            python_path=_python_path(run.arguments.get("--extra-py-files", ""), files),
+            conf=_conf(run.arguments.get("--conf", "")),
         )
+        if path.suffix == ".scala":
+            outcome = self.scala.run(asked, _files(run.arguments.get("--extra-jars", ""), files))
+        else:
+            outcome = self.worker.run(asked)
         if outcome.state == "SUCCEEDED":
             # A run that fails leaves S3 as it was, as if nothing had been committed.
             mirror.push()
@@ -171,14 +190,19 @@ def _turn(run: Run, state: str) -> None:
 
 
 def _command_line(run: Run) -> tuple[str, ...]:
+    if run.words is not None:
+        return run.words
     own = {"--JOB_NAME": run.job, "--JOB_RUN_ID": run.id}
     return tuple(part for pair in (own | run.arguments).items() for part in pair)
 
 
 def _python_path(text: str, files: Path) -> tuple[str, ...]:
     """A zip file is imported from, a module lies in a folder that is."""
-    paths = [files / place.bucket / place.key for place in addresses({"": text})]
-    return tuple(str(path.parent if path.suffix == ".py" else path) for path in paths)
+    return tuple(str(path.parent if path.suffix == ".py" else path) for path in _files(text, files))
+
+
+def _files(text: str, files: Path) -> tuple[Path, ...]:
+    return tuple(files / place.bucket / place.key for place in addresses({"": text}))
 
 
 def _conf(text: str) -> Mapping[str, str]:

@@ -34,6 +34,7 @@ class Run:
     script: str
     timeout: int  # minutes
     like: Json  # worker type and the like, repeated from the job
+    words: tuple[str, ...] | None = None  # the command line, where it is not made of the arguments
     attempt: int = 0
     state: str = "WAITING"
     error: str | None = None

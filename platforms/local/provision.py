@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from platforms.deployment import ACTIVE
+from platforms.local import services
 from platforms.local.moto import ACCOUNT
 from platforms.local.specification import GlueJob, Specification
 from rheo_runtime.dynamo_table import create_table
@@ -41,6 +42,7 @@ def provision(stack: Specification, session: boto3.Session, *, files: bool = Tru
     glue = session.client("glue")
     for job in stack.glue_jobs:
         _job(stack, job, glue)
+    services.make(stack.services, session)
 
 
 def withdraw(stack: Specification, session: boto3.Session) -> None:

@@ -55,6 +55,7 @@ class Specification:
     dags: tuple[str, ...]
     glue_jobs: tuple[GlueJob, ...]
     schedules: tuple[TimerSchedule, ...]
+    services: Mapping[str, Any]  # what else tasks need, as it is listed
 
     @property
     def routes(self) -> Path:
@@ -99,6 +100,7 @@ def _specification(folder: Path, data: Mapping[str, Any]) -> Specification:
         dags=tuple(data.get("dags", ())),
         glue_jobs=tuple(_job(job) for job in data.get("glue_jobs", ())),
         schedules=tuple(_schedule(app, schedule) for schedule in data.get("schedules", ())),
+        services=data,
     )
 
 

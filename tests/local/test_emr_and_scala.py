@@ -1,0 +1,214 @@
+"""Generated scripts of EMR Serverless and Scala, run by the local services as boto3 sees them."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from codegen.bundle import files
+from codegen.planning import build_plan
+from platforms.local.glue import Glue
+from platforms.local.http import HttpService
+from rheodsl import EMR, Application, BatchCompute, scala_script
+
+pytestmark = pytest.mark.slow
+HERE = Path(__file__)
+ROLE = "arn:aws:iam::123456789012:role/emr"
+
+
+@pytest.fixture(scope="module")
+def service(aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glue]:
+    glue = Glue(tmp_path_factory.mktemp("glue"), aws["AWS_ENDPOINT_URL"])
+    server = HttpService(0, glue.answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    patch = pytest.MonkeyPatch()
+    for name in ("GLUE", "EMR_SERVERLESS", "SAGEMAKER"):
+        patch.setenv(f"AWS_ENDPOINT_URL_{name}", server.url)
+    try:
+        yield glue
+    finally:
+        patch.undo()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        glue.close()
+
+
+def node(compute: Any) -> Application:
+    app = Application("a")
+    sales = app.s3("sales", "s3://data/sales/{region}", format="CSV")
+    app.create_data("n", inputs=[sales["EU"]], compute_targets=compute, dataset_format="CSV")
+    return app
+
+
+DOCUMENT = {
+    "version": 1, "app": "a", "node": "n", "id": "n/EU#1", "partition": "EU", "generation": 1,
+    "output": {"dimensions": {"region": "EU"}, "path": "s3://rheo-a/internal_data/n/EU"},
+    "inputs": [
+        {
+            "alias": "sales", "signal": "sales", "dimensions": {"region": "EU"},
+            "paths": ["s3://data/sales/EU", "s3://data/sales/US", "s3://data/sales/none"],
+        }
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def data(put: Callable[..., None]) -> None:
+    put("s3://data/sales/EU/a.csv", "item,price\nx,1\ny,9\n")
+    put("s3://data/sales/US/a.csv", "item,price\nz,5\n")
+    put("s3://data/sales/US/_SUCCESS")
+    put("s3://rheo-a")
+
+
+def output(client: Callable[..., Any], listing: Callable[[str], list[str]]) -> list[str]:
+    """The lines of the output's files, without headers, sorted."""
+    keys = listing("s3://rheo-a/internal_data/n/EU/part")
+    texts = [client("s3").get_object(Bucket="rheo-a", Key=key)["Body"].read().decode() for key in keys]
+    return sorted(line for text in texts for line in text.splitlines()[1:])
+
+
+def until(ask: Callable[[], dict[str, Any]], over: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while not over(found := ask()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+    return found
+
+
+# --- EMR Serverless ---
+
+
+def cheap(sales, args):  # type: ignore[no-untyped-def]
+    """Keep what is worth less than a limit."""
+    return sales.where(sales.price < float(args["limit"]))
+
+
+class EmrLab:
+    """An application of EMR Serverless, and its runs."""
+
+    def __init__(self, put: Callable[..., None]) -> None:
+        self.client: Any = boto3.Session().client("emr-serverless")
+        made = self.client.create_application(name="rheo-a", releaseLabel="emr-7.5.0", type="SPARK")
+        self.app, self.put = made["applicationId"], put
+
+    def start(self, app: Application, *words: str, token: str = "", **more: Any) -> str:
+        self.put("s3://rheo-a/rheo/emr/n.py", files(build_plan(app.graph()))["emr/n.py"])
+        submit = {
+            "entryPoint": "s3://rheo-a/rheo/emr/n.py",
+            "entryPointArguments": ["--execution", json.dumps(DOCUMENT), *words],
+            "sparkSubmitParameters": "--conf spark.executor.memory=4g --conf spark.sql.ansi.enabled=true",
+        }
+        run = self.client.start_job_run(
+            applicationId=self.app,
+            clientToken=token or f"{time.monotonic()}",
+            executionRoleArn=ROLE,
+            jobDriver={"sparkSubmit": submit},
+            name="n-EU",
+            **more,
+        )
+        return str(run["jobRunId"])
+
+    def get(self, id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.get_job_run(applicationId=self.app, jobRunId=id)["jobRun"]
+        return found
+
+    def end(self, id: str) -> dict[str, Any]:
+        return until(lambda: self.get(id), lambda run: run["state"] in ("SUCCESS", "FAILED", "CANCELLED"))
+
+
+@pytest.fixture
+def emr(service: Glue, put: Callable[..., None], data: None) -> EmrLab:
+    return EmrLab(put)
+
+
+def test_a_script_runs_and_writes(emr: EmrLab, client: Callable[..., Any], listing: Any) -> None:
+    assert emr.client.get_application(applicationId=emr.app)["application"]["state"] == "CREATED"
+    emr.client.start_application(applicationId=emr.app)
+    id = emr.start(node(EMR(cheap, limit="6")), "--limit", "6", token="once")
+    assert emr.start(node(EMR(cheap, limit="6")), "--limit", "6", token="once") == id
+    run = emr.end(id)
+    assert (run["state"], run["stateDetails"]) == ("SUCCESS", "")
+    assert output(client, listing) == ["x,1", "z,5"]
+    listed = emr.client.list_job_runs(applicationId=emr.app, states=["SUCCESS"])["jobRuns"]
+    assert id in [each["id"] for each in listed]
+    assert id not in [
+        each["id"] for each in emr.client.list_job_runs(applicationId=emr.app, states=["RUNNING"])["jobRuns"]
+    ]
+
+
+def test_a_script_that_fails_says_the_line_of_its_author(emr: EmrLab) -> None:
+    run = emr.end(emr.start(node(EMR('output = sales.select("prise")'))))
+    line = next(n for n, text in enumerate(HERE.read_text().splitlines(), 1) if 'select("prise")' in text)
+    assert run["state"] == "FAILED"
+    assert run["stateDetails"].startswith(f"{HERE.name}:{line}: AnalysisException")
+
+
+def test_a_run_can_be_cancelled(emr: EmrLab) -> None:
+    id = emr.start(node(EMR("import time\ntime.sleep(60)\noutput = sales")))
+    until(lambda: emr.get(id), lambda run: run["state"] == "RUNNING")
+    emr.client.cancel_job_run(applicationId=emr.app, jobRunId=id)
+    assert emr.end(id)["state"] == "CANCELLED"
+
+
+def test_what_is_not_there_is_a_fault_of_the_client(emr: EmrLab) -> None:
+    with pytest.raises(ClientError, match="Job run x does not exist"):
+        emr.get("x")
+    with pytest.raises(ClientError, match="Application x does not exist"):
+        emr.client.get_application(applicationId="x")
+
+
+# --- Scala on Glue ---
+
+
+def scala(service: Glue, put: Callable[..., None], code: str, *words: str) -> dict[str, Any]:
+    args = dict(zip([word.removeprefix("--") for word in words[::2]], words[1::2], strict=True))
+    app = node(BatchCompute(scala_script(code), **args))
+    put("s3://rheo-a/rheo/glue/n.scala", files(build_plan(app.graph()))["glue/n.scala"])
+    glue: Any = boto3.Session().client("glue")
+    command = {"Name": "glueetl", "ScriptLocation": "s3://rheo-a/rheo/glue/n.scala"}
+    arguments = {"--job-language": "scala", "--class": "GlueApp", "--execution": json.dumps(DOCUMENT)}
+    arguments |= dict(zip(words[::2], words[1::2], strict=True))
+    glue.create_job(Name="scala", Role=ROLE, Command=command)
+    try:
+        id = glue.start_job_run(JobName="scala", Arguments=arguments)["JobRunId"]
+        return until(
+            lambda: glue.get_job_run(JobName="scala", RunId=id)["JobRun"],
+            lambda run: run["JobRunState"] in ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED"),
+        )
+    finally:
+        glue.delete_job(JobName="scala")
+
+
+def test_scala_reads_writes_and_is_given_arguments(
+    service: Glue, put: Callable[..., None], data: None, client: Callable[..., Any], listing: Any
+) -> None:
+    code = """
+    import org.apache.spark.sql.types.IntegerType
+    val most = args("limit").toInt
+    val shout = udf((item: String) => item.toUpperCase + dimensions("region"))
+    spark.sql("SELECT item, price FROM sales").as[(String, Int)].filter(_._2 < most).toDF("item", "price")
+      .select(shout($"item").as("item"), $"price".cast(IntegerType)).union(input0.limit(0))
+    """
+    run = scala(service, put, code, "--limit", "6")
+    assert run["JobRunState"] == "SUCCEEDED", run
+    assert output(client, listing) == ["XEU,1", "ZEU,5"]
+    assert "rheo-a" in {b["Name"] for b in client("s3").list_buckets()["Buckets"]}
+
+
+def test_scala_that_does_not_compile_says_the_line_of_its_author(
+    service: Glue, put: Callable[..., None], data: None
+) -> None:
+    run = scala(service, put, "val output = sales.limt(1)  // no such method")
+    line = next(n for n, text in enumerate(HERE.read_text().splitlines(), 1) if "sales.limt(1)" in text)
+    assert run["JobRunState"] == "FAILED"
+    assert f"n.scala:{line}: error: value limt is not a member" in run["ErrorMessage"]
