@@ -7,6 +7,7 @@ from codegen.dialects import Dialect
 from codegen.dialects.base import Scheduled
 from codegen.hooks import callback_arguments, callbacks, hook_chain, hook_imports, hook_tasks
 from codegen.imports import imports
+from codegen.sensors import sensor_imports, sensor_tasks, task_of
 from codegen.source import LINE, Raw, block, call, comment, docstring, literal, module, name
 from codegen.targets import Operator, operator
 
@@ -64,7 +65,10 @@ def _occasion(dag: p.DagPlan) -> str:
             triggers = [i.alias for i in dag.inputs if not i.reference]
             return f"for each output partition whose {' and '.join(triggers)} arrived"
         case p.OnCron(written=written) | p.OnDelta(written=written):
-            return f"at each fire of `{written}`"
+            waits = [wait.alias for wait in dag.waits]
+            return f"at each fire of `{written}`" + (
+                f", and waits for {' and '.join(waits)}" if waits else ""
+            )
         case p.ByHand():
             return "when it is triggered by hand"
 
@@ -87,7 +91,7 @@ def _names(dag: p.DagPlan, when: Scheduled, operators: list[Operator]) -> set[tu
     names |= {(RUNTIME, "ClaimOperator"), (RUNTIME, "PublishOperator"), (RUNTIME, "release")}
     if dag.params:
         names.add(("airflow.sdk", "Param"))
-    return names | {(made.module, made.name) for made in operators} | hook_imports(dag)
+    return names | {(made.module, made.name) for made in operators} | sensor_imports(dag) | hook_imports(dag)
 
 
 def _locations(dag: p.DagPlan) -> list[str]:
@@ -138,6 +142,7 @@ def _param(param: p.Param, indent: str) -> Raw:
 def _body(dag: p.DagPlan, operators: list[Operator], dialect: Dialect) -> list[str]:
     return [
         _assign("claim", "ClaimOperator", _claim(dag, dialect)),
+        *sensor_tasks(dag),
         *(_task(dag, task, made, dialect) for task, made in zip(dag.tasks, operators, strict=True)),
         _assign("publish", "PublishOperator", _publish(dag)),
         *hook_tasks(dag),
@@ -172,14 +177,25 @@ def _assets(locations: list[str]) -> Raw:
 
 def _chain(dag: p.DagPlan) -> str:
     ids = [task.task_id for task in dag.tasks]
-    if not ids:
-        return f"{INDENT}claim >> publish"
-    middle = name(ids[0]) if len(ids) == 1 else f"[{', '.join(map(name, ids))}]"
-    flat = f"{INDENT}claim >> {middle} >> publish"
-    if len(flat) <= LINE:
-        return flat
-    computes = "".join(f"{INDENT * 2}{name(id)},\n" for id in ids)
-    return f"{INDENT}computes = [\n{computes}{INDENT}]\n{INDENT}claim >> computes >> publish"
+    lines = _chained(dag, _all(ids))
+    if any(len(INDENT + line) > LINE for line in lines):
+        lines = ["computes = [", *(f"{INDENT}{name(id)}," for id in ids), "]", *_chained(dag, "computes")]
+    return "\n".join(INDENT + line for line in lines)
+
+
+def _chained(dag: p.DagPlan, computes: str) -> list[str]:
+    waits = [task_of(wait) for wait in dag.waits]
+    if len(waits) < 2 or len(dag.tasks) < 2:
+        return [" >> ".join(filter(None, ["claim", _all(waits), computes, "publish"]))]
+    first, *rest = waits  # Python knows no list >> list
+    lines = [f"claim >> {_all(waits)}", f"{name(first)} >> {computes} >> publish"]
+    return [*lines, *(f"{name(wait)} >> {computes}" for wait in rest)]
+
+
+def _all(ids: list[str]) -> str:
+    if len(ids) < 2:
+        return "".join(map(name, ids))
+    return f"[{', '.join(map(name, ids))}]"
 
 
 # --- compute targets ---

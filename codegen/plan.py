@@ -93,6 +93,23 @@ class Param:
     description: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A task that waits for an input: for all partitions of its window, or for the tip (``whole`` False).
+
+    For objects named ``completion`` (any object when there is no name), or for partitions of ``table``
+    (database and name) of the Glue catalog; ``numbers`` are its keys that hold numbers. ``seconds`` is how
+    long; None: as long as Airflow lets a sensor wait.
+    """
+
+    alias: str
+    whole: bool
+    seconds: int | None
+    completion: tuple[str, ...] = ()
+    table: tuple[str, str] | None = None
+    numbers: tuple[str, ...] = ()
+
+
 # --- what it runs ---
 
 
@@ -177,7 +194,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class DagPlan:
-    """One node as a DAG: ``claim >> tasks >> publish``, and the hooks beside it.
+    """One node as a DAG: ``claim >> waits >> tasks >> publish``, and the hooks beside it.
 
     ``location`` is the folder of the output. ``links`` are the node's links, as one would write them.
     ``retention`` is after how many days the output's partitions are deleted.
@@ -200,6 +217,7 @@ class DagPlan:
     tags: tuple[str, ...] = ()
     pool: str | None = None
     max_active_runs: int = 16
+    waits: tuple[Wait, ...] = ()
     hooks: tuple[Hook, ...] = ()
     retention: int | None = None
 

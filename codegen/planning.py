@@ -9,7 +9,8 @@ from codegen.dialects import dialect
 from codegen.emission import with_metrics
 from codegen.hooks import lower_hooks
 from codegen.routes import app_bucket, internal_path, signal_path
-from codegen.schedules import schedule_of
+from codegen.schedules import is_native, schedule_of
+from codegen.sensors import waits_of
 from codegen.targets import Site, lower
 from codegen.targets.base import place
 from rheo_runtime import values as v
@@ -65,6 +66,7 @@ def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
         tags=node.options.tags,
         pool=node.options.pool,
         max_active_runs=node.options.max_active_runs,
+        waits=waits_of(graph, node, is_native(graph, node)),
         hooks=lower_hooks(graph, node, bucket),
         retention=node.options.retention,
     )
@@ -100,7 +102,7 @@ def _input(graph: ir.Graph, i: ir.Input, bucket: str) -> p.Input:
         completion = source.completion
     elif isinstance(source, ir.NodeSource | ir.UpstreamSource):
         completion = ("_SUCCESS",)
-    view = View(signal, i.branches, mode=i.mode, reference=i.reference)
+    view = View(signal, i.branches, mode=i.mode, reference=i.reference and not i.awaited)
     return p.Input(
         alias=i.alias,
         signal=i.signal,

@@ -117,7 +117,7 @@ def _route(graph: ir.Graph, node: ir.Node, bucket: str) -> wire.Route:
     return wire.Route(
         node=node.id,
         inputs=tuple(
-            wire.Input(i.alias, i.signal, i.branches, i.mode, i.tip if i.reference else None)
+            wire.Input(i.alias, i.signal, i.branches, _mode(i), i.tip if i.reference else None)
             for i in node.inputs
         ),
         links=tuple((link.left, link.right) for link in node.links),
@@ -133,3 +133,9 @@ def _route(graph: ir.Graph, node: ir.Node, bucket: str) -> wire.Route:
         pending_hooks=tuple(name for name, _ in node.hooks if is_pending(name)),
         native=is_native(graph, node),
     )
+
+
+def _mode(i: ir.Input) -> str:
+    """What a sensor waits for has to be there: the simulator must wait for it too."""
+    windowed = any(rule.window is not None for branch in i.branches for rule in branch)
+    return "range_check" if i.awaited and not windowed else i.mode

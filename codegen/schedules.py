@@ -33,7 +33,7 @@ def schedule_of(graph: ir.Graph, node: ir.Node) -> p.Schedule:
 def _only_timer(graph: ir.Graph, node: ir.Node) -> ir.TimerSource | None:
     """The timer of a node that nothing else triggers: Airflow itself can run it."""
     triggers = [i for i in node.inputs if not i.reference]
-    checks = any(i.mode for i in node.inputs)
+    checks = any(i.mode for i in node.inputs) and node.options.trigger != "sensor"
     if len(triggers) != 1 or checks or any(r.value is not None for b in triggers[0].branches for r in b):
         return None
     signal = graph.signal(triggers[0].signal)

@@ -132,7 +132,8 @@ class Signal:
 class Input:
     """One input of a node: a view of a signal under an alias.
 
-    ``tip`` is None for a trigger; for a reference, each dimension of its tip over the triggers.
+    ``tip`` is None for a trigger; for a reference, each dimension of its tip over the triggers. ``awaited``
+    marks a reference that the user wrote as a trigger: in sensor mode the DAG waits for it.
     """
 
     alias: str
@@ -141,6 +142,7 @@ class Input:
     mode: str = ""
     reference: bool = False
     tip: tuple[Expr, ...] | None = None
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

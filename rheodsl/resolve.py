@@ -17,6 +17,7 @@ from rheodsl.expressions import OUTPUT
 from rheodsl.linking import Components, default_links, explicit_links
 from rheodsl.outputs import output_of
 from rheodsl.resolution import Declaration, Work
+from rheodsl.sensing import sense
 from rheodsl.tips import over_triggers, reference_tips
 from rheodsl.views import NEAREST, View
 
@@ -28,6 +29,8 @@ def resolve(declared: Declaration, signals: Mapping[str, ir.Signal]) -> Resolved
     """Return the node, its faults and its warnings. ``signals`` are the current ones, by id."""
     work = Work(declared)
     _take_inputs(work, signals)
+    if declared.options.trigger == "sensor":
+        sense(work)
     written = explicit_links(work)
     written += default_links(work, written)
     tips = reference_tips(work, written)

@@ -18,7 +18,7 @@ def declaration_of(node: ir.Node, signals: Mapping[str, ir.Signal]) -> Declarati
     links stay defaults.
     """
     views = tuple(
-        (i.alias, View(signals[i.signal], i.branches, mode=i.mode, reference=i.reference))
+        (i.alias, View(signals[i.signal], i.branches, mode=i.mode, reference=i.reference and not i.awaited))
         for i in node.inputs
     )
     output = zip((name for name, _ in node.output), node.output_values, strict=True)

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
 
 from rheo_runtime.tasks import ClaimOperator, PublishOperator, release
 from rheo_runtime.tasks.glue import GlueComputeOperator
+from rheo_runtime.tasks.sensors import PartitionSensor
 
 # Gets an event for each output partition that is ready; each event starts one run.
 READY = Asset("rheo://flights/delay_trend")
@@ -48,6 +49,14 @@ with DAG(
         inlets=[Asset("s3://rheo-flights/internal_data/flight_weather")],
     )
 
+    wait_flight_weather = PartitionSensor(
+        task_id="wait_flight_weather",
+        alias="flight_weather",
+        whole=True,
+        completion=["_SUCCESS"],
+        timeout=3600,
+    )
+
     # from app.py:52
     compute = GlueComputeOperator(
         task_id="compute",
@@ -64,4 +73,4 @@ with DAG(
         outlets=[Asset("s3://rheo-flights/internal_data/delay_trend")],
     )
 
-    claim >> compute >> publish
+    claim >> wait_flight_weather >> compute >> publish

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 # A hook that hangs is ended: it would keep its run from ending.
 LONGEST = timedelta(minutes=10)
 # How often a checkpoint looks whether its execution has ended, in seconds.
-LOOK = 60.0
+LOOK = settings.POLL_SECONDS * 6
 
 
 class HookParams:
@@ -99,7 +99,7 @@ class HookCallback:
 
     def __call__(self, context: Any) -> None:
         """Call the hooks; what they raise is logged."""
-        document = _document(context)
+        document = claimed_document(context)
         if document is None:
             return
         params = _params(self.name, context, document)
@@ -135,7 +135,7 @@ class HookOperator(BaseOperator):
             raise AirflowFailException("; ".join(faults))
 
     def _occasions(self, context: Any) -> list[Told]:
-        document = _document(context)
+        document = claimed_document(context)
         if document is None:
             raise AirflowSkipException("this run has claimed no execution")
         params = _params(self.task_id, context, document)
@@ -184,7 +184,7 @@ class CheckpointOperator(BaseSensorOperator):
 
     def poke(self, context: Any) -> bool:
         """Wait, or call the hooks; raises AirflowSkipException, AirflowFailException."""
-        document = _document(context)
+        document = claimed_document(context)
         if document is None:
             raise AirflowSkipException("this run has claimed no execution")
         output, execution = _find(settings.ledger(document["app"]), document)
@@ -240,7 +240,7 @@ class PendingHookOperator(BaseOperator):
 # --- what the ledger knows ---
 
 
-def _document(context: Any) -> Document | None:
+def claimed_document(context: Any) -> Document | None:
     """The execution that the run has claimed, as the ledger has it; None when it has claimed none."""
     known: Document | None = context["ti"].xcom_pull(task_ids="claim")
     if known is None:

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, Asset, Param
 
 from rheo_runtime.tasks import ClaimOperator, PublishOperator, release
 from rheo_runtime.tasks.glue import GlueComputeOperator
+from rheo_runtime.tasks.sensors import PartitionSensor
 
 # Runs are created by the listener, one for each output partition that is ready.
 
@@ -44,6 +45,14 @@ with DAG(
         node="total",
     )
 
+    wait_daily = PartitionSensor(
+        task_id="wait_daily",
+        alias="daily",
+        whole=True,
+        completion=["_SUCCESS"],
+        timeout=3600,
+    )
+
     # from sample_apps.py:62
     compute = GlueComputeOperator(
         task_id="compute",
@@ -58,4 +67,4 @@ with DAG(
         outlets=[Asset("s3://rheo-shop/internal_data/total")],
     )
 
-    claim >> compute >> publish
+    claim >> wait_daily >> compute >> publish

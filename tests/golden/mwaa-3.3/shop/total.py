@@ -17,6 +17,7 @@ from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
 
 from rheo_runtime.tasks import ClaimOperator, PublishOperator, release
 from rheo_runtime.tasks.glue import GlueComputeOperator
+from rheo_runtime.tasks.sensors import PartitionSensor
 
 # Gets an event for each output partition that is ready; each event starts one run.
 READY = Asset("rheo://shop/total")
@@ -46,6 +47,14 @@ with DAG(
         inlets=[Asset("s3://rheo-shop/internal_data/daily")],
     )
 
+    wait_daily = PartitionSensor(
+        task_id="wait_daily",
+        alias="daily",
+        whole=True,
+        completion=["_SUCCESS"],
+        timeout=3600,
+    )
+
     # from sample_apps.py:62
     compute = GlueComputeOperator(
         task_id="compute",
@@ -61,4 +70,4 @@ with DAG(
         outlets=[Asset("s3://rheo-shop/internal_data/total")],
     )
 
-    claim >> compute >> publish
+    claim >> wait_daily >> compute >> publish
