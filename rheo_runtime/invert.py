@@ -1,4 +1,4 @@
-"""Value of an expression -> the value of the one dimension in it, where there is exactly one.
+"""Equations and values of some dimensions -> the values of those that follow from them.
 
 Needed to say which partition is missing, and to run a node from its output. `solve` carries values
 along equations until nothing more follows.
@@ -7,16 +7,15 @@ along equations until nothing more follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from functools import singledispatch
 
 from rheo_runtime import expr as x
-from rheo_runtime import values as v
 from rheo_runtime.values import BadValue, Kind, Value
 
 Dim = tuple[str, str]  # alias and dimension
 Known = dict[Dim, Value]
 KindOf = Callable[[x.Ref], Kind]
+
+_VALUE = x.Ref("", "value")  # stands for the value of a whole side; no input has an empty name
 
 
 def solve(equations: Iterable[tuple[x.Expr, x.Expr]], known: Mapping[Dim, Value], of_ref: KindOf) -> Known:
@@ -39,9 +38,10 @@ def solve(equations: Iterable[tuple[x.Expr, x.Expr]], known: Mapping[Dim, Value]
                 progress = True
                 dim = next(iter(_unknown(other, found)))
                 try:
-                    value = invert(other, evaluate(side, found, of_ref), of_ref)
+                    wanted = evaluate(side, found, of_ref)
                 except BadValue:
-                    value = None
+                    break
+                value = invert(other, dim, wanted, found, of_ref)
                 if value is not None:
                     found[dim] = value
                 break
@@ -62,69 +62,22 @@ def evaluate(expr: x.Expr, known: Mapping[Dim, Value], of_ref: KindOf) -> Value:
     return value
 
 
-def invert(expr: x.Expr, value: Value, of_ref: KindOf) -> Value | None:
-    """Return the value of the only dimension in ``expr`` that makes it ``value``; None when not unique."""
-    if isinstance(expr, x.Ref):
-        return value
-    below = x.children(expr)
-    if not below:
+def invert(
+    side: x.Expr, target: Dim, value: Value, known: Mapping[Dim, Value], of_ref: KindOf
+) -> Value | None:
+    """Return the value of ``target`` that makes ``side`` the ``value``; None when that is not unique.
+
+    ``known`` has the other dimensions of ``side``.
+    """
+    kind = x.kind_of(side, of_ref)
+
+    def typed(ref: x.Ref) -> Kind:
+        return kind if ref == _VALUE else of_ref(ref)
+
+    try:
+        back = x.solve(side, _VALUE, x.Ref(*target), lambda e: x.kind_of(e, typed), total=False)
+        found = evaluate(back, {**known, (_VALUE.input, _VALUE.dim): value}, typed)
+        # The hour that a clock skips has a value back, and none of its own.
+        return found if evaluate(side, {**known, target: found}, of_ref) == value else None
+    except (x.NotInvertible, x.BadExpr, BadValue):
         return None
-    before = _before(expr, value, x.kind_of(below[0], of_ref))
-    return None if before is None else invert(below[0], before, of_ref)
-
-
-@singledispatch
-def _before(expr: x.Expr, value: Value, kind: Kind) -> Value | None:
-    """The value of the operand, whose kind is ``kind``; None for an operator that loses information."""
-    return None
-
-
-@_before.register
-def _(expr: x.Fmt, value: Value, kind: Kind) -> Value | None:
-    if v.GRANULARITIES.index(v.finest_field(expr.format)) > v.GRANULARITIES.index(kind.granularity or v.DAY):
-        return None
-    return v.parse(str(value), replace(kind, format=expr.format))
-
-
-@_before.register
-def _(expr: x.Parse, value: Value, kind: Kind) -> Value | None:
-    return v.render(value, expr.kind)
-
-
-@_before.register
-def _(expr: x.MapValues, value: Value, kind: Kind) -> Value | None:
-    keys = [key for key, mapped in expr.pairs if mapped == value]
-    return keys[0] if len(keys) == 1 else None
-
-
-@_before.register
-def _(expr: x.Zfill, value: Value, kind: Kind) -> Value | None:
-    return v.cast(str(value), kind) if kind.type == v.LONG else None
-
-
-@_before.register
-def _(expr: x.Shift, value: Value, kind: Kind) -> Value | None:
-    assert isinstance(value, int)
-    return value - expr.by * kind.step
-
-
-@_before.register
-def _(expr: x.At, value: Value, kind: Kind) -> Value | None:
-    finer = v.datetime_kind(granularity=expr.unit, timezone=kind.timezone)
-    assert isinstance(value, int)
-    before = v.from_datetime(v.to_datetime(value, finer), kind)
-    return before if v.at(before, kind, expr.unit) == value else None
-
-
-@_before.register
-def _(expr: x.Tz, value: Value, kind: Kind) -> Value | None:
-    return value
-
-
-@_before.register
-def _(expr: x.Cast, value: Value, kind: Kind) -> Value | None:
-    if expr.type == kind.type:
-        return value
-    if expr.type == v.STRING:
-        return v.parse(str(value), kind)
-    return str(value)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rheo_runtime import expr as x
-from rheo_runtime.expr import BadExpr, Expr
+from rheo_runtime.expr import BadExpr, Expr, NotInvertible, solve
 from rheo_runtime.values import BadValue
 from rheodsl import ir
 from rheodsl.errors import LinkMissingError
-from rheodsl.invert import NotInvertible, solve
 from rheodsl.notation import show
 from rheodsl.resolution import Work
 

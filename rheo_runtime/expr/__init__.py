@@ -6,6 +6,7 @@ Nodes are frozen and serialise to JSON lists ``[tag, field, ...]``. `kind_of` ty
 
 from rheo_runtime.expr.codec import from_json, kind_from_json, kind_to_json, to_json
 from rheo_runtime.expr.evaluate import compile_expr
+from rheo_runtime.expr.inverse import NotInvertible, solve
 from rheo_runtime.expr.kinds import BadExpr, kind_of
 from rheo_runtime.expr.nodes import (
     NODES,
@@ -42,6 +43,7 @@ __all__ = [
     "Fmt",
     "Lower",
     "MapValues",
+    "NotInvertible",
     "Offset",
     "Parse",
     "Part",
@@ -59,5 +61,6 @@ __all__ = [
     "kind_to_json",
     "refs",
     "rewrite",
+    "solve",
     "to_json",
 ]

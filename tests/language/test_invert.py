@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rheo_runtime import expr as x
 from rheo_runtime import values as v
-from rheo_runtime.expr import Expr, Ref
+from rheo_runtime.expr import Expr, NotInvertible, Ref, solve
+from rheo_runtime.invert import solve as solve_by_value
 from rheo_runtime.values import BadValue, Kind
-from rheodsl.invert import NotInvertible, solve
 from rheodsl.notation import show
 
 from .test_expr import (
@@ -129,3 +129,43 @@ def test_shifts_turn_around(ref: Ref, steps: list[int]) -> None:
         x.compile_expr(back, lambda r: KINDS[ref], lambda r: lambda known: known)(0)
         == -sum(steps) * KINDS[ref].step
     )
+
+
+@given(expressions(), partitions())
+def test_by_value_what_is_found_is_right(expr: Expr, partition: dict[Ref, tuple[Any, Any]]) -> None:
+    """Of an equation with one unknown: whatever is found solves it, and what the inverse gives is found."""
+    targets = list(dict.fromkeys(x.refs(expr)))
+    assume(targets)
+    values = {ref: value for ref, (value, _) in partition.items()}
+    try:
+        result = compute(expr, values)
+    except BadValue:
+        assume(False)
+        return
+    kinds = {**KINDS, KNOWN: kind_of(expr)}
+    target, *others = targets
+    given_ = {(ref.input, ref.dim): values[ref] for ref in others} | {(KNOWN.input, KNOWN.dim): result}
+    found = solve_by_value([(expr, KNOWN)], given_, kinds.__getitem__).get((target.input, target.dim))
+    if found is not None:
+        assert compute(expr, {**values, target: found}) == result
+    elif len(targets) == 1 and not loses(expr):
+        with pytest.raises(NotInvertible):
+            solved(expr, target)
+
+
+@pytest.mark.parametrize(
+    ("expr", "value", "found"),
+    [
+        (x.MapValues(N, ((1, "a"), (2, "b"), (3, "b"))), "a", 1),
+        (x.MapValues(N, ((1, "a"), (2, "b"), (3, "b"))), "b", None),
+        (x.MapValues(N, ((1, "a"), (2, "b"), (3, "b"))), "c", None),
+        (x.Zfill(N, 3), "007", 7),
+        (x.Trunc(DAY, "MONTH"), 24242, None),
+    ],
+    ids=lambda p: show(p) if isinstance(p, Expr) else "",
+)
+def test_by_value(expr: Expr, value: Any, found: Any) -> None:
+    kinds = {**KINDS, KNOWN: kind_of(expr)}
+    (target,) = set(x.refs(expr))
+    known = {(KNOWN.input, KNOWN.dim): value}
+    assert solve_by_value([(expr, KNOWN)], known, kinds.__getitem__).get((target.input, target.dim)) == found

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from rheo_runtime.expr import BadExpr
+from rheo_runtime.expr import BadExpr, NotInvertible
 from rheo_runtime.values import BadValue
-from rheodsl import errors, filters, invert
+from rheodsl import errors, filters
 from rheodsl.errors import RheoError, Warning_
 
 from .messages import FOLDER, Case, message_of, read, write
@@ -83,9 +83,9 @@ OF_EVENTS = (
 )
 # What a user never reads by itself.
 INTERNAL = {"errors.py", "grammar.py"}
-TEXTS = [ROOT / "rheo_runtime/values.py", ROOT / "rheo_runtime/expr/kinds.py"]
+TEXTS = [ROOT / f"rheo_runtime/{name}.py" for name in ("values", "expr/kinds", "expr/inverse")]
 # Created in one of these, a text is part of a message.
-REASONS: list[type[Any]] = [BadValue, BadExpr, invert.NotInvertible, filters._Empty]
+REASONS: list[type[Any]] = [BadValue, BadExpr, NotInvertible, filters._Empty]
 
 
 @dataclass(frozen=True)
