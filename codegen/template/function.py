@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen import plan as p
-from codegen.template.keys import Construct, Keys
+from codegen.template.keys import LISTENER, Keys
 from codegen.template.names import NO_VALUE, Resources, attribute, ref, resource_name
 from codegen.template.storage import TIMEOUT
 
@@ -16,7 +16,7 @@ LOG_DAYS = 90
 def function(plan: p.Plan, keys: Keys, pending: str) -> Resources:
     """Return the listener; ``pending`` are the nodes whose waiting it reports, joined by commas."""
     name = f"{resource_name(plan.app)}-listener"
-    key = keys.of(Construct.PROCESSING_UNIT)
+    key = keys.of(LISTENER)
     variables = {
         "RHEO_TABLE": ref("Ledger"),
         "RHEO_MWAA_ENVIRONMENT": ref("MwaaEnvironment"),
@@ -50,6 +50,7 @@ def function(plan: p.Plan, keys: Keys, pending: str) -> Resources:
             "Properties": {
                 "LogGroupName": f"/aws/lambda/{name}",
                 "RetentionInDays": LOG_DAYS,
+                **({"KmsKeyId": key} if keys.own(LISTENER) else {}),
             },
         },
         "ListenerTrigger": {

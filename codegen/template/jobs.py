@@ -9,26 +9,72 @@ from typing import Any
 from codegen import plan as p
 from codegen.alarms import logical_id
 from codegen.bundle import stack
-from codegen.template.names import Resource, Resources, Value, attribute, ref
+from codegen.template.keys import JOBS, STORAGE, Keys
+from codegen.template.names import Resource, Resources, Value, attribute, ref, resource_name
 from codegen.template.roles import Roles
 
 # Of one nested template, whose parameters are their roles: CloudFormation takes 200.
 JOBS_IN_PART = 150
 
 
-def jobs(plan: p.Plan, roles: Roles) -> Resources:
+SECURITY = "JobSecurity"
+
+
+def jobs(plan: p.Plan, roles: Roles, keys: Keys) -> Resources:
     """Return a job for each Spark task, by logical id, as ``stack.json`` describes them."""
     described = {job["name"]: job for job in stack(plan).get("glue_jobs", ())}
     found: Resources = {}
+    secured = {"SecurityConfiguration": resource_name(plan.app)} if keys.own(JOBS) else {}
     for dag in plan.dags:
         for task in dag.tasks:
             if isinstance(task, p.SparkTask):
                 role = roles.of_job("glue", dag, task)
-                found[logical_id("Job", task.job)] = _job(plan, described[task.job], role)
+                found[logical_id("Job", task.job)] = _job(
+                    plan, {"parameters": {}, **described[task.job]}, role, secured
+                )
     return found
 
 
-def _job(plan: p.Plan, described: dict[str, Any], role: Value) -> Resource:
+def applications(plan: p.Plan) -> Resources:
+    """Return the applications of EMR Serverless, which sleep while nothing runs."""
+    return {
+        logical_id("Emr", made["name"]): {
+            "Type": "AWS::EMRServerless::Application",
+            "Properties": {
+                "Name": made["name"],
+                "ReleaseLabel": made["release"],
+                "Type": "Spark",
+                "AutoStartConfiguration": {"Enabled": True},
+                "AutoStopConfiguration": {"Enabled": True, "IdleTimeoutMinutes": 15},
+            },
+        }
+        for made in stack(plan).get("emr_applications", ())
+    }
+
+
+def security(app: str, keys: Keys) -> Resources:
+    """Return how jobs encrypt what they write, their logs and bookmarks, where the application says so."""
+    if not keys.own(JOBS):
+        return {}
+    # Without a key of its own the bucket encrypts what is written to it.
+    data: Resource = {"S3EncryptionMode": "DISABLED"}
+    if keys.own(STORAGE):
+        data = {"S3EncryptionMode": "SSE-KMS", "KmsKeyArn": keys.of(STORAGE)}
+    key = keys.of(JOBS)
+    configuration = {
+        "S3Encryptions": [data],
+        "CloudWatchEncryption": {"CloudWatchEncryptionMode": "SSE-KMS", "KmsKeyArn": key},
+        "JobBookmarksEncryption": {"JobBookmarksEncryptionMode": "CSE-KMS", "KmsKeyArn": key},
+    }
+    return {
+        SECURITY: {
+            "Type": "AWS::Glue::SecurityConfiguration",
+            "Properties": {"Name": resource_name(app), "EncryptionConfiguration": configuration},
+        }
+    }
+
+
+def _job(plan: p.Plan, described: dict[str, Any], role: Value, secured: Resource) -> Resource:
     capacity = {"worker_type": "WorkerType", "workers": "NumberOfWorkers"}
     properties: Resource = {
         "Name": described["name"],
@@ -43,9 +89,11 @@ def _job(plan: p.Plan, described: dict[str, Any], role: Value) -> Resource:
         "Timeout": described["timeout"],
         "ExecutionProperty": {"MaxConcurrentRuns": described["concurrent"]},
         **{name: described[key] for key, name in capacity.items() if key in described},
-        **described.get("parameters", {}),
+        **secured,
+        **described["parameters"],
     }
-    return {"Type": "AWS::Glue::Job", "Properties": properties}
+    depends = {"DependsOn": [SECURITY]} if secured else {}
+    return {"Type": "AWS::Glue::Job", **depends, "Properties": properties}
 
 
 def parts(app: str, jobs: Resources) -> tuple[Resources, dict[str, dict[str, Any]]]:
@@ -72,6 +120,7 @@ def parts(app: str, jobs: Resources) -> tuple[Resources, dict[str, dict[str, Any
         }
         stacks[f"Jobs{number}"] = {
             "Type": "AWS::CloudFormation::Stack",
+            **({"DependsOn": [SECURITY]} if any("DependsOn" in made for made in part.values()) else {}),
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
             "Properties": properties,
@@ -81,4 +130,4 @@ def parts(app: str, jobs: Resources) -> tuple[Resources, dict[str, dict[str, Any
 
 def _in_part(made: Resource) -> Resource:
     role = made["Properties"]["Role"]["Fn::GetAtt"][0]
-    return {**made, "Properties": {**made["Properties"], "Role": ref(role)}}
+    return {"Type": made["Type"], "Properties": {**made["Properties"], "Role": ref(role)}}

@@ -13,6 +13,7 @@ Resource = dict[str, Any]
 Resources = dict[str, Resource]
 Statement = dict[str, Any]
 
+HAS_AIRFLOW_ROLE = "HasAirflowRole"
 NO_VALUE: Value = {"Ref": "AWS::NoValue"}
 # The longest name of a region, and IAM's limit to a role's name.
 _REGION, _ROLE = 15, 64

@@ -24,6 +24,7 @@ from typing import Any
 
 from codegen import plan as p
 from codegen import targets
+from codegen.targets import emr, sagemaker
 
 Statement = Mapping[str, Any]
 
@@ -34,7 +35,7 @@ class JobRole:
 
     ``service`` is part of its name: ``glue``, ``sagemaker``, ``emr-serverless``; ``<service>.amazonaws.com`` may
     assume it. ``statements`` are what every job of the service needs beyond the data; ``extra`` what the
-    user grants to this one: a task with extra permissions has a role of its own.
+    user grants to this one: a job of Glue then has a role of its own, all others of a service share theirs.
     """
 
     service: str
@@ -71,6 +72,34 @@ def _(task: p.SparkTask, dag: p.DagPlan) -> JobRole:
     ]
     extra = tuple({"Action": list(a), "Resource": list(r)} for r, a in task.permissions)
     return JobRole("glue", tuple(statements), extra)
+
+
+@job_role.register
+def _(task: emr.EmrTask, dag: p.DagPlan) -> JobRole:
+    default = [f"{GLUE}:catalog", f"{GLUE}:database/default", f"{GLUE}:userDefinedFunction/default/*"]
+    actions = ["glue:GetDatabase", "glue:GetDatabases", "glue:GetUserDefinedFunctions"]
+    extra = tuple({"Action": list(a), "Resource": list(r)} for r, a in task.permissions)
+    return JobRole(emr.SERVICE, ({"Action": actions, "Resource": default},), extra)
+
+
+@job_role.register(sagemaker.TrainingTask)
+@job_role.register(sagemaker.TransformTask)
+def _(task: p.Task, dag: p.DagPlan) -> JobRole:
+    here = "${AWS::Region}:${AWS::AccountId}"
+    bucket = "arn:${AWS::Partition}:s3:::" + dag.location.removeprefix("s3://").split("/")[0]
+    # Images of AWS's own algorithms are in accounts of AWS.
+    images = "arn:${AWS::Partition}:ecr:${AWS::Region}:*:repository/*"
+    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    logs = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    metrics = {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}}
+    statements = (
+        {"Action": logs, "Resource": [f"arn:${{AWS::Partition}}:logs:{here}:log-group:/aws/sagemaker/*"]},
+        {"Action": pull, "Resource": [images]},
+        {"Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]},
+        {"Action": ["cloudwatch:PutMetricData"], "Resource": ["*"], "Condition": metrics},
+        {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": [f"{bucket}/staging/*"]},
+    )
+    return JobRole(sagemaker.SERVICE, statements)
 
 
 def worker(task: p.Task, dag: p.DagPlan) -> Sequence[Statement]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codegen import plan as p
-from codegen.template.keys import Construct, Keys
+from codegen.template.keys import LISTENER, QUEUE, STORAGE, TABLE, Keys
 from codegen.template.names import Statement, Value, arn, attribute, s3_arn, sub
 from rheo_runtime import wire
 
@@ -110,12 +110,14 @@ def _several(resources: list[Value]) -> Iterator[list[Value]]:
         yield resources[first : first + _RESOURCES]
 
 
-def writing(bucket: str) -> list[Statement]:
-    """Return what lets a job write outputs, and read its script and its execution."""
+def writing(bucket: str, node: str | None = None) -> list[Statement]:
+    """Return what lets a job write outputs, of one node or of any, and read its script and its execution."""
+    folder = "internal_data" if node is None else f"internal_data/{node}"
     # Spark leaves "folder" markers beside what it writes.
-    outputs = [s3_arn(f"{bucket}/internal_data/*"), s3_arn(f"{bucket}/internal_data_$folder$")]
+    markers = dict.fromkeys(("internal_data_$folder$", f"{folder}_$folder$"))
+    outputs = [s3_arn(f"{bucket}/{folder}/*"), *(s3_arn(f"{bucket}/{marker}") for marker in markers)]
     own = [s3_arn(f"{bucket}/rheo/*"), s3_arn(f"{bucket}/executions/*")]
-    listed = {"StringLike": {"s3:prefix": ["internal_data", "internal_data/*", "rheo/*", "executions/*"]}}
+    listed = {"StringLike": {"s3:prefix": [folder, f"{folder}/*", "rheo/*", "executions/*"]}}
     return [
         allow(["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"], outputs),
         allow(["s3:GetObject"], own),
@@ -159,9 +161,7 @@ def listener(plan: p.Plan, table: wire.RouteTable, keys: Keys, metrics: Statemen
         allow(["airflow:InvokeRestApi"], {"Fn::Sub": environment}),
         allow(["events:PutEvents"], bus()),
         *([metrics] if metrics else []),
-        *keys.statements(
-            Construct.ROUTING_TABLE, Construct.PROCESSOR_QUEUE, Construct.STORAGE, Construct.PROCESSING_UNIT
-        ),
+        *keys.statements(TABLE, QUEUE, STORAGE, LISTENER),
     ]
 
 
@@ -223,15 +223,19 @@ def airflow(plan: p.Plan, table: wire.RouteTable, keys: Keys, metrics: Statement
             ["s3:ListBucket"], s3_arn(plan.bucket), StringLike={"s3:prefix": ["internal_data/*", "rheo/*"]}
         ),
         metrics,
-        *keys.statements(Construct.ROUTING_TABLE, Construct.STORAGE),
+        *keys.statements(TABLE, STORAGE),
     ]
 
 
 def inputs_of(plan: p.Plan) -> list[str]:
     """Return the folders of all inputs that the application does not make itself."""
     own = f"s3://{plan.bucket}/"
-    found = {i.location for dag in plan.dags for i in dag.inputs if i.location is not None}
-    return sorted(location for location in found if not location.startswith(own))
+    return sorted({i for dag in plan.dags for i in inputs_of_node(dag) if not i.startswith(own)})
+
+
+def inputs_of_node(dag: p.DagPlan) -> list[str]:
+    """Return the folders of a node's inputs."""
+    return sorted({i.location for i in dag.inputs if i.location is not None})
 
 
 def distinct(statements: Iterable[Statement]) -> list[Statement]:

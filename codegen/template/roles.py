@@ -10,13 +10,15 @@ from codegen.alarms import logical_id, metric_permission, pending_metrics
 from codegen.template import permissions, policies
 from codegen.template.errors import TemplateError
 from codegen.template.events import group_arn
-from codegen.template.keys import Construct, Keys
+from codegen.template.keys import JOBS, QUEUE, STORAGE, Keys
 from codegen.template.names import (
+    HAS_AIRFLOW_ROLE,
     NO_VALUE,
     Resource,
     Resources,
     Statement,
     Value,
+    arn,
     attribute,
     ref,
     role_name,
@@ -27,8 +29,8 @@ from codegen.template.storage import document
 from rheo_runtime import wire
 from rheodsl import ir
 
-HAS_BOUNDARY = "HasPermissionsBoundary"
-HAS_AIRFLOW_ROLE = "HasAirflowRole"
+# A job whose log is encrypted says by which key.
+_ENCRYPTED_LOGS = policies.allow(["logs:AssociateKmsKey"], arn("logs", "log-group:/aws-glue/*"))
 MOST_POLICIES = 10  # that IAM attaches to a role, unless the account asked for more
 
 
@@ -63,7 +65,7 @@ class Roles:
         own = [
             policies.allow(["lambda:InvokeFunction"], attribute("Listener")),
             policies.allow(["sqs:SendMessage"], queues),
-            *self.keys.statements(Construct.PROCESSOR_QUEUE),
+            *self.keys.statements(QUEUE),
         ]
         condition = {
             "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
@@ -74,37 +76,52 @@ class Roles:
     # --- jobs ---
 
     def _job_roles(self) -> None:
-        wanted: dict[str, list[tuple[str, permissions.JobRole]]] = {}
+        wanted: dict[str, list[tuple[p.DagPlan, p.Task, permissions.JobRole]]] = {}
         for dag in self.plan.dags:
             for task in dag.tasks:
                 role = permissions.job_role(task, dag)
                 if role is not None:
-                    wanted.setdefault(role.service, []).append((_task(dag, task), role))
+                    wanted.setdefault(role.service, []).append((dag, task, role))
         if not wanted:
             return
         data = self._managed("JobData", self._data())
+        common = self._managed("Job", self._common())
         for service, jobs in sorted(wanted.items()):
-            common = policies.distinct(policies.granted(s) for _, role in jobs for s in role.statements)
-            shared = [*data, *self._managed(logical_id("Jobs", service), common)]
-            name = logical_id("JobRole", service)
-            for job, role in jobs:
-                own = name
-                if role.extra:
-                    own = logical_id("JobRole", f"{service}-{job}")
-                    extra = [policies.granted(statement) for statement in role.extra]
-                    # Its name is CloudFormation's: only the job that has it needs to know it.
-                    self._role(own, None, f"{service}.amazonaws.com", extra, shared)
-                self._jobs[f"{service}/{job}"] = own
-            if any(self._jobs[f"{service}/{job}"] == name for job, _ in jobs):
-                self._role(name, service, f"{service}.amazonaws.com", [], shared)
+            alone = service == "glue"  # whose jobs name their roles; those of others know one name
+            granted = [s for _, _, r in jobs for s in (*r.statements, *(() if alone else r.extra))]
+            every = policies.distinct(map(policies.granted, granted))
+            shared = [*common, *self._managed(logical_id("Jobs", service), every)]
+            principal, name = f"{service}.amazonaws.com", logical_id("JobRole", service)
+            for dag, task, role in jobs:
+                job = f"{service}/{_task(dag, task)}"
+                own = self._own(dag, role) if alone else []
+                self._jobs[job] = logical_id("JobRole", job) if own else name
+                if own:
+                    separate = self.keys.separate()
+                    self._role(
+                        self._jobs[job], None, principal, own, shared if separate else [*data, *shared]
+                    )
+            if name in self._jobs.values():
+                self._role(name, service, principal, [], [*data, *shared])
+
+    def _own(self, dag: p.DagPlan, role: permissions.JobRole) -> list[Statement]:
+        """What a job may do that others may not."""
+        found = [policies.granted(statement) for statement in role.extra]
+        if self.keys.separate():
+            found += policies.writing(self.plan.bucket, dag.node)
+            found += policies.reading(policies.inputs_of_node(dag))
+        return found
 
     def _data(self) -> list[Statement]:
+        found = policies.writing(self.plan.bucket)
+        return [*found, *policies.reading(policies.inputs_of(self.plan))]
+
+    def _common(self) -> list[Statement]:
         return [
-            *policies.writing(self.plan.bucket),
-            *policies.reading(policies.inputs_of(self.plan)),
             *policies.catalog(self.table),
             *([metric_permission(self.plan.app)] if self._emits() else []),
-            *self.keys.statements(Construct.STORAGE, Construct.BATCH_COMPUTE),
+            *self.keys.statements(STORAGE, JOBS),
+            *([_ENCRYPTED_LOGS] if self.keys.own(JOBS) else []),
         ]
 
     def _emits(self) -> bool:
@@ -172,7 +189,6 @@ class Roles:
             "AssumeRolePolicyDocument": document(
                 [{**trust, **({"Condition": condition} if condition else {})}]
             ),
-            "PermissionsBoundary": {"Fn::If": [HAS_BOUNDARY, ref("PermissionsBoundary"), NO_VALUE]},
         }
         if purpose is not None:
             properties["RoleName"] = sub(role_name(self.plan.app, purpose))

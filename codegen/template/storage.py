@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from codegen import plan as p
-from codegen.template.keys import Construct, Keys
+from codegen.bundle import stack
+from codegen.template.keys import QUEUE, STORAGE, TABLE, Keys
 from codegen.template.names import (
     NO_VALUE,
     Resources,
@@ -16,6 +17,7 @@ from codegen.template.names import (
     ref,
     resource_name,
     s3_arn,
+    shortened,
 )
 
 # An invocation may take 60 s; a message that it holds stays away for six times as long, as AWS advises.
@@ -28,7 +30,7 @@ _TWO_WEEKS = 14 * 86400
 
 def bucket(plan: p.Plan, keys: Keys, shared: list[Statement]) -> Resources:
     """Return the application's bucket, private, encrypted, heard by EventBridge; ``shared`` is its policy's."""
-    key = keys.of(Construct.STORAGE)
+    key = keys.of(STORAGE)
     encryption = {
         "ServerSideEncryptionByDefault": {
             "SSEAlgorithm": keys.choose(key, "aws:kms", "AES256"),
@@ -39,8 +41,21 @@ def bucket(plan: p.Plan, keys: Keys, shared: list[Statement]) -> Resources:
     lifecycle = [
         {"Id": "uploads", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
         {"Id": "executions", "Status": "Enabled", "Prefix": "executions/", "ExpirationInDays": 90},
+        {"Id": "staging", "Status": "Enabled", "Prefix": "staging/", "ExpirationInDays": 14},
+        *(
+            {
+                "Id": shortened(f"retention-{rule['prefix']}", 255),
+                "Status": "Enabled",
+                "Prefix": rule["prefix"],
+                "ExpirationInDays": rule["days"],
+            }
+            for rule in stack(plan).get("retention", ())
+        ),
     ]
     objects = [s3_arn(plan.bucket), s3_arn(f"{plan.bucket}/*")]
+    denied = [encrypted_transport("s3:*", objects)]
+    if (version := keys.tls()) > "1.2":  # AWS takes nothing older
+        denied.append({**denied[0], "Condition": {"NumericLessThan": {"s3:TlsVersion": version}}})
     return {
         "Bucket": {
             "Type": "AWS::S3::Bucket",
@@ -65,7 +80,7 @@ def bucket(plan: p.Plan, keys: Keys, shared: list[Statement]) -> Resources:
             "Type": "AWS::S3::BucketPolicy",
             "Properties": {
                 "Bucket": ref("Bucket"),
-                "PolicyDocument": document([encrypted_transport("s3:*", objects), *shared]),
+                "PolicyDocument": document([*denied, *shared]),
             },
         },
     }
@@ -73,7 +88,7 @@ def bucket(plan: p.Plan, keys: Keys, shared: list[Statement]) -> Resources:
 
 def ledger(app: str, keys: Keys) -> Resources:
     """Return the table of the ledger, as `rheo_runtime.dynamo_table` makes it, with backups."""
-    key = keys.of(Construct.ROUTING_TABLE)
+    key = keys.of(TABLE)
     encryption = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": keys.given(key)}
     return {
         "Ledger": {
@@ -109,7 +124,7 @@ def ledger(app: str, keys: Keys) -> Resources:
 
 def queues(app: str, keys: Keys, rules: list[Value], topics: list[str]) -> Resources:
     """Return the listener's queue, the queue of what failed, and who may send: these rules and topics."""
-    name, key = resource_name(app), keys.of(Construct.PROCESSOR_QUEUE)
+    name, key = resource_name(app), keys.of(QUEUE)
     queue, failed = arn("sqs", name), arn("sqs", f"{name}-dlq")
     common = {
         "MessageRetentionPeriod": _TWO_WEEKS,
