@@ -14,13 +14,19 @@ setup: .venv/.ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Airflow 3.0.6, in which the tests run the dialect mwaa-3.0; it cannot share an environment with 3.3.
+.venv-mwaa-3.0/.ready: requirements-mwaa-3.0.lock .venv/.ready
+	@test -x .venv-mwaa-3.0/bin/python || $(BIN)/python -m venv --without-pip .venv-mwaa-3.0
+	$(BIN)/uv pip sync --quiet --python .venv-mwaa-3.0/bin/python --require-hashes requirements-mwaa-3.0.lock
+	@touch $@
+
 demo: setup
 	$(BIN)/python -m examples.flights.demo $(if $(KEEP),--keep)
 
 down: setup
 	$(BIN)/rheo down
 
-test: check
+test: check .venv-mwaa-3.0/.ready
 	$(BIN)/python -m pytest
 
 fast: setup
@@ -37,8 +43,11 @@ bench: setup
 golden: setup
 	$(BIN)/python -m pytest -m "not slow" --update-golden
 
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
 lock:
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
+	$(COMPILE) --all-extras pyproject.toml -o requirements.lock
+	$(COMPILE) --exclude-newer 2025-10-15 requirements-mwaa-3.0.in -o requirements-mwaa-3.0.lock
 
 clean:
-	rm -rf build .venv
+	rm -rf build .venv .venv-mwaa-3.0

@@ -1,6 +1,6 @@
 """Generated DAGs in a real Airflow 3.0.6, where the listener creates each run under a run id of its own.
 
-Its environment is `requirements-mwaa-3.0.lock`, installed beside this one by `make setup`.
+Its environment is `requirements-mwaa-3.0.lock`, installed beside this one by `make test`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PYTHON = Path(__file__).parents[2] / ".venv-mwaa-3.0" / "bin" / "python"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    assert PYTHON.exists(), "install Airflow 3.0.6 beside this environment: make setup"
+    assert PYTHON.exists(), "install Airflow 3.0.6 beside this environment: make .venv-mwaa-3.0/.ready"
     with running(tmp_path_factory.mktemp("trial"), "mwaa-3.0", python=PYTHON) as lab:
         yield lab
 
