@@ -42,4 +42,5 @@ def sense(work: Work) -> None:
                 f"no sensor can wait for {alias!r}: it has no data",
                 hint="sensors wait for objects of S3 and partitions of the Glue catalog; leave trigger out",
             )
+            continue
         work.inputs[alias] = replace(input, reference=True, awaited=True)
