@@ -85,6 +85,8 @@ class AirflowHome:
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": str(PARALLELISM),
+            # Somebody is watching: a failed task is tried again at once, not after five minutes.
+            "CORE__DEFAULT_TASK_RETRY_DELAY": "2",
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords),
