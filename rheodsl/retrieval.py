@@ -49,8 +49,7 @@ class FindsNodes:
     def _find(self, scope: QueryApplicationScope, context: QueryContext) -> list[ir.Signal]:
         found: list[ir.Signal] = []
         if scope is not QueryApplicationScope.EXTERNAL_APPS_ONLY:
-            own = (s for s in self._own_signals(context) if not isinstance(s.source, ir.UpstreamSource))
-            found += sorted(own, key=lambda signal: signal.id)
+            found += sorted(self._own_signals(context), key=lambda signal: signal.id)
         if scope is not QueryApplicationScope.CURRENT_APP_ONLY:
             for other in self._upstream(context):
                 found += other._find(QueryApplicationScope.ALL, context)
@@ -157,9 +156,12 @@ class RetrievalMethods(OnPlatform, FindsNodes):
 
     def _own_signals(self, context: QueryContext) -> Iterable[ir.Signal]:
         if context is QueryContext.DEV_CONTEXT:
-            return self._signals.values()
-        graph = None if self.platform is None else self.platform.active_graph(self.name)
-        return () if graph is None else graph.signals
+            known: Iterable[ir.Signal] = self._signals.values()
+        else:
+            graph = None if self.platform is None else self.platform.active_graph(self.name)
+            known = () if graph is None else graph.signals
+        # Inputs from imported applications are known here too; they are found where they come from.
+        return [signal for signal in known if not isinstance(signal.source, ir.UpstreamSource)]
 
     def _find_entity(self, id: str) -> SignalNode | None:
         """The signal of this id: declared or imported here, else active."""

@@ -143,7 +143,11 @@ class SharingMethods(OnPlatform, FindsNodes):
         return self._remotes[partner]
 
     def _upstream(self, context: QueryContext) -> Sequence[FindsNodes]:
-        return [self._remote(partner) for partner in self._upstreams]
+        partners = self._upstreams
+        if context is QueryContext.ACTIVE_RUNTIME_CONTEXT:
+            graph = None if self.platform is None else self.platform.active_graph(self.name)
+            partners = () if graph is None else graph.upstreams
+        return [self._remote(partner) for partner in partners]
 
     def _imported(self, signal: ir.Signal) -> ir.Signal | None:
         """The signal of an imported application, None for any other; as it was when it was imported."""

@@ -18,6 +18,7 @@ from platforms.local.provision import provision
 from platforms.local.specification import read_specification
 from platforms.monitoring.active import graph_of
 from platforms.monitoring.watch import Watch
+from platforms.sharing import Remote
 from rheo_runtime import executions
 from rheo_runtime.engine import Engine
 from rheo_runtime.records import Document
@@ -105,6 +106,9 @@ class Cloud:
 
     def monitoring(self, app: str) -> Watch:
         return Watch(self.deployments[app])
+
+    def upstream(self, partner: ir.Partner) -> Remote:
+        return Remote(self.session.client("s3"), app_bucket(partner.app))
 
     def analysis(self, app: str) -> Reading:
         return Reading(self.session, app_bucket(app))

@@ -105,8 +105,6 @@ def test_get_data_finds_exact_ids_everywhere(cloud: Cloud) -> None:
     assert app.get_data("foo", EXTERNAL, DEV) == [theirs]
     assert foo != theirs
     assert app.get_data("fo", context=DEV) == []
-    # an upstream is active although this application is not
-    assert app.get_data("foo") == [theirs]
 
 
 def test_timers_are_found_by_get_timer_alone(cloud: Cloud) -> None:
@@ -197,3 +195,25 @@ def test_specs_tell_where_data_lies_and_how_it_is_read(cloud: Cloud) -> None:
             "day": {"type": "DATETIME", "format": "%Y-%m-%d", "granularity": "DAY"},
         }
     }
+
+
+def test_active_imports_are_those_of_the_activation(cloud: Cloud) -> None:
+    upstream = Application("catalog", platform=cloud)  # type: ignore[arg-type]
+    raw = upstream.s3("raw", "s3://catalog-bucket/raw/{day:%Y-%m-%d}")
+    upstream.create_data("sales", inputs=[raw], compute_targets="output = raw")
+    cloud.activate(upstream)
+
+    app = Application("my-app", platform=cloud)  # type: ignore[arg-type]
+    remote = app.import_upstream("catalog", "111122223333", "us-east-1")
+    sales = remote["sales"]
+    app.create_data("bar", inputs=[sales], compute_targets="output = sales")
+    assert app.list_data(EXTERNAL) == []  # the application is not active yet
+    assert app.list_data(EXTERNAL, DEV) == [sales]
+    assert [node.id for node in app.list_data(context=DEV)] == ["bar", "sales"]
+
+    cloud.activate(app)
+    elsewhere = Application("my-app", platform=cloud)  # type: ignore[arg-type]
+    assert elsewhere.list_data(EXTERNAL) == [sales]
+    assert elsewhere.list_data(EXTERNAL, DEV) == []
+    assert elsewhere["sales"] == sales
+    assert [node.id for node in elsewhere.list_data(OWN)] == ["bar"]
