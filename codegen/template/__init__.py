@@ -2,7 +2,7 @@
 
 from codegen.template.bundle import lambda_zip
 from codegen.template.errors import TemplateError
-from codegen.template.stack import LONGEST_INLINE, Template, build_parts, build_template, compact, dumps
+from codegen.template.stack import LONGEST_INLINE, Template, build_parts, build_template, compact, dumps, only
 
 __all__ = [
     "LONGEST_INLINE",
@@ -13,4 +13,5 @@ __all__ = [
     "compact",
     "dumps",
     "lambda_zip",
+    "only",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codegen import plan as p
@@ -84,6 +84,37 @@ def _build(plan: p.Plan, graph: ir.Graph) -> tuple[Template, dict[str, Template]
     for each in (template, *nested.values()):
         _check(plan.app, each)
     return template, nested
+
+
+def only(template: Template, *ids: str) -> Template:
+    """Return a template with these resources, and what they refer to, alone; without outputs."""
+    resources: Resources = template["Resources"]
+    kept: set[str] = set()
+    waiting = list(ids)
+    while waiting:
+        id = waiting.pop()
+        if id in resources and id not in kept:
+            kept.add(id)
+            waiting += _named(resources[id])
+    rest = {name: part for name, part in template.items() if name != "Outputs"}
+    return {**rest, "Resources": {id: resources[id] for id in sorted(kept)}}
+
+
+def _named(value: Any) -> Iterator[str]:
+    """Yield the names that stand in Ref, Fn::GetAtt and DependsOn."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if key == "Ref":
+                yield part
+            elif key == "Fn::GetAtt":
+                yield part[0]
+            elif key == "DependsOn":
+                yield from part
+            else:
+                yield from _named(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _named(part)
 
 
 def dumps(template: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from codegen.routes import app_bucket as resource_name
-from codegen.template import compact, lambda_zip
+from codegen.template import compact, lambda_zip, only
 from codegen.template.stack import TAG
 from platforms.aws import support
 from platforms.aws.account import Account
@@ -111,13 +111,12 @@ class AwsPlace:
         )
 
     def begin(self, release: Release) -> None:
-        """Let the bucket exist: first of all a stack of the bucket alone, as all else is put into it."""
+        """Let the bucket exist: first of all a stack of it and its key alone, as all else is put into it."""
         if self.reachable():
             return
-        alone = {"Bucket": release.template["Resources"]["Bucket"]}
-        template = {k: v for k, v in release.template.items() if k != "Outputs"}
+        template = only(release.template, "Bucket")
         parameters = {k: v for k, v in self._parameters("none").items() if k in template["Parameters"]}
-        self.stack.deploy({**template, "Resources": alone}, parameters, self._put)
+        self.stack.deploy(template, parameters, self._put)
 
     def support(self) -> None:
         environment = self.account.environment

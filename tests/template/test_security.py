@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codegen.graph_file import graph_file, load_graph
+from codegen.template import only
 from rheodsl import *  # noqa: F403
 from rheodsl import (
     Application,
@@ -108,8 +109,7 @@ def test_a_key_that_trusts_the_account_leaves_it_to_iam() -> None:
         assert may(template, role, "kms:Decrypt") == ["<SharedKey.Arn>"], role
 
 
-@pytest.mark.parametrize("trusts", [True, False, None])
-@pytest.mark.parametrize("level", [HIGH, OWN, None])
+@pytest.mark.parametrize(("level", "trusts"), [(HIGH, True), (OWN, False), (None, None)])
 def test_all_parts_are_encrypted(
     lint: Lint, level: EncryptionKeyAllocationLevel | None, trusts: bool | None
 ) -> None:
@@ -215,6 +215,13 @@ def test_what_was_said_last_counts_and_is_kept_with_the_graph() -> None:
     assert again.graph() == graph
     [key] = of_type(template_of(again), "AWS::KMS::Key").values()
     assert key["RotationPeriodInDays"] == 400
+
+
+def test_the_bucket_can_be_made_first_with_its_key(lint: Lint) -> None:
+    alone = only(template_of(guide_example()), "Bucket")
+    assert set(alone["Resources"]) == {"Bucket", "SharedKey"}
+    assert [said for said in lint(alone) if said[0] == "E"] == []
+    assert set(only(template_of(app_with_jobs()), "Bucket")["Resources"]) == {"Bucket"}
 
 
 def test_nothing_said_no_keys() -> None:
