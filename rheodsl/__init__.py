@@ -16,6 +16,7 @@ from rheodsl.alarm_actions import AlarmDefaultActionsMap, EmailAction, SlackActi
 from rheodsl.alarm_definitions import AlarmComparisonOperator, AlarmTreatMissingData
 from rheodsl.alarm_rules import AlarmRule, AlarmState, at_least
 from rheodsl.alarms import AlarmDimension, AlarmNode, CompositeAlarmNode, CWAlarm
+from rheodsl.analysis import DataFrameFormat
 from rheodsl.application import Application
 from rheodsl.aws import AWSApplication, AWSPlatform
 from rheodsl.compute import (
@@ -54,6 +55,7 @@ from rheodsl.dimensions import (
     StringVariant,
 )
 from rheodsl.errors import GraphError, RheoError
+from rheodsl.executions import ComputeState
 from rheodsl.expressions import output
 from rheodsl.external import S3, SNS, AndesDataset, DataFormat, GlueTable, S3Dataset, SignalIntegrityProtocol
 from rheodsl.hooks import RouteCheckpoint, RouteExecutionHook, RoutePendingNodeHook
@@ -107,12 +109,14 @@ __all__ = [
     "CWAlarm",
     "CWMetric",
     "CompositeAlarmNode",
+    "ComputeState",
     "ConstructEncryption",
     "ConstructPassingSecurityDef",
     "ConstructPersistenceSecurityDef",
     "ConstructProcessingSecurityDef",
     "ConstructSecurityConf",
     "DataFormat",
+    "DataFrameFormat",
     "DataHandlingType",
     "DateVariant",
     "Dimension",
