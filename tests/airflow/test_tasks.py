@@ -421,6 +421,20 @@ def test_a_timer_runs_at_its_own_time(labs: Any, tmp_path: Path) -> None:
     assert (tmp_path / "seen").read_text() == "here output"
 
 
+def test_a_backfill_makes_the_partitions_of_its_fire_times(labs: Any) -> None:
+    lab = labs("each_day")
+    for day in (17, 18, 18):  # a run of a fire time that was made already makes the partition anew
+        fire = datetime(2020, 3, day, tzinfo=UTC)
+        run = Run(f"backfill__{day}", run_type="backfill", logical_date=fire, run_after=datetime.now(UTC))
+        lab.all(lab.context(run))
+    ended = {o.partition: [e.state for e in o.ended] for o in lab.ledger.outputs("each_day")}
+    assert ended == {"2020-03-16": [SUCCEEDED], "2020-03-17": [SUCCEEDED]}
+    run.run_id = "backfill__again"
+    lab.all(lab.context(run))
+    (output,) = (o for o in lab.ledger.outputs("each_day") if o.partition == "2020-03-17")
+    assert [e.generation for e in output.ended] == [2, 1]
+
+
 def test_a_run_of_airflow_3_0_carries_its_execution(lab: Lab) -> None:
     document = lab.fire()
     lab.all(lab.context(Run("rheo~1~2020-03-18~1", conf={"rheo": told(document)}, run_type="manual")))
