@@ -98,8 +98,7 @@ class Bindings:
         found = []
         for i, partition in enumerate(binding):
             key = join.keys[i](join.values[i](partition))[0]
-            group = self.ledger.find(join.slots[i], 0, key)
-            record = next((r for r in group if r.partition == partition), None)
+            record = self.ledger.arrived(join.slots[i], key, partition)
             if record is None:
                 return None
             found.append(record)

@@ -160,14 +160,16 @@ class DynamoLedger:
             )
 
     def find(self, slot: Slot, index: int, key: Key) -> Sequence[Arrivals]:
-        oldest = self.now() - slot.ttl
-        pk = arrivals_pk(slot, index, key)
         if slot.exact:
-            item = self._get({"pk": {"S": pk}, "sk": {"S": sort_key(encode(key))}})
-            items = [] if item is None else [item]
-        else:
-            items = list(self._query(pk))
+            record = self.arrived(slot, key, key)
+            return () if record is None else (record,)
+        oldest, items = self.now() - slot.ttl, self._query(arrivals_pk(slot, index, key))
         return [record for item in items if (record := arrivals_of(item, oldest)) is not None]
+
+    def arrived(self, slot: Slot, key: Key, partition: Partition) -> Arrivals | None:
+        pk, sk = arrivals_pk(slot, 0, key), sort_key(encode(partition))
+        item = self._get({"pk": {"S": pk}, "sk": {"S": sk}})
+        return None if item is None else arrivals_of(item, self.now() - slot.ttl)
 
     def arrivals(self, slot: Slot) -> Iterable[Arrivals]:
         oldest = self.now() - slot.ttl

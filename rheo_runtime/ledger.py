@@ -46,6 +46,9 @@ class Ledger(Protocol):
     def find(self, slot: Slot, index: int, key: Key) -> Sequence[Arrivals]:
         """Return the records of an input that stand under ``key`` in its index number ``index``."""
 
+    def arrived(self, slot: Slot, key: Key, partition: Partition) -> Arrivals | None:
+        """Return the record of one partition, which stands under ``key`` in the first index of its input."""
+
     def arrivals(self, slot: Slot) -> Iterable[Arrivals]:
         """Return all records of an input; for monitoring and expiry."""
 
@@ -171,6 +174,9 @@ class MemoryLedger:
             record = shelf.find(key)
             return () if record is None else (record,)
         return [shelf.find(partition) for partition in shelf.indexes[index].get(key, ())]
+
+    def arrived(self, slot: Slot, key: Key, partition: Partition) -> Arrivals | None:
+        return self._shelf(slot).find(partition)
 
     def arrivals(self, slot: Slot) -> Iterable[Arrivals]:
         shelf = self._shelf(slot)

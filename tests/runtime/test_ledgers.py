@@ -58,6 +58,19 @@ def test_an_arrival_stands_in_every_index_of_its_slot(ledger: Ledger) -> None:
     assert len(list(ledger.arrivals(LOOSE))) == 3
 
 
+def test_one_record_is_read_by_its_partition(ledger: Ledger, clock: Clock) -> None:
+    for region, day in (("EU", 7), ("NA", 7)):
+        ledger.arrive(LOOSE, ((day,), (region,)), (region, day), f"{region}{day}", T)
+    record = ledger.arrived(LOOSE, (7,), ("NA", 7))
+    assert record is not None and (record.partition, list(record.times())) == (("NA", 7), ["NA7"])
+    assert ledger.arrived(LOOSE, (7,), ("FE", 7)) is None
+    ledger.arrive(EXACT, ((7,),), (7,), "e1", T)
+    assert ledger.arrived(EXACT, (7,), (7,)) is not None
+    clock.time = T + 1001
+    ledger.forget(LOOSE, clock.time)
+    assert ledger.arrived(LOOSE, (7,), ("NA", 7)) is None
+
+
 def test_an_event_counts_once(ledger: Ledger) -> None:
     first = ledger.arrive(EXACT, ((7,),), (7,), "e1", T)
     again = ledger.arrive(EXACT, ((7,),), (7,), "e1", T + 5)

@@ -133,7 +133,7 @@ class StepClient:
         return stepped
 
 
-_COPIED = {"arrive", "find", "arrivals"}
+_COPIED = {"arrive", "arrived", "find", "arrivals"}
 
 
 class World:

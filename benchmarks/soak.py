@@ -1,0 +1,263 @@
+"""Many events through the handler, with DynamoDB's stand-in in a process of its own: counts, memory, cost.
+
+Of 100,000 messages 1% are poison and 5% come twice; they come out of order, in batches of ten. One node
+joins two datasets, another waits until a window of one is complete. What must come of it is known
+beforehand, and is compared number by number.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
+from multiprocessing.connection import Connection
+from random import Random
+from typing import Any
+
+from benchmarks import _dynamodb
+from benchmarks.match_join import DAY, TEXT, dataset, equal, route, view
+from rheo_runtime import wire
+from rheo_runtime.dynamo import DynamoLedger
+from rheo_runtime.dynamo_table import create_table
+from rheo_runtime.engine import Engine
+from rheo_runtime.listener import Listener
+from rheo_runtime.trigger import Announcer
+
+EVENTS = 100_000
+POISON, TWICE = 0.01, 0.05
+BATCH = 10
+REORDERED = 1_000  # messages among which any order is possible
+WINDOW = 3
+ORIGINS = 20
+FLAT = 1.10  # how much the listener may grow from a fifth of the way to the end
+
+Result = dict[str, Any]
+
+
+def routes() -> wire.RouteTable:
+    """``joined`` of orders and ships; ``smooth`` of three days of orders, when all are there."""
+    orders, ships = dataset("orders", region=TEXT, day=DAY), dataset("ships", region=TEXT, day=DAY)
+    return wire.RouteTable(
+        "soak",
+        (orders, ships),
+        (
+            route("joined", [view(orders), view(ships)], equal(orders, ships, "region", "day")),
+            route("smooth", [view(orders, WINDOW, "range_check")], []),
+        ),
+    )
+
+
+def messages(number: int, random: Random) -> tuple[list[str], Counter[str]]:
+    """Return the bodies of the messages, and what must come of them: executions by node, poison, events."""
+    poison, twice = round(number * POISON), round(number * TWICE)
+    fresh = number - poison - twice
+    keys, days = [], Counter[str]()
+    for n in range(fresh):
+        pair, side = divmod(n, 2)
+        day, origin = divmod(pair, ORIGINS)
+        signal = ("orders", "ships")[side]
+        days[f"{signal} {origin}"] += 1
+        keys.append(f"{signal}/R{origin}/{date(2000, 1, 1) + timedelta(day)}/_SUCCESS")
+    bodies = [_created(key, n) for n, key in enumerate(keys)]
+    bodies += random.choices(bodies, k=twice)
+    bodies += [('{"source": "aws.s3", "detail-type": "Object Created", "n": %d}' % n) for n in range(poison)]
+    random.shuffle(bodies)
+    # Late by up to REORDERED: blocks in order of their days, any order within one.
+    bodies.sort(key=lambda body: len(body) and _place(body, number, random))
+    expected = Counter(
+        joined=fresh // 2,
+        smooth=sum(max(0, n - WINDOW + 1) for name, n in days.items() if name.startswith("orders")),
+        poison=poison,
+        events=fresh + twice,
+    )
+    return bodies, expected
+
+
+def _created(key: str, n: int) -> str:
+    detail = {"bucket": {"name": "lake"}, "object": {"key": key, "etag": f"{n:032x}"}}
+    return json.dumps(
+        {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "time": "2024-01-01T00:00:00Z",
+            "detail": detail,
+        }
+    )
+
+
+def _place(body: str, number: int, random: Random) -> int:
+    """The block that a message comes in: blocks keep their order, messages of one do not."""
+    etag = json.loads(body).get("detail", {}).get("object", {}).get("etag")
+    place = random.randrange(number) if etag is None else int(etag, 16)
+    return (place + random.randrange(REORDERED)) // REORDERED
+
+
+class Airflow:
+    """Takes everything, and counts what it was told."""
+
+    def __init__(self) -> None:
+        self.told: Counter[str] = Counter()
+
+    def invoke_rest_api(self, **call: Any) -> Mapping[str, Any]:
+        """Answer as boto3's mwaa client does."""
+        if call["Method"] == "GET":
+            uri = call["QueryParameters"]["uri_pattern"]
+            return {"RestApiResponse": {"assets": [{"id": 1, "uri": uri}], "total_entries": 1}}
+        self.told[call["Body"]["extra"]["id"]] += 1
+        return {"RestApiResponse": {}}
+
+
+class Remote:
+    """The stand-in behind a pipe, as a client has DynamoDB behind a connection."""
+
+    exceptions = _dynamodb.DynamoDB.exceptions
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            self.pipe.send((name, arguments))
+            fault, answer = self.pipe.recv()
+            if fault:
+                raise getattr(self.exceptions, answer)
+            return answer
+
+        return call
+
+    def get_paginator(self, name: str) -> Any:
+        """Pages are whole answers here."""
+        return _dynamodb._Pages(getattr(self, name))
+
+
+def _serve(pipe: Connection) -> None:
+    db = _dynamodb.DynamoDB()
+    while True:
+        try:
+            name, arguments = pipe.recv()
+        except EOFError:
+            return
+        if name == "units":
+            pipe.send((False, dict(db.units)))
+            continue
+        try:
+            pipe.send((False, getattr(db, name)(**arguments)))
+        except (_dynamodb.ConditionalCheckFailedException, _dynamodb.ResourceInUseException) as fault:
+            pipe.send((True, type(fault).__name__))
+
+
+def memory() -> float:
+    """MiB that this process has in memory now."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize() / 2**20
+    except OSError:  # no Linux: the most that it ever had
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (
+            20 if sys.platform == "darwin" else 10
+        )
+
+
+def soak(number: int, seed: int = 7) -> dict[str, Any]:
+    """Send ``number`` messages through a listener; return what came of them beside what had to."""
+    bodies, expected = messages(number, Random(seed))
+    here, there = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
+    server.start()
+    there.close()
+    try:
+        client: Any = Remote(here)
+        create_table("t", client)
+        before = client.units()
+        dead: Counter[str] = Counter()
+        airflow, lines = Airflow(), Counter[str]()
+        engine = Engine(routes(), DynamoLedger("t", client, lambda: 1.7e9), lambda: 1.7e9)
+        listener = Listener(
+            engine,
+            Announcer(airflow, "env").announce,
+            lambda document: None,
+            lambda body, reason: dead.update([reason]),
+            log=lambda what, /, **fields: lines.update([what]),
+        )
+        sizes, start = [], time.perf_counter()
+        for batch in _batches(bodies):
+            answer = listener.handle({"Records": batch}, lambda: 60_000)
+            assert answer == {"batchItemFailures": []}, answer
+            if int(batch[0]["messageId"]) % (number // 10) < BATCH:
+                sizes.append(memory())
+        seconds = time.perf_counter() - start
+        sizes.append(memory())
+        units = Counter(client.units()) - Counter(before)
+        done = Counter(f"{o.node} {o.generation}" for o in engine.ledger.outputs())
+    finally:
+        here.close()
+        server.join(10)
+    told = Counter(id.split("/")[0] for id in airflow.told)
+    return {
+        "expected": expected,
+        "found": Counter(
+            joined=done["joined 1"], smooth=done["smooth 1"], poison=sum(dead.values()),
+            events=listener.counts["events"],
+        ),
+        "others": {key: n for key, n in done.items() if key not in ("joined 1", "smooth 1")},
+        "announced": {"joined": told["joined"], "smooth": told["smooth"]},
+        "announced twice": sum(n > 1 for n in airflow.told.values()),
+        "failed": listener.counts.get("failed", 0),
+        "memory": sizes,
+        "seconds": seconds,
+        "units": dict(units),
+    }  # fmt: skip
+
+
+def _batches(bodies: list[str]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(bodies), BATCH):
+        yield [
+            {"messageId": str(start + n), "body": body, "attributes": {"ApproximateReceiveCount": "1"}}
+            for n, body in enumerate(bodies[start : start + BATCH])
+        ]
+
+
+def right(result: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the counts of a soak; nothing when all are exact."""
+    expected, found = result["expected"], result["found"]
+    faults = [f"{name}: {found[name]}, not {n}" for name, n in expected.items() if found[name] != n]
+    faults += [f"{name} announced: {n}" for name, n in result["announced"].items() if n != expected[name]]
+    for what in ("others", "announced twice", "failed"):
+        if result[what]:
+            faults.append(f"{what}: {result[what]}")
+    return faults
+
+
+def run() -> list[Result]:
+    """Soak, and say what came of it."""
+    result = soak(EVENTS)
+    faults = right(result)
+    if faults:
+        raise SystemExit("\n".join(faults))
+    sizes, units = result["memory"], result["units"]
+    growth = sizes[-1] / sizes[2]
+    if growth > FLAT:
+        raise SystemExit(f"memory grows: {sizes}")
+    expected = result["expected"]
+    rows = [(f"{name}, exactly", n, "", None, "") for name, n in expected.items()]
+    rows += [
+        ("messages", round(EVENTS / result["seconds"]), "/s", None, "one listener, ledger behind a pipe"),
+        ("memory after a fifth", round(sizes[2], 1), "MiB", None, ""),
+        ("memory at the end", round(sizes[-1], 1), "MiB", round(growth, 3), f"at most {FLAT}"),
+        *(
+            (f"{kind} units a message", round(units.get(kind, 0) / EVENTS, 2), "", None, note)
+            for kind, note in (
+                ("write", "of the table: arrivals, executions, existence, watches, announcements"),
+                ("index", "of the index of statuses"),
+                ("read", "strongly consistent"),
+            )
+        ),
+    ]
+    return [
+        {"name": name, "value": value, "unit": unit, "baseline": None, "ratio": ratio, "note": note}
+        for name, value, unit, ratio, note in rows
+    ]
