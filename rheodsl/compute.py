@@ -95,7 +95,6 @@ class InlinedPython(Compute):
 
 # What may be a hook: an inlined compute or a message.
 Hook = Compute
-HOOKS: tuple[type[Compute], ...] = (InlinedPython,)
 
 # Parameters of Glue's StartJobRun and CreateJob that a user may give; all else goes to the script.
 _GLUE_PARAMETERS = {

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rheodsl import compute, ir
-from rheodsl.compute import Compute, InlinedCompute
+from rheodsl import ir
+from rheodsl.compute import Compute, InlinedCompute, InlinedPython
+from rheodsl.compute_messages import EmailMessage, SlackMessage, SnsMessage
 from rheodsl.errors import ComputeError, SpecError, Warning_
 
+_HOOKS = (InlinedPython, EmailMessage, SlackMessage, SnsMessage)
 # What a hook may be: an inlined compute, a message, or a function; or several of them.
 HookTarget = Compute | Callable[..., Any]
 Slot = HookTarget | Sequence[HookTarget]
@@ -178,7 +180,7 @@ def read_slot(what: str, slot: Any) -> tuple[Compute, ...]:
 
 def _hook(what: str, target: Any) -> Compute:
     if isinstance(target, Compute):
-        if isinstance(target, compute.HOOKS):
+        if isinstance(target, _HOOKS):
             return target
     elif callable(target):
         return InlinedCompute(target)
