@@ -250,7 +250,8 @@ def policies(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
     """Split statements into as many managed policies as IAM needs."""
     part: list[Statement] = []
     for statement in statements:
-        if part and len(json.dumps([*part, statement])) > LONGEST_POLICY:
+        # A policy of conditional statements alone would have none when they do not hold.
+        if part and "Fn::If" not in statement and len(json.dumps([*part, statement])) > LONGEST_POLICY:
             yield part
             part = []
         part.append(statement)

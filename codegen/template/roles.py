@@ -110,17 +110,20 @@ class Roles:
         if self.keys.separate():
             found += policies.writing(self.plan.bucket, dag.node)
             found += policies.reading(policies.inputs_of_node(dag))
+            found += self.keys.statements(STORAGE, JOBS)
         return found
 
     def _data(self) -> list[Statement]:
-        found = policies.writing(self.plan.bucket)
-        return [*found, *policies.reading(policies.inputs_of(self.plan))]
+        return [
+            *policies.writing(self.plan.bucket),
+            *self.keys.statements(STORAGE, JOBS),
+            *policies.reading(policies.inputs_of(self.plan)),
+        ]
 
     def _common(self) -> list[Statement]:
         return [
             *policies.catalog(self.table),
             *([metric_permission(self.plan.app)] if self._emits() else []),
-            *self.keys.statements(STORAGE, JOBS),
             *([_ENCRYPTED_LOGS] if self.keys.own(JOBS) else []),
         ]
 

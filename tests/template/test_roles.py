@@ -55,6 +55,17 @@ def test_no_star_where_the_api_takes_an_arn(app: Application) -> None:
             assert statement["Condition"]["StringEquals"]["cloudwatch:namespace"] == f"Rheo/{app.name}"
 
 
+@pytest.mark.parametrize("app", [every_source(), many(60), Application("bare")], ids=lambda a: a.name)
+def test_no_policy_is_empty_when_no_condition_holds(app: Application) -> None:
+    documents = [
+        policy["PolicyDocument"]
+        for kind in ("AWS::IAM::ManagedPolicy", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy")
+        for policy in of_type(template_of(app), kind).values()
+    ]
+    assert documents
+    assert [d for d in documents if "Effect" not in d["Statement"][0]] == []
+
+
 def test_nothing_is_public() -> None:
     for statement in statements(template_of(every_source())):
         if statement.get("Principal") == "*":
