@@ -30,6 +30,7 @@ R = TypeVar("R")
 
 HISTORY = 10  # ended executions that an output remembers
 MERGED = "merged into a later one"
+KILLED = "killed"
 
 
 class LostClaim(RuntimeError):
@@ -81,7 +82,7 @@ def claim(
     """Give an execution to a run; None when another run has it, or it is over.
 
     The same run may claim again, also after the execution ended, when no other is active: a task that
-    is cleared and runs again.
+    is cleared and runs again. One that was killed stays ended: a task of its run may just be dying.
     """
 
     def step(output: Output) -> tuple[Output | None, Document | None]:
@@ -93,7 +94,7 @@ def claim(
                 return None, active.document if active.run_id == run_id else None
             return _claimed(output, active, run_id, now), active.document
         for past in output.ended:
-            if _id(output, past) == execution and past.run_id == run_id:
+            if _id(output, past) == execution and past.run_id == run_id and past.note != KILLED:
                 rest = tuple([e for e in output.ended if e is not past])
                 return _claimed(output._replace(ended=rest), past, run_id, now), past.document
         return None, None

@@ -9,10 +9,10 @@ from platforms.control.errors import AskedError
 from platforms.control.processing import Processor
 from platforms.deployment import Deployment
 from rheo_runtime import asking
+from rheo_runtime.executions import KILLED
 from rheo_runtime.records import CLAIMED, Execution, Output, execution_id
 from rheo_runtime.trigger import dag_id
 
-NOTE = "killed"
 LONGEST_PATH = 64  # of MWAA's REST calls
 
 
@@ -26,7 +26,7 @@ def kill(deployment: Deployment, processor: Processor, output: Output, execution
     if execution.state == CLAIMED and execution.run_id is not None:
         fail_run(deployment, output.node, execution.run_id)
     ended = asking.stop(
-        processor.engine.ledger, output.node, output.partition, id, processor.engine.now(), NOTE
+        processor.engine.ledger, output.node, output.partition, id, processor.engine.now(), KILLED
     )
     if ended is None:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.control.errors import AskedError
+from rheo_runtime import executions
 from rheodsl import Application
 from rheodsl.errors import UnknownNameError
 from rheodsl.views import View
@@ -80,6 +81,15 @@ def test_killing_ends_the_run_and_the_execution(lab: Lab, daily: View, modern: b
     assert output is not None and output.ended[0].note == "killed"
     assert lab.app.kill(daily) == []
     assert lab.app.poll(daily) is None
+
+
+def test_a_task_that_is_dying_does_not_take_it_up_again(lab: Lab, daily: View) -> None:
+    lab.airflow.slow = 100
+    start(lab, daily)
+    lab.app.kill(daily)
+    (run,) = lab.airflow.runs.values()
+    assert executions.claim(lab.ledger, "daily", "1", "daily/1#1", run.id, lab.now()) is None
+    assert lab.states(daily) == ["FAILED"]
 
 
 def test_one_that_no_run_has_claimed(lab: Lab, daily: View) -> None:
