@@ -113,6 +113,8 @@ def _dag_arguments(dag: p.DagPlan, when: Scheduled) -> dict[str, object]:
         "tags": ["rheo", dag.app, *dag.tags],
         "on_failure_callback": Raw("release"),
     }
+    if dag.dag_id != (full := f"{dag.app}__{dag.node}"):
+        arguments["dag_display_name"] = full
     if dag.params:
         arguments["params"] = _params(dag)
     return arguments

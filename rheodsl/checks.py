@@ -11,33 +11,10 @@ from rheodsl import ir
 from rheodsl.errors import CycleError, NameError_, RheoError, Warning_
 from rheodsl.resolution import Declaration
 
-# MWAA's InvokeRestApi takes paths of at most 64 characters: /dags/<dag id>/dagRuns.
-MAX_DAG_ID = 48
-
-
-def dag_id(app: str, node: str) -> str:
-    """Return the id of a node's DAG.
-
-    >>> dag_id("flights", "delay_trend")
-    'flights__delay_trend'
-    """
-    return f"{app}__{node}"
-
 
 def check(graph: ir.Graph) -> list[RheoError]:
     """Return all faults of a resolved graph."""
-    return [*_long_ids(graph), *_same_file(graph)]
-
-
-def _long_ids(graph: ir.Graph) -> Iterator[RheoError]:
-    for node in graph.nodes:
-        id = dag_id(graph.app, node.id)
-        if len(id) > MAX_DAG_ID:
-            yield NameError_(
-                f"the DAG id {id!r} has {len(id)} characters; MWAA's API takes {MAX_DAG_ID}",
-                where=node.where,
-                hint="shorten the node's id or the application's name",
-            )
+    return list(_same_file(graph))
 
 
 def _same_file(graph: ir.Graph) -> Iterator[RheoError]:
