@@ -223,11 +223,9 @@ class PendingHookOperator(BaseOperator):
         if document is None:
             raise AirflowSkipException("another run has told this already")
         hook = document["hook"]
-        params = _params(hook["name"], context, document) | {
-            HookParams.NODE: hook["node"],
-            HookParams.MISSING: hook["missing"],
-        }
-        faults = call(self.hooks.get(hook["name"], ()), Told(document, params), context)
+        said = {**document, "node": hook["node"]}
+        params = _params(hook["name"], context, said) | {HookParams.MISSING: hook["missing"]}
+        faults = call(self.hooks.get(hook["name"], ()), Told(said, params), context)
         ledger, run_id = settings.ledger(self.app), context["dag_run"].run_id
         where = (self.node, document["partition"], document["id"])
         if faults:

@@ -11,6 +11,8 @@ from rheodsl import (
     RouteExecutionHook,
     RoutePendingNodeHook,
     RouteRetention,
+    Slack,
+    Sns,
 )
 
 
@@ -74,6 +76,9 @@ def application() -> Application:
         [app.s3("views", "s3://shop/views/{region}/{day:%Y-%m-%d}")],
         compute_targets=["output = views", "output = views"],
         retry_count=3,
-        execution_hook=RouteExecutionHook(on_compute_retry=tell, on_failure=tell),
+        execution_hook=RouteExecutionHook(
+            on_compute_retry=Slack("{node} of {day} is tried again", connection="team"),
+            on_failure=[tell, Sns("arn:aws:sns:us-east-1:123456789012:failed", "{execution} has failed")],
+        ),
     )
     return app

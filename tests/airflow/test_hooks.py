@@ -35,6 +35,10 @@ class Aws:
         self.sent += Entries
         return {"FailedEntryCount": 0, "Entries": []}
 
+    def publish(self, **call: Any) -> dict[str, str]:
+        self.sent.append((call["TopicArn"], call["Message"]))
+        return {"MessageId": "1"}
+
     def put_metric_data(self, **call: Any) -> None:
         """Metrics are another test's."""
 
@@ -279,6 +283,17 @@ def test_a_node_gives_its_retries_to_targets_that_have_none(lab: Lab) -> None:
     spark, both = lab.dags["hooked__spark"], lab.dags["hooked__both"]
     assert [spark.get_task(f"compute_{n}").retries for n in (1, 2)] == [3, 3]
     assert both.get_task("compute").retries == 1
+
+
+def test_a_message_can_be_a_hook(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = settings.client("sns")
+    (document,) = lab.arrive("views").fired
+    run = lab.run("hooked__spark", Run("r1"), document)
+    run.do("claim")
+    run.states["publish"] = "upstream_failed"
+    assert run.do("on_failure") == "success"
+    assert aws.sent == [("arn:aws:sns:us-east-1:123456789012:failed", "spark/NA/2020-03-18#1 has failed")]
+    assert len(lab.told()) == 1
 
 
 # --- inputs that wait ---
