@@ -14,21 +14,19 @@ from platforms.control.errors import AskedError, ExecutionError, InputsMissingEr
 from platforms.control.existing import Existing
 from platforms.control.killing import kill
 from platforms.control.materializing import materialize
-from platforms.control.names import node_of, partition_of
+from platforms.control.names import node_of
 from platforms.control.planning import Key, Plan, Planner, Step
 from platforms.control.processing import Processor, process, send
 from platforms.control.progress import ConsoleReport
+from platforms.control.reading import given_of, is_partition, named, output_of, several
 from platforms.control.running import POLL, Done, Runner
 from platforms.control.sending import of_raw, of_view
 from platforms.deployment import Deployment
 from rheo_runtime import asking
 from rheo_runtime.backwards import Undetermined, of_inputs
-from rheo_runtime.program import Node, Program
 from rheo_runtime.records import SUCCEEDED, execution_id
 from rheo_runtime.texts import joined
-from rheo_runtime.values import Partition, render
 from rheodsl.control import Coordinate, Processed
-from rheodsl.errors import FilterError
 from rheodsl.views import View
 
 SHOWN = 20  # partitions that a message lists
@@ -125,13 +123,13 @@ class Controls:
         node = node_of(program, view.id)
         planner = self._planner(processor, recursive)
         if not inputs:
-            planner.want(node, _output(program, view), again=True)
+            planner.want(node, output_of(program, view), again=True)
             return planner.plan()
         try:
-            draft = of_inputs(node, _given(program, node, inputs), planner.nearest)
+            draft = of_inputs(node, given_of(program, node, inputs), planner.nearest)
         except Undetermined as fault:
             raise AskedError(f"these inputs do not make an execution: {fault}") from None
-        if _is_partition(view) and view.signal.dims and _output(program, view) != draft.output:
+        if is_partition(view) and view.signal.dims and output_of(program, view) != draft.output:
             made = joined(node.join.output_texts(draft.output))
             raise AskedError(
                 f"these inputs make {node.id} {made}",
@@ -150,7 +148,7 @@ class Controls:
         processor = Processor(self._deployment())
         engine = processor.engine
         found = node_of(engine.program, node.id)
-        partition = _output(engine.program, node)
+        partition = output_of(engine.program, node)
         text = found.join.output_text(partition)
         until = None if timeout is None else engine.now() + timeout
         with self._console.status(f"{node.id} {text}".rstrip()) as status:
@@ -179,7 +177,7 @@ class Controls:
         if isinstance(what, View):
             id, text = (
                 what.id,
-                node_of(engine.program, what.id).join.output_text(_output(engine.program, what)),
+                node_of(engine.program, what.id).join.output_text(output_of(engine.program, what)),
             )
         else:
             place, _, generation = what.rpartition("#")
@@ -250,52 +248,11 @@ class Controls:
     ) -> Plan:
         engine = processor.engine
         node = node_of(engine.program, view.id)
-        given = {**_named(view), **{dim: _several(value) for dim, value in dims.items()}}
+        given = {**named(view), **{dim: several(value) for dim, value in dims.items()}}
         planner = self._planner(processor, recursive)
         for output in partitions(engine.program, engine.ledger, node, start, end, given):
             planner.want(node, output, again=again)
         return planner.plan()
-
-
-def _output(program: Program, view: View) -> Partition:
-    return partition_of(program, view.id, view.texts())
-
-
-def _is_partition(view: View) -> bool:
-    return all(len(view.branches) == 1 and rule.value is not None for rule in view.branches[0])
-
-
-def _given(program: Program, node: Node, inputs: Sequence[View]) -> dict[str, Partition]:
-    """The partitions of inputs, by their aliases in the node."""
-    given: dict[str, Partition] = {}
-    for view in inputs:
-        fits = [
-            i.alias
-            for i in node.join.route.inputs
-            if i.signal == view.id and view.given_alias in (None, i.alias) and i.alias not in given
-        ]
-        if not fits:
-            known = ", ".join(i.alias for i in node.join.route.inputs) or "none"
-            raise AskedError(f"{view.id} is no further input of {node.id}", hint=f"its inputs: {known}")
-        given[fits[0]] = partition_of(program, view.id, view.texts())
-    return given
-
-
-def _named(view: View) -> dict[str, Sequence[Coordinate]]:
-    """The dimensions whose values a view names; windows are not meant for a backfill."""
-    found: dict[str, Sequence[Coordinate]] = {}
-    for position, dim in enumerate(view.signal.dims):
-        rules = [branch[position] for branch in view.branches]
-        if any(rule.window is not None for rule in rules):
-            raise FilterError(f"{view!r} has a window", hint="give the range as start and end")
-        values = [rule.value for rule in rules]
-        if all(value is not None for value in values):
-            found[dim] = [render(rule.value, rule.kind) for rule in rules if rule.value is not None]
-    return found
-
-
-def _several(value: Any) -> Sequence[Coordinate]:
-    return list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
 
 
 def _missing(plan: Plan, recursive: bool) -> InputsMissingError:
