@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME ...]``: run benchmarks, print their tables, write ``build/bench/NAME.json``.
 
-A benchmark is a module here with ``run() -> list of {name, value, unit, baseline, ratio, note}``.
+A benchmark is a module here with ``run() -> list of {name, value, unit, baseline, ratio, note}``. One that
+says ``BY_NAME = True`` runs only when it is named.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main(names: list[str]) -> None:
     console = Console()
     for name in names or known:
         module = import_module(f"benchmarks.{name}")
-        if not hasattr(module, "run"):
+        if not hasattr(module, "run") or (not names and getattr(module, "BY_NAME", False)):
             continue
         results = module.run()
         (FOLDER / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")

@@ -116,7 +116,8 @@ class DynamoDB:
         return {"Attributes": dict(new)} if ReturnValues == "ALL_NEW" else {}
 
     def get_paginator(self, name: str) -> _Pages:
-        return _Pages({"query": self.query, "scan": self.scan}[name])
+        calls: dict[str, Callable[..., Item]] = {"query": self.query, "scan": self.scan}
+        return _Pages(calls[name])
 
     def query(
         self, TableName: str, ExpressionAttributeValues: Item, IndexName: str = "", **more: Any
