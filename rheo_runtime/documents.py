@@ -92,6 +92,7 @@ class Draft(NamedTuple):
     binding: Binding
     output: Partition
     chosen: Chosen = ()
+    spelled: Spelled | None = None
 
     @property
     def maker(self) -> Recipe:
@@ -101,7 +102,7 @@ class Draft(NamedTuple):
     @property
     def made(self) -> Made:
         """What it is written from."""
-        return self.binding, self.output, None, self.chosen
+        return self.binding, self.output, self.spelled, self.chosen
 
     def document(self, generation: int) -> Document:
         """Return the execution document."""

@@ -274,9 +274,10 @@ def _missing(plan: Plan, recursive: bool) -> InputsMissingError:
 def _result(plan: Plan, step: Step, done: dict[Key, Done], timeout: float | None) -> str | None:
     failed = [each for each in done.values() if not each.ok and each.execution]
     if failed:
+        first = failed[0].step
+        partition = " ".join(first.draft.document(0)["output"]["dimensions"].values())
         raise ExecutionError(
-            "\n".join(map(str, failed)),
-            hint="its DAG run in Airflow has the logs; execute again when it can work",
+            "\n".join(map(str, failed)), hint=f"see why: rheo logs {first.node} {partition}".rstrip()
         )
     if step.key not in done:
         raise ExecutionError(

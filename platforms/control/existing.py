@@ -6,6 +6,7 @@ from rheo_runtime import wire
 from rheo_runtime.bindings import Storage
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
+from rheo_runtime.records import Arrivals
 from rheo_runtime.values import BadValue, Partition
 
 _DATA = (wire.S3Events, wire.GlueEvents)
@@ -15,7 +16,8 @@ class Existing:
     """Asks about each partition once.
 
     Data is looked for in storage. Of what has no data, a timer or an alarm, nothing is to be looked for.
-    Data that something else announces may lack a completion object; what the ledger knows of it counts.
+    Data that something else announces may lack a completion object, and of a partition whose case is
+    folded only an event tells the path: what the ledger knows of these counts.
     """
 
     def __init__(self, program: Program, ledger: Ledger, storage: Storage) -> None:
@@ -36,16 +38,25 @@ class Existing:
             )
         return self._known[place]
 
+    def texts(self, signal: str, partition: Partition) -> tuple[str, ...] | None:
+        """Return how the last event spelled a partition; None when none came, or case is kept anyway."""
+        record = self._record(signal, partition)
+        return None if record is None else record.texts
+
     def _arrived(self, signal: wire.Signal, partition: Partition) -> bool:
-        if signal.id in self._program.nodes or any(isinstance(e, _DATA) for e in signal.events):
-            return False  # an event came, but what it told of is gone
-        feed = self._program.feeds[signal.id]
-        for taker in feed.takers.find(partition):
+        folds = any(rule.kind.insensitive for branch in signal.branches for rule in branch)
+        announced = not any(isinstance(event, _DATA) for event in signal.events)
+        if signal.id in self._program.nodes or not (announced or folds):
+            return False  # an event may have come, but what it told of is gone
+        return self._record(signal.id, partition) is not None
+
+    def _record(self, signal: str, partition: Partition) -> Arrivals | None:
+        for taker in self._program.feeds[signal].takers.find(partition):
             try:
                 key = taker.keys(taker.values(partition))[0]
             except BadValue:
                 continue
-            found = self._ledger.find(taker.slot, 0, key)
-            if any(record.partition == partition for record in found):
-                return True
-        return False
+            for record in self._ledger.find(taker.slot, 0, key):
+                if record.partition == partition:
+                    return record
+        return None

@@ -8,9 +8,9 @@ each partition of each window, if its own inputs are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from rheo_runtime import wire
 from rheo_runtime.backwards import Undetermined, of_output
@@ -21,7 +21,16 @@ from rheo_runtime.values import BadValue, Partition
 from rheo_runtime.windows import expand
 
 Key = tuple[str, str]  # a node and the text of an output partition
-Exists = Callable[[str, Partition], bool]
+
+
+class Exists(Protocol):
+    """What is known of partitions."""
+
+    def __call__(self, signal: str, partition: Partition) -> bool:
+        """Say whether a partition is there."""
+
+    def texts(self, signal: str, partition: Partition) -> tuple[str, ...] | None:
+        """Return how an event spelled a partition whose case is folded."""
 
 
 class Gap(NamedTuple):
@@ -113,7 +122,7 @@ class Planner:
     Parameters
     ----------
     exists
-        Says of a signal and a partition whether it is there; asked once of each.
+        What is known of partitions.
     recursive
         Plan also what makes inputs that are missing.
     """
@@ -197,6 +206,9 @@ class Planner:
             return tuple(dict.fromkeys(lacks))
         for key in tips:
             self._defer(key, [other for other in rest if other not in tips])
+        if node.spells:
+            read = zip(node.join.triggers, draft.binding, strict=True)
+            draft = draft._replace(spelled=tuple(self._exists.texts(i.signal, tip) for i, tip in read))
         text = node.join.output_text(draft.output)
         step = Step(node.id, text, draft, tuple(after), again=again)
         self._steps[step.key] = step

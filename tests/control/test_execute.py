@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.control.errors import AskedError, ExecutionError, InputsMissingError
-from rheodsl import Application, View
+from rheodsl import Application, S3Dataset, View
 from rheodsl.errors import FilterError, UnknownNameError
 
 from .lab import Lab
@@ -38,6 +38,14 @@ def test_a_failure_says_which_execution(shop: Lab) -> None:
     shop.airflow.fails = lambda _: True
     with pytest.raises(ExecutionError, match=r"daily/NA/2020-03-18#1 FAILED: compute failed"):
         shop.app.execute(shop.app["daily"]["NA"][DAY])
+
+
+def test_a_failure_says_where_to_look(shop: Lab) -> None:
+    inputs(shop, DAY)
+    shop.airflow.fails = lambda _: True
+    with pytest.raises(ExecutionError) as caught:
+        shop.app.execute(shop.app["daily"]["NA"][DAY])
+    assert caught.value.hint == f"see why: rheo logs daily NA {DAY}"
 
 
 def test_missing_inputs_are_told_before_anything_starts(shop: Lab) -> None:
@@ -244,3 +252,27 @@ def test_what_is_not_active_is_activated_first(shop: Lab, monkeypatch: pytest.Mo
     assert calls == []
     shop.app.execute(shop.app["daily"]["NA"][DAY])
     assert calls == ["shop"]
+
+
+def test_where_case_is_folded_the_events_tell_the_path() -> None:
+    app = Application("folded")
+    orders = app.marshal_external_data(
+        S3Dataset(None, "lake", "orders", "{}", "{}"), "orders",
+        {"region": {"type": "STRING", "insensitive": True, "day": {"type": "DATETIME"}}}, {"*": {"*": {}}},
+    )  # fmt: skip
+    daily = app.create_data("daily", inputs=[orders], compute_targets="output = orders")
+    lab = Lab(app)
+    with pytest.raises(InputsMissingError, match=f"s3://lake/orders/na/{DAY}"):
+        app.execute(daily["NA"][DAY])
+    key = f"orders/Na/{DAY}/_SUCCESS"
+    lab.deliver({
+        "source": "aws.s3", "detail-type": "Object Created", "time": "2020-03-18T00:00:00Z",
+        "detail": {"bucket": {"name": "lake"}, "object": {"key": key, "etag": "x"}},
+    })  # fmt: skip
+    lab.airflow.settle()
+    app.execute(daily["NA"][DAY])
+    output = lab.output(daily["NA"][DAY])
+    assert output is not None
+    asked, fired = output.ended
+    assert asked.document["inputs"] == fired.document["inputs"]
+    assert asked.document["inputs"][0]["paths"] == [f"s3://lake/orders/Na/{DAY}"]
