@@ -15,6 +15,7 @@ from rich.table import Table
 from platforms.local.stack import LocalStack
 from rheo_runtime import values as v
 from rheo_runtime.dynamo import DynamoLedger
+from rheo_runtime.trigger import is_telling
 from rheo_runtime.wire import RouteTable, Signal
 from rheodsl.errors import FilterError, UnknownNameError, ValueCastError
 
@@ -84,6 +85,8 @@ def executions(stack: LocalStack, app: str | None = None) -> dict[str, Counter[s
     table = RouteTable.loads(spec.routes.read_text("utf-8"))
     found: dict[str, Counter[str]] = {route.node: Counter() for route in table.routes}
     for output in DynamoLedger(spec.table, stack.session().client("dynamodb")).outputs():
+        if is_telling(output.node):
+            continue
         alive = (*output.ended, output.active, output.held)
         found.setdefault(output.node, Counter()).update(e.state for e in alive if e is not None)
     return found

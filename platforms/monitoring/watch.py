@@ -22,7 +22,7 @@ from rheo_runtime.reconcile import reconcile
 from rheo_runtime.records import Document
 from rheo_runtime.storage import AwsStorage
 from rheo_runtime.texts import joined
-from rheo_runtime.trigger import Refused, Unavailable
+from rheo_runtime.trigger import Refused, Unavailable, is_telling
 from rheo_runtime.values import Partition
 from rheodsl.errors import StateError, UnknownNameError
 from rheodsl.executions import ComputeLog, ComputeRecord, Explanation, PendingNode, Route
@@ -54,7 +54,8 @@ class Watch:
         """Return the executions of a route, or of all. Raises UnknownNameError."""
         if route is not None:
             self._node(route)
-        outputs = self.deployment.ledger.outputs(route)
+        # What hooks are told of waiting inputs stands in the ledger, too, and is no execution of a route.
+        outputs = (o for o in self.deployment.ledger.outputs(route) if not is_telling(o.node))
         return [record for output in outputs for record in records_of(self.program, output)]
 
     def pending(self, route: str | None) -> Sequence[PendingNode]:
