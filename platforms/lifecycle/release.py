@@ -67,9 +67,9 @@ class Release:
         return build_parts(self.plan, self.graph)
 
     @property
-    def dags(self) -> tuple[str, ...]:
-        """The paths of the DAG files."""
-        return tuple(dag.file for dag in self.plan.dags)
+    def dags(self) -> frozenset[str]:
+        """The paths of the DAG files; all else is what they read."""
+        return frozenset(path for path in self.files if path.endswith(".py") and "/" not in path)
 
     def timers(self) -> tuple[str, ...]:
         """Return the DAGs that Airflow starts by the clock: no listener stands before them."""
