@@ -1,0 +1,374 @@
+"""The page as people meet it: in a browser, by mouse and by keyboard, light and dark."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.ui.applications import Applications
+
+from . import world
+from .browser import Browse
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "<img src=x onerror=document.title='hacked'>"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with world.serving(world.mounted(world.world(tmp_path_factory.mktemp("dags")))) as served:
+        yield f"{served}/rheo/"
+
+
+@pytest.fixture
+def sales(browse: Browse, address: str) -> Page:
+    return opened(browse("light"), f"{address}#sales")
+
+
+def opened(page: Page, url: str) -> Page:
+    page.goto(url)
+    page.wait_for_selector(".vertex .states rect")
+    return page
+
+
+def focused(page: Page) -> str | None:
+    """The label of what has the focus."""
+    found: str | None = page.evaluate(
+        "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+    )
+    return found
+
+
+# --- the graph ---------------------------------------------------------------------------------
+
+
+def test_the_whole_graph_is_in_sight(sales: Page) -> None:
+    box = sales.locator("#canvas").bounding_box()
+    assert box is not None
+    for vertex in sales.locator(".vertex").all():
+        found = vertex.bounding_box()
+        assert found is not None
+        assert box["x"] <= found["x"] and found["x"] + found["width"] <= box["x"] + box["width"] + 1
+        assert box["y"] <= found["y"] and found["y"] + found["height"] <= box["y"] + box["height"]
+    assert sales.locator(".vertex").count() == 15
+    assert sales.locator(".edge.reference").count() == 1
+    assert sales.locator(".edge.watch").count() == 1
+
+
+def test_no_name_leaves_its_box(sales: Page) -> None:
+    over = sales.evaluate(
+        """[...document.querySelectorAll('.vertex')].filter((v) => {
+          const box = v.querySelector('.box').getBoundingClientRect();
+          return [...v.querySelectorAll('text')].some((t) => t.getBoundingClientRect().right > box.right);
+        }).map((v) => v.dataset.id)"""
+    )
+    assert over == []
+
+
+def test_a_node_says_its_states_in_words_too(sales: Page) -> None:
+    said = sales.locator(".vertex[data-id=clean_orders]").get_attribute("aria-label")
+    assert said == "clean_orders, node, 2 failed, 1 running, 1 queued, 410 succeeded, 1 skipped"
+    assert sales.locator(".vertex[data-id=clean_orders] .badge").all_text_contents() == ["✕ 2", "▸ 1"]
+
+
+def test_a_click_shows_the_node_and_its_way(sales: Page) -> None:
+    sales.click(".vertex[data-id=daily_sales]")
+    assert sales.locator("#panel h2").inner_text() == "daily_sales"
+    far = set(sales.eval_on_selector_all(".vertex.far", "all => all.map((v) => v.dataset.id)"))
+    assert "heartbeat" in far and not far & {"orders", "clean_orders", "funnel", "exchange_rates"}
+    declared = sales.locator(".declared").inner_text()
+    assert "rates: exchange_rates.ref" in declared and "clean.day = prices.day" in declared
+    sales.click("#near")
+    far = set(sales.eval_on_selector_all(".vertex.far", "all => all.map((v) => v.dataset.id)"))
+    assert "orders" in far and "clean_orders" not in far
+
+
+def test_search_finds_by_keyboard(sales: Page) -> None:
+    sales.keyboard.press("/")
+    sales.keyboard.type("orders")
+    names = sales.locator("#found li span").all_text_contents()
+    assert names == ["orders", "bad_orders", "clean_orders", "too_many_bad_orders"]
+    sales.keyboard.press("ArrowDown")
+    sales.keyboard.press("ArrowDown")
+    sales.keyboard.press("ArrowDown")
+    sales.keyboard.press("Enter")
+    assert sales.locator("#panel h2").inner_text() == "clean_orders"
+    assert focused(sales) == "clean_orders"
+
+
+def test_arrows_walk_along_the_edges(sales: Page) -> None:
+    sales.locator(".vertex[data-id=clicks]").focus()
+    sales.keyboard.press("ArrowRight")
+    sales.keyboard.press("ArrowDown")
+    sales.keyboard.press("ArrowRight")
+    assert str(focused(sales)).startswith("daily_sales")
+    sales.keyboard.press("Enter")
+    assert sales.locator("#panel h2").inner_text() == "daily_sales"
+    sales.keyboard.press("Escape")
+    assert sales.locator("#panel").is_hidden()
+    assert str(focused(sales)).startswith("daily_sales")
+
+
+def test_wheel_and_buttons_zoom(sales: Page) -> None:
+    def width() -> float:
+        box = sales.locator(".vertex[data-id=orders] .box").bounding_box()
+        assert box is not None
+        return box["width"]
+
+    fitted = width()
+    sales.click("[data-zoom=in]")
+    assert width() > fitted * 1.2
+    sales.mouse.move(700, 500)
+    sales.mouse.wheel(0, 600)
+    sales.wait_for_timeout(50)
+    assert width() < fitted
+    sales.keyboard.press("0")
+    assert width() == pytest.approx(fitted, rel=0.01)
+
+
+# --- partitions --------------------------------------------------------------------------------
+
+
+def test_a_waiting_partition_says_what_it_waits_for(sales: Page) -> None:
+    sales.click(".vertex[data-id=clean_orders]")
+    sales.wait_for_selector(".waiting li")
+    assert sales.locator("#waits h3").inner_text() == "Waiting 3"
+    sales.locator("#cells .cell.cW").nth(1).click()
+    account = sales.locator("#account")
+    account.get_by_text("no orders emea/2026-09-16 has arrived").wait_for()
+    assert "since 19 Sept 2026, 14:13" in account.inner_text()
+    assert "clicks emea/2026-09-16" in account.inner_text()
+    assert sales.url.endswith("#sales/clean_orders/emea%2F2026-09-16")
+
+
+def test_a_failed_partition_leads_to_its_run(sales: Page) -> None:
+    sales.click(".vertex[data-id=clean_orders]")
+    sales.get_by_role("button", name="2 failed").click()
+    link = sales.locator("#account .runs a")
+    assert link.get_attribute("href") == "../dags/sales__clean_orders/runs/rheo~americas~2026-08-07~1"
+    assert "the task compute failed" in sales.locator("#account").inner_text()
+    sales.get_by_role("button", name="2 failed").click()
+    sales.locator("#account").get_by_text("emea/2026-05-31").first.wait_for()
+    assert sales.locator("#panel .links a").get_attribute("href") == "../dags/sales__clean_orders"
+
+
+def test_the_address_holds_what_is_shown(browse: Browse, address: str) -> None:
+    page = opened(browse("light"), f"{address}#sales/clean_orders/emea%2F2026-05-31")
+    page.locator("#account").get_by_text("the task compute failed").wait_for()
+    page.click(".vertex[data-id=funnel]")
+    page.wait_for_function("location.hash === '#sales/funnel'")
+    page.go_back()
+    page.locator("#account").get_by_text("the task compute failed").wait_for()
+
+
+def test_cells_are_walked_by_arrows(sales: Page) -> None:
+    sales.click(".vertex[data-id=clean_orders]")
+    sales.wait_for_selector("#waits:not([hidden])")
+    assert sales.locator("#cells [tabindex='0']").count() == 1, "one stop of the tab key"
+    sales.locator("#cells [tabindex='0']").focus()
+    for key, label in [
+        ("ArrowUp", "apac/2026-09-17: queued"),
+        ("ArrowUp", "americas/2026-09-17: running"),
+        ("ArrowLeft", "americas/2026-09-16: succeeded"),
+        ("Home", "americas/2026-05-01: succeeded"),
+        ("End", "americas/2026-09-17: running"),
+    ]:
+        sales.keyboard.press(key)
+        assert focused(sales) == label
+    sales.keyboard.press("Enter")
+    sales.locator("#account").get_by_text("rheo~americas~2026-09-17~1").wait_for()
+    assert focused(sales) == "americas/2026-09-17: running", "the focus stays in the grid"
+    sales.keyboard.press("Escape")
+    assert sales.locator("#account").is_hidden()
+
+
+def test_a_row_of_dates_is_a_calendar(sales: Page) -> None:
+    sales.click(".vertex[data-id=price_index]")
+    assert sales.locator(".month h4").all_text_contents()[:2] == ["September 2026", "August 2026"]
+    sales.locator("#cells .cell.cM").first.hover()
+    assert "missing" in sales.locator("#tooltip").inner_text()
+    sales.locator("#cells [tabindex='0']").focus()
+    sales.keyboard.press("ArrowUp")
+    assert focused(sales) == "2026-09-10: succeeded"
+    first = sales.locator(".month").first.locator(".week >> nth=1 >> i")
+    assert first.nth(0).get_attribute("class") == "none", "the first of September 2026 is a Tuesday"
+
+
+def test_a_row_of_many_becomes_a_calendar(sales: Page) -> None:
+    sales.click(".vertex[data-id=clean_orders]")
+    sales.click("button.side:has-text('emea')")
+    assert sales.locator(".month h4").first.inner_text() == "September 2026"
+    sales.click("text=All rows")
+    assert sales.locator("button.side").all_text_contents() == ["americas", "apac", "emea"]
+
+
+def test_hours_are_rows_of_days(sales: Page) -> None:
+    sales.click(".vertex[data-id=heartbeat]")
+    sales.wait_for_selector(".table.hour")
+    assert sales.locator(".table.hour .line .side[role=rowheader]").all_text_contents()[0] == "2026-09-20"
+    sales.locator("#cells .cell.cF").hover()
+    assert sales.locator("#tooltip").inner_text() == "2026-09-19 07: failed"
+
+
+def test_what_changes_is_shown_while_one_looks(browse: Browse, tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    app = world.sales()
+    world.write(app, tmp_path)
+    life = world.Life(app, ledger)
+    life.send("prices", "2026-09-01")
+    with world.serving(world.mounted(Applications(tmp_path, (), world.ledgers(sales=ledger)))) as served:
+        page = opened(browse("light"), f"{served}/rheo/#sales/price_index")
+        page.wait_for_selector("#cells .cell")
+        page.locator("#cells .cell").focus()
+        life.send("prices", "2026-09-02", end="failed")
+        page.wait_for_selector("#cells .cell.cF")
+        assert focused(page) == "2026-09-01: succeeded", "the focus stays"
+        page.wait_for_selector(".vertex[data-id=price_index] .badge")
+
+
+def test_what_users_write_is_never_read_as_html(browse: Browse, tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    app = world.sales()
+    world.write(app, tmp_path)
+    life = world.Life(app, ledger)
+    life.send("clicks", HOSTILE, "2026-09-01")
+    life.send("orders", HOSTILE, "2026-09-01", end="failed")
+    life.send("clicks", f"{HOSTILE}2", "2026-09-02")
+    with world.serving(world.mounted(Applications(tmp_path, (), world.ledgers(sales=ledger)))) as served:
+        page = opened(browse("light"), f"{served}/rheo/#sales/clean_orders")
+        page.wait_for_selector("#waits li")
+        page.locator("#cells .cell.cF").click()
+        page.wait_for_selector("#account li")
+        assert page.locator("img").count() == 0
+        assert page.title() == "Rheo: sales"
+        assert page.locator("button.side").first.inner_text() == HOSTILE
+
+
+def test_a_lost_login_is_said(browse: Browse, address: str) -> None:
+    page = browse("light")
+    page.route("**/api/apps*", lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
+    page.goto(address)
+    page.get_by_text("You are logged out of Airflow").wait_for()
+    # The browser itself reports the answer; that is no fault of the page.
+    page.evaluate("console.clear()")
+
+
+# --- size, colours, pictures -------------------------------------------------------------------
+
+
+def test_two_hundred_nodes_and_ten_thousand_partitions_are_quick(browse: Browse, address: str) -> None:
+    page = browse("light")
+    start = time.perf_counter()
+    opened(page, f"{address}#many")
+    assert time.perf_counter() - start < 6
+    assert page.locator(".vertex").count() == 220
+    start = time.perf_counter()
+    page.evaluate("open('node_000')")
+    page.wait_for_selector("#cells .cell")
+    assert time.perf_counter() - start < 6
+    assert page.locator("#cells .cell").count() == 10_000
+    times: dict[str, float] = page.evaluate(
+        """(() => {
+          const took = (work) => { const t = performance.now(); work(); document.body.offsetHeight; return performance.now() - t; };
+          return {
+            cells: took(() => grid.draw($('cells'), panel.data, null)),
+            graph: took(() => graph.draw(graph.model)),
+            select: took(() => graph.select('node_100')),
+            arrow: took(() => grid.stand(5000)),
+          };
+        })()"""
+    )
+    print({name: f"{value:.0f} ms" for name, value in times.items()})
+    assert times["cells"] < 2_000 and times["graph"] < 2_000
+    assert times["select"] < 500 and times["arrow"] < 500
+
+
+CONTRAST = """
+() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgb(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.9) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll('header *, #panel *, .legend *')) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.offsetParent || element.disabled) continue;
+    const value = ratio(rgb(getComputedStyle(element).color), behind(element));
+    if (value < 4.5) found.push([element.tagName, element.className, element.textContent.slice(0, 20), value.toFixed(2)]);
+  }
+  return found;
+}
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_texts_can_be_read(browse: Browse, address: str, theme: str) -> None:
+    page = opened(browse(theme), f"{address}#sales/clean_orders/emea%2F2026-05-31")
+    page.wait_for_selector("#account li")
+    page.wait_for_selector("#waits li")
+    assert page.evaluate(CONTRAST) == []
+    page.click(".vertex[data-id=price_index]")
+    page.wait_for_selector(".month")
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_the_theme_is_that_of_airflow(browse: Browse, address: str) -> None:
+    page = browse("light")
+    page.goto(address)
+    page.evaluate("localStorage.setItem('theme', 'dark')")
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_it_fits_a_small_screen(browse: Browse, address: str) -> None:
+    page = opened(browse("light", 420, 800), f"{address}#sales/clean_orders")
+    page.wait_for_selector("#cells .cell")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+PICTURES: list[tuple[str, str, str, Any]] = [
+    ("graph", "light", "#sales", None),
+    ("waiting", "light", "#sales/clean_orders/emea%2F2026-09-16", "#waits li"),
+    ("failed", "dark", "#sales/clean_orders/emea%2F2026-05-31", "#waits li"),
+    ("calendar", "dark", "#sales/price_index", ".month"),
+    ("many", "light", "#many/node_000", "#cells .cell"),
+]
+
+
+@pytest.mark.parametrize(("name", "theme", "hash", "until"), PICTURES, ids=[p[0] for p in PICTURES])
+def test_pictures(
+    browse: Browse, address: str, tmp_path: Path, name: str, theme: str, hash: str, until: Any
+) -> None:
+    """Each view can be drawn; ``RHEO_PICTURES=docs/images`` keeps the pictures."""
+    import os
+
+    page = opened(browse(theme, 1280, 760), address + hash)
+    page.clock.set_fixed_time("2026-09-21T14:13:20Z")
+    if until:
+        page.wait_for_selector(until)
+        page.wait_for_timeout(300)
+    page.evaluate("tell('')")
+    page.evaluate("panel.text && readPartition()")
+    page.wait_for_timeout(200)
+    folder = Path(os.environ.get("RHEO_PICTURES", tmp_path))
+    data = page.screenshot(path=folder / f"page-{name}.png")
+    assert re.match(rb"\x89PNG", data) and len(data) > 20_000
