@@ -21,7 +21,8 @@ _VALUE = x.Ref("", "value")  # stands for the value of a whole side; no input ha
 def solve(equations: Iterable[tuple[x.Expr, x.Expr]], known: Mapping[Dim, Value], of_ref: KindOf) -> Known:
     """Return ``known`` with every dimension that the equations determine from it.
 
-    >>> day = v.datetime_kind()
+    >>> from rheo_runtime.values import datetime_kind
+    >>> day = datetime_kind()
     >>> solve([(x.Ref("a", "day"), x.Shift(x.Ref("b", "day"), -1))], {("a", "day"): 737502}, lambda r: day)
     {('a', 'day'): 737502, ('b', 'day'): 737503}
     """
