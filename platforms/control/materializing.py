@@ -11,6 +11,7 @@ from codegen.routes import signal_path
 from rheo_runtime import wire
 from rheo_runtime.values import DATETIME, BadValue, from_datetime, render
 from rheo_runtime.wire import Branch, Rule
+from rheodsl import ir
 from rheodsl.control import Coordinate
 from rheodsl.errors import FilterError
 from rheodsl.filters import narrow
@@ -36,6 +37,11 @@ def materialize(
     Raises FilterError, ValueCastError.
     """
     path = signal_path(view.signal, bucket)
+    if path is None and isinstance(view.signal.source, ir.GlueSource):
+        raise FilterError(
+            f"only the catalog knows where {view.id} is",
+            hint="declare it: GlueTable(..., location='s3://...')",
+        )
     if path is None:
         raise FilterError(f"{view.id} has no data", hint="materialize external data, or the output of a node")
     branches, anything = _narrowed(view, values)

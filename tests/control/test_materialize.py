@@ -93,3 +93,6 @@ def test_what_is_left_open_is_said(app: Application) -> None:
         app.materialize(app["orders"], [1, "today"])
     with pytest.raises(FilterError, match="timer has no data"):
         app.materialize(app["timer"]["2020-11-10"])
+    table = app.glue_table("table", "db", "t", {"day": {"type": "DATETIME"}}, {"*": {}})
+    with pytest.raises(FilterError, match="only the catalog knows where table is"):
+        app.materialize(table["2020-11-10"])
