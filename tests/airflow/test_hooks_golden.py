@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import hooked_app
 import pytest
+import sensed_app
 from hooked_app import application
 
 from codegen.compiler import compile_app, write
@@ -33,6 +38,30 @@ def test_ruff_finds_nothing(dialect: str, tmp_path: Path) -> None:
         ruff = [Path(sys.executable).with_name("ruff"), *command, *tmp_path.glob("*.py")]
         done = subprocess.run(ruff, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("app", [hooked_app.application, sensed_app.application], ids=["hooked", "sensed"])
+def test_airflow_finds_nothing_that_changes_from_parse_to_parse(
+    app: Callable[[], Application], tmp_path: Path
+) -> None:
+    write(compile_app(app()), tmp_path / "dags")
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")} | {
+        "AIRFLOW_HOME": str(tmp_path / "home"),
+        "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
+    }
+
+    def load() -> dict[str, Any]:
+        command = [sys.executable, str(Path(__file__).with_name("load_dags.py")), str(tmp_path / "dags")]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return answer
+
+    first = load()
+    assert (first["errors"], first["unstable"]) == ({}, [])
+    # Serialized, the same each time: else each parse would be a new version of the DAG.
+    assert load()["dags"] == first["dags"]
 
 
 def test_the_pending_dag_has_no_name_of_a_node() -> None:

@@ -13,6 +13,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import TaskDeferred
 from moto import mock_aws
+from sensed_app import application
 
 from codegen.compiler import compile_app, write
 from codegen.planning import build_plan
@@ -26,31 +27,6 @@ from rheodsl.errors import SpecError
 from rheodsl.testing import Simulator
 
 FIRE = datetime(2020, 3, 19, tzinfo=UTC)
-
-
-def application() -> Application:
-    app = Application("sensed")
-    daily = app.add_timer("daily", "rate(1 day)", "day", time_dimension_shift=-1)
-    orders = app.s3(
-        "orders", "s3://sensed-data/orders/{region}/{day:%Y-%m-%d}", completion=["DONE", "_SUCCESS"]
-    )
-    views = app.s3("views", "s3://sensed-data/views/{day:%d-%m-%Y}", completion=None)
-    names = app.s3("names", "s3://sensed-data/names")
-    ships = app.marshal_external_data(
-        GlueTable("lake", "ships", location="s3://sensed-data/ships/{}/{}"),
-        "ships",
-        {"number": {"type": "LONG", "ship_day": {"type": "DATETIME", "format": "%Y-%m-%d"}}},
-    )
-    app.create_data(
-        "both",
-        [daily, orders["NA"], views[:-2].range_check(True), ships[7][:-2].range_check(True), names.ref],
-        input_dim_links=[daily.day == ships.ship_day],
-        compute_targets=["output = orders", "output = orders"],
-        trigger="sensor",
-        pending_ttl=timedelta(hours=6),
-    )
-    app.create_data("checked", [orders["NA"][:-3].range_check(True)], compute_targets="output = orders")
-    return app
 
 
 @pytest.fixture(scope="module")
