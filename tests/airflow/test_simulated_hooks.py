@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sensed_app
 from hooked_app import application
 
+from codegen.compiler import compile_app
+from codegen.graph_file import graph_file, load_graph
+from rheodsl import Application
 from rheodsl.testing import Simulator, load_dags, run_dag
 
 
@@ -76,3 +81,13 @@ def test_a_dag_that_is_run_calls_its_hooks(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(told) == ["on_compute_success", "on_exec_begin", "on_success"]
     monkeypatch.setenv("FAIL_HERE", "1")
     assert run_dag(dags, "both", ["NA", "2020-03-18"]).state == "failed"
+
+
+@pytest.mark.parametrize("made", [application, sensed_app.application], ids=["hooked", "sensed"])
+def test_a_graph_is_taken_up_with_its_hooks_and_sensors(made: Callable[[], Application]) -> None:
+    graph = made().graph()
+    assert load_graph(graph_file(graph)) == graph
+    again = Application(graph.app)
+    again._take(graph)
+    assert again.graph() == graph
+    assert compile_app(again) == compile_app(made())
