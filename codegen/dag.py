@@ -74,6 +74,8 @@ def _occasion(dag: p.DagPlan) -> str:
 
 
 def _data(i: p.Input) -> str:
+    if i.table is not None:
+        return f"table `{i.table.replace('/', '.')}`"
     if i.location is None:
         return "none"
     return f"`{i.location}` ({i.format.format})"

@@ -82,6 +82,11 @@ class Input:
     table: str | None = None
     primary_keys: tuple[str, ...] = ()
 
+    @property
+    def readable(self) -> bool:
+        """Whether there is data that Spark can read."""
+        return self.location is not None or self.table is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Param:

@@ -112,7 +112,18 @@ def _input(graph: ir.Graph, i: ir.Input, bucket: str) -> p.Input:
         completion=completion,
         window=any(rule.window is not None for branch in i.branches for rule in branch),
         reference=i.reference,
+        table=f"{source.database}/{source.table}"
+        if isinstance(source, ir.GlueSource) and path is None
+        else None,
+        primary_keys=_primary_keys(source),
     )
+
+
+def _primary_keys(source: ir.Source) -> tuple[str, ...]:
+    """The keys of which only the latest row counts."""
+    if isinstance(source, ir.GlueSource) and source.table_type == "REPLACE":
+        return source.primary_keys
+    return ()
 
 
 def _folder(template: str) -> str:

@@ -49,7 +49,7 @@ def _signal(graph: ir.Graph, signal: ir.Signal, bucket: str) -> wire.Signal:
         dims=signal.dims,
         branches=signal.branches,
         events=(*events, wire.SignalEvents(graph.app)),
-        path=signal_path(signal, bucket),
+        path=signal_path(signal, bucket) or catalog_path(signal),
     )
 
 
@@ -65,6 +65,15 @@ def signal_path(signal: ir.Signal, bucket: str) -> str | None:
         case ir.UpstreamSource(bucket=theirs):
             return internal_path(theirs, signal.id, len(signal.dims))
     return None
+
+
+def catalog_path(signal: ir.Signal) -> str | None:
+    """Return what names the partitions of a table whose place only the catalog knows, None for other signals."""
+    source = signal.source
+    if not isinstance(source, ir.GlueSource) or source.location is not None:
+        return None
+    keys = (f"{key}={{}}" for key in source.keys or signal.dims)
+    return "/".join([f"catalog://{source.database}/{source.table}", *keys])
 
 
 @singledispatch

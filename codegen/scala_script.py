@@ -12,6 +12,7 @@ _IMPORTS = (
     "import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}",
     "import org.apache.hadoop.fs.Path",
     "import org.apache.spark.sql.{DataFrame, SparkSession}",
+    "import org.apache.spark.sql.expressions.Window",
     "import org.apache.spark.sql.functions._",
     "import scala.collection.JavaConverters._",
 )
@@ -22,7 +23,8 @@ _MAIN = """\
 object GlueApp {
   val spark: SparkSession = SparkSession.builder.getOrCreate()
 
-  case class Input(format: String, options: Map[String, String], schema: Option[String], completion: Set[String])
+  case class Input(
+      format: String, options: Map[String, String], schema: Option[String], completion: Set[String], keys: Seq[String])
 
 @INPUTS@
 
@@ -39,12 +41,33 @@ object GlueApp {
   def read(alias: String, paths: Seq[String]): DataFrame = {
     val source = sources(alias)
     val found = paths.zipWithIndex.collect {
+      case (path, _) if path.startsWith("catalog://") => path
       case (path, n) if complete(path, if (n == 0) Set.empty[String] else source.completion) => path
     }
     if (found.isEmpty)
       throw new java.io.FileNotFoundException(s"no partition of '$alias' exists; looked for ${paths.mkString(", ")}")
-    val reader = spark.read.format(source.format).options(source.options)
-    source.schema.fold(reader)(reader.schema(_)).load(found: _*)
+    val frames = found.map(partition(source, _))
+    if (source.keys.isEmpty) frames.reduce(_ unionByName _) else latest(frames, source.keys)
+  }
+
+  /** One partition; catalog://database/table/key=value is one of a table of the catalog. */
+  def partition(source: Input, path: String): DataFrame =
+    if (path.startsWith("catalog://")) {
+      val Array(database, table, keys @ _*) = path.stripPrefix("catalog://").split("/")
+      keys.map(_.split("=", 2)).foldLeft(spark.table(s"`$database`.`$table`")) {
+        (frame, key) => frame.where(col(key(0)).cast("string") === key(1))
+      }
+    } else {
+      val reader = spark.read.format(source.format).options(source.options)
+      source.schema.fold(reader)(reader.schema(_)).load(path)
+    }
+
+  /** Of rows with the same keys one: that of the first frame which has it, the latest partition. */
+  def latest(frames: Seq[DataFrame], keys: Seq[String]): DataFrame = {
+    val ranked = frames.zipWithIndex.map { case (frame, rank) => frame.withColumn("rheo_rank", lit(rank)) }
+    val order = Window.partitionBy(keys.map(col(_)): _*).orderBy("rheo_rank")
+    val rows = ranked.reduce(_ unionByName _).withColumn("rheo_row", row_number().over(order))
+    rows.where("rheo_row = 1").drop("rheo_rank", "rheo_row")
   }
 
   /** Replace the partition: the old data, and the object that says it is finished, go first. */
@@ -80,8 +103,8 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
     The code is the body of a function: its last expression is the output, or the value that it names so.
     """
     where = task.code.where or Place("compute", 1)
-    frames = [i.alias for n, i in enumerate(dag.inputs) if i.location is not None for _ in _names(n, i)]
-    names = [name for n, i in enumerate(dag.inputs) if i.location is not None for name in _names(n, i)]
+    frames = [i.alias for n, i in enumerate(dag.inputs) if i.readable for _ in _names(n, i)]
+    names = [name for n, i in enumerate(dag.inputs) if i.readable for name in _names(n, i)]
     parameters = ", ".join([_OFFERED, *(f"`{name}`: DataFrame" for name in names)])
     head = [
         f"// Spark job of {dag.node}, in the application {dag.app}; its code is from {where}, on the same lines.",
@@ -110,16 +133,16 @@ def _names(number: int, i: p.Input) -> list[str]:
 def _sources(dag: p.DagPlan) -> str:
     lines = []
     for i in dag.inputs:
-        if i.location is None:
+        if not i.readable:
             continue
         options = {}
         if i.format.format == "CSV":
             options = {"header": str(i.format.header).lower(), "sep": i.format.delimiter}
             options |= {} if i.format.schema else {"inferSchema": "true"}
         schema = f"Some({_text(i.format.schema)})" if i.format.schema else "None"
-        completion = ", ".join(map(_text, i.completion))
+        completion, keys = (", ".join(map(_text, names)) for names in (i.completion, i.primary_keys))
         lines.append(
-            f"    {_text(i.alias)} -> Input({_text(i.format.format.lower())}, {_map(options)}, {schema}, Set({completion}))"
+            f"    {_text(i.alias)} -> Input({_text(i.format.format.lower())}, {_map(options)}, {schema}, Set({completion}), Seq({keys}))"
         )
     return "\n".join(["  val sources: Map[String, Input] = Map(", ",\n".join(lines), "  )"])
 

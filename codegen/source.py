@@ -109,9 +109,9 @@ def docstring(text: str) -> Raw:
     Of one day.
     \"\"\"
     """
-    shown = "".join(_shown(c) for c in text).replace('"""', '\\"\\"\\"')
-    if shown.endswith('"'):
-        shown = shown[:-1] + '\\"'
+    body = text.rstrip('"')  # quotes at the end would end it early
+    shown = "".join(_shown(c) for c in body).replace('"""', '\\"\\"\\"')
+    shown += '\\"' * (len(text) - len(body))
     return Raw(f'"""{shown}"""')
 
 

@@ -191,7 +191,8 @@ class GlueTable(External):
         location = self.location
         if location is not None and "{}" not in location:
             location = "/".join([location.rstrip("/"), *(f"{key}={{}}" for key in keys)])
-        return ir.GlueSource(self.database, self.table, self.primary_keys, self.table_type, location)
+        other = keys if keys != tuple(name for name, _ in spec) else ()
+        return ir.GlueSource(self.database, self.table, self.primary_keys, self.table_type, location, other)
 
 
 class AndesDataset(GlueTable):

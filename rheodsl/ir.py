@@ -37,13 +37,17 @@ class S3Source:
 
 @dataclass(frozen=True, slots=True)
 class GlueSource:
-    """Partitions of a table of the Glue Data Catalog; ``location`` is the s3 template of its data, if known."""
+    """Partitions of a table of the Glue Data Catalog; ``location`` is the s3 template of its data, if known.
+
+    ``keys`` are its partition keys, where they are not named like the dimensions.
+    """
 
     database: str
     table: str
     primary_keys: tuple[str, ...] = ()
     table_type: str = "REPLACE"
     location: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,9 @@ class UpstreamSource:
     bucket: str
 
 
-Source = S3Source | GlueSource | SnsSource | TimerSource | AlarmSource | MetricSource | NodeSource | UpstreamSource
+Source = (
+    S3Source | GlueSource | SnsSource | TimerSource | AlarmSource | MetricSource | NodeSource | UpstreamSource
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,17 @@ def applications(plan: p.Plan) -> Resources:
     }
 
 
+def databases(plan: p.Plan) -> Resources:
+    """Return the databases of the Glue Data Catalog in which queries have their inputs while they run."""
+    return {
+        logical_id("Database", made["name"]): {
+            "Type": "AWS::Glue::Database",
+            "Properties": {"CatalogId": ref("AWS::AccountId"), "DatabaseInput": {"Name": made["name"]}},
+        }
+        for made in stack(plan).get("databases", ())
+    }
+
+
 def security(app: str, keys: Keys) -> Resources:
     """Return how jobs encrypt what they write, their logs and bookmarks, where the application says so."""
     if not keys.own(JOBS):

@@ -78,8 +78,9 @@ def _(task: p.SparkTask, dag: p.DagPlan) -> JobRole:
 def _(task: emr.EmrTask, dag: p.DagPlan) -> JobRole:
     default = [f"{GLUE}:catalog", f"{GLUE}:database/default", f"{GLUE}:userDefinedFunction/default/*"]
     actions = ["glue:GetDatabase", "glue:GetDatabases", "glue:GetUserDefinedFunctions"]
+    # A run of EMR Serverless names its role, so all share the one whose name is known.
     extra = tuple({"Action": list(a), "Resource": list(r)} for r, a in task.permissions)
-    return JobRole(emr.SERVICE, ({"Action": actions, "Resource": default},), extra)
+    return JobRole(emr.SERVICE, ({"Action": actions, "Resource": default}, *extra))
 
 
 @job_role.register(sagemaker.TrainingTask)

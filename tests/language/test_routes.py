@@ -41,7 +41,7 @@ def test_every_source_has_a_rule() -> None:
             wire.S3Events("lake", "days/day={}", ("_SUCCESS",)),
             "s3://lake/days/day={}",
         ),
-        (GlueTable("db", "t"), wire.GlueEvents("db", "t"), None),
+        (GlueTable("db", "t"), wire.GlueEvents("db", "t"), "catalog://db/t/day={}"),
         (GlueTable("db", "t", location="s3://lake/t"), wire.GlueEvents("db", "t"), "s3://lake/t/day={}"),
         (
             SNS("arn:aws:sns:us-east-1:123456789012:topic"),

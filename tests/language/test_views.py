@@ -386,6 +386,7 @@ def test_where_the_data_lies(orders: SignalNode, app: Application) -> None:
         "primary_keys": ("id",),
         "table_type": "REPLACE",
         "location": None,
+        "keys": (),
     }
 
 

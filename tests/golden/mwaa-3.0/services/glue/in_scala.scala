@@ -3,10 +3,10 @@
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import org.apache.hadoop.fs.Path
 import org.apache.spark.sql.{DataFrame, SparkSession}
+import org.apache.spark.sql.expressions.Window
 import org.apache.spark.sql.functions._
 import scala.collection.JavaConverters._
 object Code { def compute(spark: SparkSession, inputs: Map[String, DataFrame], dimensions: Map[String, String], args: Map[String, String], `sales`: DataFrame, `input0`: DataFrame): Any = { import spark.implicits._
-
 
 
 
@@ -60,10 +60,11 @@ sales.limit(limit)
 object GlueApp {
   val spark: SparkSession = SparkSession.builder.getOrCreate()
 
-  case class Input(format: String, options: Map[String, String], schema: Option[String], completion: Set[String])
+  case class Input(
+      format: String, options: Map[String, String], schema: Option[String], completion: Set[String], keys: Seq[String])
 
   val sources: Map[String, Input] = Map(
-    "sales" -> Input("csv", Map[String, String]("header" -> "true", "sep" -> ","), Some("item string, price double, at timestamp, tags array<string>"), Set("_SUCCESS"))
+    "sales" -> Input("csv", Map[String, String]("header" -> "true", "sep" -> ","), Some("item string, price double, at timestamp, tags array<string>"), Set("_SUCCESS"), Seq())
   )
 
   /** Whether a folder has data, and one of the objects that say it is finished (none: any data is). */
@@ -79,12 +80,33 @@ object GlueApp {
   def read(alias: String, paths: Seq[String]): DataFrame = {
     val source = sources(alias)
     val found = paths.zipWithIndex.collect {
+      case (path, _) if path.startsWith("catalog://") => path
       case (path, n) if complete(path, if (n == 0) Set.empty[String] else source.completion) => path
     }
     if (found.isEmpty)
       throw new java.io.FileNotFoundException(s"no partition of '$alias' exists; looked for ${paths.mkString(", ")}")
-    val reader = spark.read.format(source.format).options(source.options)
-    source.schema.fold(reader)(reader.schema(_)).load(found: _*)
+    val frames = found.map(partition(source, _))
+    if (source.keys.isEmpty) frames.reduce(_ unionByName _) else latest(frames, source.keys)
+  }
+
+  /** One partition; catalog://database/table/key=value is one of a table of the catalog. */
+  def partition(source: Input, path: String): DataFrame =
+    if (path.startsWith("catalog://")) {
+      val Array(database, table, keys @ _*) = path.stripPrefix("catalog://").split("/")
+      keys.map(_.split("=", 2)).foldLeft(spark.table(s"`$database`.`$table`")) {
+        (frame, key) => frame.where(col(key(0)).cast("string") === key(1))
+      }
+    } else {
+      val reader = spark.read.format(source.format).options(source.options)
+      source.schema.fold(reader)(reader.schema(_)).load(path)
+    }
+
+  /** Of rows with the same keys one: that of the first frame which has it, the latest partition. */
+  def latest(frames: Seq[DataFrame], keys: Seq[String]): DataFrame = {
+    val ranked = frames.zipWithIndex.map { case (frame, rank) => frame.withColumn("rheo_rank", lit(rank)) }
+    val order = Window.partitionBy(keys.map(col(_)): _*).orderBy("rheo_rank")
+    val rows = ranked.reduce(_ unionByName _).withColumn("rheo_row", row_number().over(order))
+    rows.where("rheo_row = 1").drop("rheo_rank", "rheo_row")
   }
 
   /** Replace the partition: the old data, and the object that says it is finished, go first. */
