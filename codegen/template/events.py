@@ -9,7 +9,7 @@ from codegen import plan as p
 from codegen.alarms import logical_id
 from codegen.template.names import Resource, Resources, Value, arn, attribute, ref, resource_name, shortened
 from rheo_runtime import wire
-from rheodsl import schedule
+from rheodsl import ir, schedule
 
 # What EventBridge takes of one rule's pattern.
 LONGEST_PATTERN = 2048
@@ -18,7 +18,10 @@ TIME = "<aws.scheduler.scheduled-time>"
 _NAME = 64  # of a rule or a schedule
 
 
-def patterns(table: wire.RouteTable) -> Iterator[tuple[str, Resource]]:
+Imports = Sequence[tuple[ir.Partner, str, list[str]]]
+
+
+def patterns(table: wire.RouteTable, imports: Imports) -> Iterator[tuple[str, Resource]]:
     """Yield name and pattern of each rule that the application needs; long lists are split among several.
 
     Signals that are sent by name are always heard: so do nodes announce what they made.
@@ -31,11 +34,16 @@ def patterns(table: wire.RouteTable) -> Iterator[tuple[str, Resource]]:
         buckets = sorted(bucket for bucket, of in completions.items() if of == names)
         objects += [{"bucket": {"name": part}, **keys} for part in _parts(buckets)]
     yield from _numbered("objects", "aws.s3", "Object Created", objects)
-    signals = sorted({e.app for e in found if isinstance(e, wire.SignalEvents)} | {table.app})
-    yield from _numbered("signals", "rheo", "rheo.signal", [{"app": part} for part in _parts(signals)])
+    yield from _numbered("signals", "rheo", "rheo.signal", [{"app": [table.app]}])
+    owners = [(partner, part) for partner, _, signals in imports for part in _parts(signals)]
+    theirs: list[Resource] = [{"app": [partner.app], "signal": part} for partner, part in owners]
+    for (partner, _), (name, pattern) in zip(
+        owners, _numbered("upstream", "rheo", "rheo.signal", theirs), strict=True
+    ):
+        yield name, {**pattern, "account": [partner.account]}
     alarms = sorted({e.alarm for e in found if isinstance(e, wire.AlarmEvents)})
-    named = [{"alarmName": part} for part in _parts(alarms)]
-    yield from _numbered("alarms", "aws.cloudwatch", "CloudWatch Alarm State Change", named)
+    changed = [{"alarmName": part} for part in _parts(alarms)]
+    yield from _numbered("alarms", "aws.cloudwatch", "CloudWatch Alarm State Change", changed)
     tables = sorted({(e.database, e.table) for e in found if isinstance(e, wire.GlueEvents)})
     catalog: list[Resource] = [
         {"databaseName": [database], "tableName": part}
@@ -76,7 +84,7 @@ def _numbered(
         yield name, {"source": [source], "detail-type": [detail_type], "detail": detail}
 
 
-def rules(table: wire.RouteTable) -> Resources:
+def rules(table: wire.RouteTable, imports: Imports) -> Resources:
     """Return the rules, by logical id; their events go to the queue."""
     target = {
         "Id": "queue",
@@ -97,14 +105,14 @@ def rules(table: wire.RouteTable) -> Resources:
                 "Targets": [target],
             },
         }
-        for name, pattern in patterns(table)
+        for name, pattern in patterns(table, imports)
     }
 
 
-def senders(table: wire.RouteTable) -> list[Value]:
+def senders(table: wire.RouteTable, imports: Imports) -> list[Value]:
     """Return the ARNs of the rules, as they are before there are rules."""
     found = []
-    for name, pattern in patterns(table):
+    for name, pattern in patterns(table, imports):
         rule = _rule_name(table.app, name)
         found.append(arn("events", f"rule/{rule}"))
         if _is_ours(pattern):  # a rule of another bus than the default one

@@ -7,7 +7,7 @@ from typing import Any
 
 from codegen import plan as p
 from codegen.alarms import logical_id, metric_permission, pending_metrics
-from codegen.template import permissions, policies
+from codegen.template import permissions, policies, sharing
 from codegen.template.errors import TemplateError
 from codegen.template.events import group_arn
 from codegen.template.keys import JOBS, QUEUE, STORAGE, Keys
@@ -57,7 +57,8 @@ class Roles:
     def _listener(self) -> None:
         metrics = metric_permission(self.plan.app) if pending_metrics(self.graph) else None
         own = policies.listener(self.plan, self.table, self.keys, metrics)
-        reading = self._managed("ListenerReads", policies.completions(self.table))
+        read = [*policies.completions(self.table), *sharing.decrypting(self.graph)]
+        reading = self._managed("ListenerReads", read)
         self._role("ListenerRole", "listener", "lambda.amazonaws.com", own, reading)
 
     def _scheduler(self) -> None:
@@ -111,12 +112,14 @@ class Roles:
             found += policies.writing(self.plan.bucket, dag.node)
             found += policies.reading(policies.inputs_of_node(dag))
             found += self.keys.statements(STORAGE, JOBS)
+            found += sharing.decrypting(self.graph)
         return found
 
     def _data(self) -> list[Statement]:
         return [
             *policies.writing(self.plan.bucket),
             *self.keys.statements(STORAGE, JOBS),
+            *sharing.decrypting(self.graph),
             *policies.reading(policies.inputs_of(self.plan)),
         ]
 
@@ -137,6 +140,7 @@ class Roles:
     def _airflow(self) -> None:
         statements = policies.airflow(self.plan, self.table, self.keys, metric_permission(self.plan.app))
         statements += policies.reading(policies.inputs_of(self.plan))
+        statements += sharing.decrypting(self.graph)
         for dag in self.plan.dags:
             for task in dag.all_tasks:
                 statements += map(policies.granted, permissions.worker(task, dag))

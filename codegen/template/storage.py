@@ -102,13 +102,19 @@ def ledger(app: str, keys: Keys) -> Resources:
                     {"AttributeName": "pk", "AttributeType": "S"},
                     {"AttributeName": "sk", "AttributeType": "S"},
                     {"AttributeName": "node", "AttributeType": "S"},
+                    {"AttributeName": "todo", "AttributeType": "S"},
                 ],
                 "GlobalSecondaryIndexes": [
                     {
                         "IndexName": "statuses",
                         "KeySchema": [{"AttributeName": "node", "KeyType": "HASH"}],
                         "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["p", "state"]},
-                    }
+                    },
+                    {
+                        "IndexName": "todo",
+                        "KeySchema": [{"AttributeName": "todo", "KeyType": "HASH"}],
+                        "Projection": {"ProjectionType": "KEYS_ONLY"},
+                    },
                 ],
                 "KeySchema": [
                     {"AttributeName": "pk", "KeyType": "HASH"},
