@@ -58,7 +58,7 @@ _OPTIONS = (
     "retrigger", "trigger", "pending_ttl", "arrival_ttl", "max_active_runs", "pool", "owner", "tags",
     "retry_count", "retention",
 )  # fmt: skip
-_DATA = ("dataset_format", "header", "delimiter")  # as DataFormatSpec has them
+_DATA = ("dataset_format", "header", "delimiter", "schema")  # as DataFormatSpec has them
 
 
 class Application(
@@ -150,6 +150,7 @@ class Application(
         dataset_format: DataFormat | str | None = None,
         header: bool = True,
         delimiter: str = ",",
+        schema: str | None = None,
         retry_count: int = 0,
         retention: RouteRetention | timedelta | None = None,
         max_active_runs: int = 16,
@@ -182,8 +183,8 @@ class Application(
         pending_ttl, arrival_ttl
             How long an incomplete binding waits, and an arrival is kept: a timedelta, or seconds.
             ``pending_node_expiration_ttl_in_secs`` is the guide's name of the first.
-        dataset_format, header, delimiter
-            How the output is written.
+        dataset_format, header, delimiter, schema
+            How the output is written, and its columns: ``"id long, price double"``.
         retry_count
             How often a failed target is tried again, where the target does not say.
         retention
@@ -205,7 +206,7 @@ class Application(
                 pending_ttl=pending_ttl, arrival_ttl=arrival_ttl, max_active_runs=max_active_runs, pool=pool,
                 pending_node_expiration_ttl_in_secs=pending_node_expiration_ttl_in_secs,
                 owner=owner, tags=tags, dataset_format=dataset_format, header=header, delimiter=delimiter,
-                retry_count=retry_count, retention=retention, **metadata,
+                schema=schema, retry_count=retry_count, retention=retention, **metadata,
             ),
         )  # fmt: skip
 
