@@ -134,6 +134,8 @@ if sys.argv[1:2] in (["scheduler"], ["dag-processor"]):
     import boto3
 
     import rheo_runtime.tasks
+    import rheo_runtime.tasks.hooks
+    import rheo_runtime.tasks.sensors
 
     # What generated files import; of these, an Airflow has those of its version.
     for name in ("Asset", "CronPartitionTimetable", "DAG", "Param", "PartitionedAssetTimetable"):
