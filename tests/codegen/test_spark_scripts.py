@@ -14,7 +14,7 @@ from codegen.bundle import files
 from codegen.planning import build_plan
 from platforms.local.environment import without_aws
 from platforms.local.spark import Outcome, SparkRun, SparkWorker
-from rheodsl import Application, BatchCompute, SparkSQL
+from rheodsl import AndesDataset, Application, BatchCompute, SparkSQL, compact_table
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__)
@@ -241,3 +241,54 @@ def test_only_the_first_spark_target_writes(lab: Lab) -> None:
     assert not (lab.root / "rheo-a/internal_data").exists()
     outcome = lab.run(app, paths, task="glue/n_3.py")
     assert "only the first Spark compute of a node writes its output" in str(outcome.error)
+
+
+# --- tables of the catalog, and rows that take the place of others ---
+
+
+def tables(lab: Lab, compute: Any, paths: list[str], **options: Any) -> Outcome:
+    app = Application("a")
+    spec = {"day": {"type": "STRING"}}
+    options = {"primary_keys": ["id"], **options}
+    users = app.marshal_external_data(AndesDataset("db", "users", ["ds"], **options), "users", spec)
+    app.create_data("n", inputs=[users["*"]], compute_targets=compute, dataset_format="CSV")
+    return lab.run(app, {"users": paths})
+
+
+MAKE_TABLE = """
+spark.sql("CREATE DATABASE IF NOT EXISTS db")
+rows = spark.createDataFrame(
+    [(1, "old", "1"), (2, "kept", "1"), (1, "new", "2"), (3, "other", "3")], "id int, name string, ds string"
+)
+rows.createOrReplaceTempView("rows")
+spark.sql("CREATE TABLE IF NOT EXISTS db.users USING parquet PARTITIONED BY (ds) AS SELECT * FROM rows")
+output = spark.range(0)
+"""
+
+
+def test_a_table_of_the_catalog_gives_each_keys_latest_row(lab: Lab) -> None:
+    lab.put("data/sales/EU/a.csv", "price\n3\n")
+    succeeded(lab.run(node(MAKE_TABLE), {"sales": ["s3://data/sales/EU"]}))
+    paths = [f"catalog://db/users/ds={day}" for day in (2, 1)]
+    query = "SELECT id, name, ds FROM users ORDER BY id"
+    succeeded(tables(lab, SparkSQL(query), paths))
+    assert lab.output() == ["id,name,ds", "1,new,2", "2,kept,1"]
+    succeeded(tables(lab, SparkSQL(query), paths, table_type="APPEND"))
+    assert len(lab.output()) == 4
+    compacted = compact_table("db", "users", "REPLACE", ["ds"], [["1"], ["2"]], ["id"])
+    code = f'output = spark.sql("""{compacted}""").select("id", "name").orderBy("id")'
+    succeeded(tables(lab, BatchCompute(code), paths))
+    assert lab.output() == ["id,name", "1,new", "2,kept"]
+    everything = compact_table("db", "users", primary_keys=["id"], version_column="ds")
+    code = f'output = spark.sql("""{everything}""").select("id", "name").orderBy("id")'
+    succeeded(tables(lab, BatchCompute(code), paths))
+    assert lab.output() == ["id,name", "1,new", "2,kept", "3,other"]
+
+
+def test_files_of_a_table_give_each_keys_latest_row(lab: Lab) -> None:
+    lab.put("data/users/ds=2/a.csv", "id,name\n1,new\n")
+    lab.put("data/users/ds=1/a.csv", "id,name\n1,old\n2,kept\n")
+    paths = [f"s3://data/users/ds={day}" for day in (2, 1)]
+    where = {"location": "s3://data/users", "dataset_format": "CSV"}
+    succeeded(tables(lab, BatchCompute("output = users.orderBy('id')"), paths, **where))
+    assert lab.output() == ["id,name", "1,new", "2,kept"]
