@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rheo_runtime.dynamo import DynamoLedger
@@ -27,6 +29,7 @@ class Snapshot(DynamoLedger):
         for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
             for item in page["Items"]:
                 self._items[item["pk"]["S"]].append(item)
+        self._keys = sorted(self._items)
 
     def _get(self, key: Mapping[str, Any]) -> Item | None:
         return next((item for item in self._items.get(key["pk"]["S"], ()) if item["sk"] == key["sk"]), None)
@@ -37,8 +40,11 @@ class Snapshot(DynamoLedger):
     def _query(self, pk: str) -> Iterator[Item]:
         return iter(sorted(self._items.get(pk, ()), key=lambda item: str(item["sk"]["S"])))
 
-    def _scan(self, prefix: str, also: str | None = None) -> Iterator[Item]:
-        wanted = also.removeprefix("attribute_exists(").removesuffix(")") if also else None
-        for pk in sorted(self._items):
-            if pk.startswith(prefix):
-                yield from (item for item in self._items[pk] if wanted is None or wanted in item)
+    def _todo(self, kind: str) -> Iterator[Item]:
+        return (i for pk in self._keys for i in self._items[pk] if i.get("todo") == {"S": kind})
+
+    def _scan(self, prefix: str) -> Iterator[Item]:
+        for pk in islice(self._keys, bisect_left(self._keys, prefix), None):
+            if not pk.startswith(prefix):
+                return
+            yield from self._items[pk]
