@@ -58,6 +58,8 @@ class PlannedChanges:
     ``signals`` and ``nodes`` are those of the application, ``files`` the generated ones, ``resources``
     what the platform makes around them, ``permissions`` what roles may do more or less, one line for each.
     ``pending`` are nodes that exist before and after, and those whose waiting arrivals are lost.
+    ``contracts`` says what changed for those that read the application's outputs, and in those that it reads;
+    a line that begins with "!" is of something that no longer fits.
     """
 
     app: str
@@ -68,6 +70,7 @@ class PlannedChanges:
     resources: tuple[Change, ...] = ()
     permissions: tuple[str, ...] = ()
     pending: tuple[Pending, ...] = field(default=())
+    contracts: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -79,13 +82,14 @@ class PlannedChanges:
         return {"empty": self.empty, **asdict(self)}
 
     def __str__(self) -> str:
-        if self.empty:
+        if self.empty and not self.contracts:
             return f"{self.app} is {self.state}; nothing would change"
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
         yield f"{self.app} is {self.state}"
         for title, found in (
+            ("contracts", self.contracts),
             ("signals", self.signals),
             ("nodes", self.nodes),
             ("resources", self.resources),

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
+from codegen.contract import told
 from codegen.graph_file import graph_file, load_graph
 from platforms.deployment import ACTIVE
 from platforms.lifecycle import comparing
@@ -82,6 +83,7 @@ class Life:
         """Return what activating would change."""
         release = self._release(app.graph(), concurrent)
         record = self.record()
+        active_graph = self.active_graph() if record.state in _RUNNING else None
         active = self._active
         old = {name: active.read(name) if record.manifest else None for name in SWITCH}
         resources, allowed = self.place.preview(release)
@@ -94,6 +96,7 @@ class Life:
             resources=resources,
             permissions=allowed,
             pending=comparing.pending(old["routes.json"], release.files["routes.json"], self._waiting),
+            contracts=tuple(map(str, told(active_graph, release.graph, app.upstream_graph))),
         )
 
     # --- what changes it ---

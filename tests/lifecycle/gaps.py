@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
-from moto.cloudformation import parsing
+from moto.cloudformation import models, parsing
 from moto.cloudformation.models import CloudFormationBackend
 from moto.dynamodb.models import Table, dynamodb_backends
 from moto.s3.models import FakeBucket, s3_backends
+
+from codegen.template import bundle
+
+_YAML = {name: getattr(models.yaml, name) for name in ("Loader", "add_multi_constructor")}
 
 
 def close(patch: Callable[..., None]) -> None:
     """Let moto do it, by ``patch(object, name, value)``."""
     _take_up(patch, FakeBucket, lambda account, region: s3_backends[account]["aws"].buckets)
     _take_up(patch, Table, lambda account, region: dynamodb_backends[account][region].tables)
+    # Our templates are JSON: read as YAML, as moto does, each costs half a second.
+    patch(models, "yaml", SimpleNamespace(load=lambda text, Loader: json.loads(text or "{}"), **_YAML))
+    # The run time's source does not change while the tests run.
+    patch(bundle, "_sources", cache(bundle._sources))
     clean = parsing.clean_json
 
     def clean_json(value: Any, resources: Any) -> Any:

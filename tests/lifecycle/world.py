@@ -27,7 +27,7 @@ READS = ("get_", "list_", "head_", "describe_", "scan", "query", "batch_get_")
 
 
 class Calls:
-    """Counts the calls that change something, and dies before or after one of them.
+    """Counts the calls that change something, and dies before one of them.
 
     A dead process calls nobody: all further calls fail too, until `reset`.
     """
@@ -45,17 +45,14 @@ class Calls:
                 number = len(self.changes)
                 self.changes.append(name)
             self.dead = number == self.die_at
-        if self.dead and not self.after:
-            raise Crash(f"before {name}")
-        answer = call()
         if number == self.die_at:
-            raise Crash(f"after {name}")
-        return answer
+            raise Crash(f"before {name}")
+        return call()
 
-    def reset(self, die_at: int | None = None, *, after: bool = False) -> None:
+    def reset(self, die_at: int | None = None) -> None:
         """Live again, and die at the change of this number."""
         self.changes: list[str] = []
-        self.die_at, self.after, self.dead = die_at, after, False
+        self.die_at, self.dead = die_at, False
 
 
 class Client:
