@@ -70,8 +70,13 @@ def find_files(folder: Path, buckets: Iterable[str]) -> Iterator[tuple[str, File
         Names of buckets of further applications.
     """
     found: list[Files] = []
+    seen: set[str] = set()
     for path, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__")))
+        if (real := os.path.realpath(path)) in seen:
+            folders.clear()  # links that lead in a circle
+            continue
+        seen.add(real)
         if {STACK, GRAPH, ROUTES} <= set(names):
             folders.clear()  # nothing but the parts of this one is below
             found.append(FolderFiles(Path(path)))

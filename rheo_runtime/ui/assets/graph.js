@@ -59,7 +59,7 @@ const graph = {
     const group = svg('g', { class: `edge ${edge.kind}` },
       svg('path', { d: path }));
     if (edge.label) {
-      const text = svg('text', { x: end[0] - 14, y: end[1] - 5, 'text-anchor': 'end' });
+      const text = svg('text', { x: end[0] - 14, y: end[1] - 6, 'text-anchor': 'end' });
       text.textContent = shorten(edge.label, 118, '11px');
       const title = svg('title');
       title.textContent = edge.label;
@@ -113,6 +113,7 @@ const graph = {
           width: Math.min(width, WIDE - 10 - x) }));
         x = Math.min(x + width, WIDE - 14);
       }
+      group.classList.toggle('bad', Boolean(found.F));
       const said = ORDER.filter((l) => found[l]).map((l) => `${found[l]} ${STATES[l].name}`).join(', ');
       group.setAttribute('aria-label', `${id}, node, ${said}`);
       let right = WIDE - 8;
