@@ -41,6 +41,8 @@ class Deployment:
         The bus on which its signals are announced.
     task_logs
         The folder of Airflow's task logs; None where they are in CloudWatch Logs.
+    listener_log
+        The file of the listener's log; None where it is in CloudWatch Logs.
     """
 
     app: str
@@ -52,6 +54,7 @@ class Deployment:
     environment: str
     event_bus: str = "default"
     task_logs: Path | None = None
+    listener_log: Path | None = None
 
     def file(self, path: str) -> str:
         """Return the text of a file of the active compile, such as ``graph.json``."""

@@ -153,12 +153,23 @@ class NeededInput:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedEvent:
+    """An event that could not be used: of which signal, what it named, why, and when, where that is known."""
+
+    signal: str | None
+    what: str
+    reason: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why one partition of a node ran, did not, or waits.
 
     ``executions`` are those of the partition, the first one first; ``pending`` is what could still become
     one; ``needs`` are the trigger inputs that it is made from, where the output tells which, and ``unknown``
-    says why it does not. ``verdict`` is the short answer; ``str()`` the long one.
+    says why it does not. Where it has not run, ``refused`` are the latest events that the node or its
+    signals could not use. ``verdict`` is the short answer; ``str()`` the long one.
     """
 
     route_id: str
@@ -167,6 +178,7 @@ class Explanation:
     pending: tuple[PendingNode, ...]
     needs: tuple[NeededInput, ...]
     unknown: str = ""
+    refused: tuple[RefusedEvent, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -201,6 +213,10 @@ class Explanation:
             yield from _need(need)
         if self.unknown:
             yield self.unknown
+        for event in self.refused:
+            name = " ".join(filter(None, (event.signal, event.what)))
+            when = f" at {moment(event.at)}" if event.at else ""
+            yield f"refused lately: {name}{when}: {event.reason}"
 
 
 def _execution(record: ComputeRecord) -> Iterable[str]:

@@ -48,6 +48,7 @@ class LocalPlatform:
             dead_letters=f"{address}/{found.dead_letters}",
             environment=self.stack.state.mwaa_environment,
             task_logs=self.stack.folder / "airflow" / "logs",
+            listener_log=self.stack.folder / "logs" / found.app / "listener.log",
         )
 
     def active_graph(self, app: str) -> ir.Graph | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from platforms.deployment import Deployment
@@ -13,6 +14,7 @@ from platforms.monitoring.explaining import explanation
 from platforms.monitoring.logs import logs_of
 from platforms.monitoring.partitions import partition_of
 from platforms.monitoring.records import pending_of, records_of
+from platforms.monitoring.refusals import refused
 from platforms.monitoring.routes import route_of
 from platforms.monitoring.snapshot import Snapshot
 from rheo_runtime import executions
@@ -20,7 +22,6 @@ from rheo_runtime.engine import Engine
 from rheo_runtime.program import Node, Program
 from rheo_runtime.reconcile import reconcile
 from rheo_runtime.records import Document
-from rheo_runtime.storage import AwsStorage
 from rheo_runtime.texts import joined
 from rheo_runtime.trigger import Refused, Unavailable, is_telling
 from rheo_runtime.values import Partition
@@ -67,9 +68,9 @@ class Watch:
     def explain(self, route: str, partition: Sequence[object]) -> Explanation:
         """Return the account of one output partition. Raises UnknownNameError, FilterError, ValueCastError."""
         node = self._node(route)
-        session = self.deployment.session
-        storage = AwsStorage(session.client("s3"), session.client("glue"))
-        return explanation(self._engine(), storage, node, self._partition(node, partition))
+        wanted = self._partition(node, partition)
+        found = explanation(self._engine(), self.deployment.storage, node, wanted)
+        return found if found.executions else replace(found, refused=tuple(refused(self.deployment, node)))
 
     def logs(self, route: str, partition: Sequence[object]) -> Sequence[ComputeLog]:
         """Return what the latest run of a partition wrote. Raises as `explain` does."""
