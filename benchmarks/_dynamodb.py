@@ -86,7 +86,9 @@ class DynamoDB:
     def delete_item(self, TableName: str, Key: Item) -> Item:
         key = _key(Key)
         self.units["write"] += 1
-        if self.tables[TableName].pop(key, None) is not None:
+        old = self.tables[TableName].pop(key, None)
+        if old is not None:
+            self.units["index"] += "todo" in old
             del self.groups[TableName][key[0][0]][key]
             del self.rows[TableName][key[0]][key]
         return {}
@@ -123,8 +125,11 @@ class DynamoDB:
         self, TableName: str, ExpressionAttributeValues: Item, IndexName: str = "", **more: Any
     ) -> Item:
         if IndexName:
-            node = ExpressionAttributeValues[":node"]
-            items = [i for i in self.tables[TableName].values() if i.get("node") == node and "state" in i]
+            match = re.fullmatch(r"#?(node|todo) = (:\w+)", more["KeyConditionExpression"])
+            if match is None or {"node": "statuses"}.get(match[1], match[1]) != IndexName:
+                raise ValueError(f"unknown: {more['KeyConditionExpression']}")
+            wanted = ExpressionAttributeValues[match[2]]
+            items = [i for i in self.tables[TableName].values() if i.get(match[1]) == wanted]
         else:
             if more["KeyConditionExpression"] != "pk = :pk":
                 raise ValueError(f"unknown: {more['KeyConditionExpression']}")
@@ -144,12 +149,11 @@ class DynamoDB:
         self.units["scan"] += 1
         if IndexName:
             return {"Items": [dict(i) for i in self.tables[TableName].values() if "state" in i]}
-        if not re.fullmatch(r"begins_with\(pk, :prefix\)( AND attribute_exists\(todo\))?", FilterExpression):
+        if FilterExpression != "begins_with(pk, :prefix)":
             raise ValueError(f"unknown: {FilterExpression}")
         prefix = (ExpressionAttributeValues or {})[":prefix"]["S"]
-        todo = "todo" in FilterExpression
         group = self.groups[TableName].get(prefix[0], {})
-        found = [i for (pk, _), i in group.items() if pk.startswith(prefix) and (not todo or "todo" in i)]
+        found = [i for (pk, _), i in group.items() if pk.startswith(prefix)]
         return {"Items": [dict(item) for item in found]}
 
     # --- accounts ----------------------------------------------------------------------------------
@@ -162,6 +166,7 @@ class DynamoDB:
         before = [(old or {}).get(name) for name in _INDEXED]
         after = [new.get(name) for name in _INDEXED]
         self.units["index"] += before != after and None not in after
+        self.units["index"] += (old or {}).get("todo") != new.get("todo")
 
     def _read(self, item: Item | None) -> None:
         self.units["read"] += max(1, -(-_size(item or {}) // 4096))

@@ -37,7 +37,7 @@ from rheo_runtime.dynamo_keys import (
     watch_pk,
 )
 from rheo_runtime.dynamo_statuses import read_statuses
-from rheo_runtime.dynamo_table import make_client
+from rheo_runtime.dynamo_table import TODO, make_client
 from rheo_runtime.ledger import REMEMBERED
 from rheo_runtime.records import (
     CHUNK,
@@ -58,6 +58,7 @@ from rheo_runtime.values import Partition
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+OUTPUTS, WATCHES = "O", "W"  # the kinds of what the sweeper may have to act on
 SPILL = 16  # bindings whose use is kept in the item of their output; beyond, each has its own item
 KEEP = 400 * 86400  # seconds that a spilled item outlives its last firing: longer than any arrival counts
 SLACK = 86400  # DynamoDB may take that long to delete an expired item, and may not be early
@@ -211,7 +212,7 @@ class DynamoLedger:
         removes = []
         names["#todo"] = "todo"
         if unsettled(new):
-            values[":todo"] = number(1)
+            values[":todo"] = {"S": OUTPUTS}
             sets.append("#todo = :todo")
         else:
             removes.append("#todo")
@@ -278,7 +279,7 @@ class DynamoLedger:
         return read_statuses(self.client, self.table, node)
 
     def unsettled(self) -> Iterable[Output]:
-        return [output_of(item) for item in self._scan("O|", "attribute_exists(todo)")]
+        return [output for item in self._todo(OUTPUTS) if unsettled(output := output_of(item))]
 
     # --- existence -----------------------------------------------------------------------------
 
@@ -313,8 +314,9 @@ class DynamoLedger:
         self.client.update_item(
             TableName=self.table,
             Key=watch_key(watch),
-            UpdateExpression="SET since = if_not_exists(since, :since), watch = :watch",
+            UpdateExpression="SET since = if_not_exists(since, :since), watch = :watch, todo = :todo",
             ExpressionAttributeValues={
+                ":todo": {"S": WATCHES},
                 ":since": number(watch.since),
                 ":watch": {"S": encode((watch.signal, watch.partition, watch.node, watch.binding))},
             },
@@ -327,7 +329,7 @@ class DynamoLedger:
         return [watch_of(item) for item in self._query(watch_pk(signal, partition))]
 
     def watches(self) -> Iterable[Watch]:
-        return [watch_of(item) for item in self._scan("W|")]
+        return [watch_of(item) for item in self._todo(WATCHES)]
 
     def lapse(self, node: str, partial: Partial, marks: tuple[Mark, ...]) -> None:
         key = lapse_key(node, partial)
@@ -366,10 +368,21 @@ class DynamoLedger:
         for page in pages:
             yield from page["Items"]
 
-    def _scan(self, prefix: str, also: str | None = None) -> Iterator[Item]:
+    def _todo(self, kind: str) -> Iterator[Item]:
+        """Read what the sweeper may have to act on: found by the index, which may lag, read as it is now."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName=TODO,
+            KeyConditionExpression="todo = :todo",
+            ExpressionAttributeValues={":todo": {"S": kind}},
+        )
+        for page in pages:
+            yield from self._get_many([{"pk": item["pk"], "sk": item["sk"]} for item in page["Items"]])
+
+    def _scan(self, prefix: str) -> Iterator[Item]:
         pages = self.client.get_paginator("scan").paginate(
             TableName=self.table,
-            FilterExpression="begins_with(pk, :prefix)" + (f" AND {also}" if also else ""),
+            FilterExpression="begins_with(pk, :prefix)",
             ExpressionAttributeValues={":prefix": {"S": prefix}},
             ConsistentRead=True,
         )

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 STATUSES = "statuses"  # the index of outputs by node, which holds of each its state alone
+TODO = "todo"  # the index of what the sweeper may have to act on, by its kind: sparse, and keys alone
 
 
 def create_table(table: str, client: DynamoDBClient | None = None) -> None:
@@ -24,6 +25,7 @@ def create_table(table: str, client: DynamoDBClient | None = None) -> None:
                 {"AttributeName": "pk", "AttributeType": "S"},
                 {"AttributeName": "sk", "AttributeType": "S"},
                 {"AttributeName": "node", "AttributeType": "S"},
+                {"AttributeName": TODO, "AttributeType": "S"},
             ],
             GlobalSecondaryIndexes=[
                 {
@@ -31,7 +33,12 @@ def create_table(table: str, client: DynamoDBClient | None = None) -> None:
                     # No partition in its key: there it could be neither empty nor long.
                     "KeySchema": [{"AttributeName": "node", "KeyType": "HASH"}],
                     "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["p", "state"]},
-                }
+                },
+                {
+                    "IndexName": TODO,
+                    "KeySchema": [{"AttributeName": TODO, "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                },
             ],
             BillingMode="PAY_PER_REQUEST",
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import settings
 from moto import mock_aws
 
 from benchmarks._dynamodb import DynamoDB
@@ -15,6 +16,10 @@ from rheo_runtime.dynamo_table import create_table
 from rheo_runtime.ledger import Ledger, MemoryLedger
 
 TABLE = "ledger"
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture

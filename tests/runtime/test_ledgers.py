@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from rheo_runtime import executions
+from rheo_runtime.dynamo import DynamoLedger
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import READY, Output, Slot, Stored, Watch
+
+from .conftest import TABLE
 
 T = 1_700_000_000.0
 EXACT = Slot("node", "a", ("aa",), True, 1000)
@@ -268,3 +272,26 @@ def test_lapses_are_found_by_combination(ledger: Ledger) -> None:
     asked = [((7,), None), (None, (1,)), ((7,), (1,))]
     assert list(ledger.lapses("node", asked)) == [((T, 2), (-1.0, 0))]  # type: ignore[arg-type]
     assert list(ledger.lapses("other", asked)) == []  # type: ignore[arg-type]
+
+
+def test_a_sweep_reads_what_is_unsettled_and_nothing_else(dynamodb: Any) -> None:
+    """Whatever else the table holds: no scan, and no more items than there is to do."""
+    calls: list[tuple[str, int]] = []
+
+    def count(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        items = len(parsed.get("Items", [])) + sum(map(len, parsed.get("Responses", {}).values()))
+        calls.append((model.name, items + ("Item" in parsed)))
+
+    ledger = DynamoLedger(TABLE, dynamodb, lambda: T)
+    for n in range(30):
+        ledger.arrive(EXACT, ((n,),), (n,), "e", T)
+        new = executions.fire(None, "node", str(n), Stored({}).maker, {"id": f"node/{n}#1"}, ("e",), T)[0]
+        ledger.save(None, new if n < 3 else executions.ended(new, True, T))
+    ledger.watch(Watch("s", (7,), "node", ((8,),), T))
+    ledger.unwatch(Watch("s", (7,), "node", ((8,),), T))
+    ledger.watch(Watch("s", (9,), "node", ((8,),), T))
+    dynamodb.meta.events.register("after-call.dynamodb.*", count)
+    assert sorted(output.partition for output in ledger.unsettled()) == ["0", "1", "2"]
+    assert [watch.partition for watch in ledger.watches()] == [(9,)]
+    dynamodb.meta.events.unregister("after-call.dynamodb.*", count)
+    assert calls == [("Query", 3), ("BatchGetItem", 3), ("Query", 1), ("GetItem", 1)]
