@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from codegen import plan as p
+from codegen.bundle import files
 from codegen.planning import build_plan
-from rheodsl import Application, BatchCompute, InlinedCompute, Lang
+from codegen.targets import lower
+from rheodsl import (
+    EMR,
+    AndesDataset,
+    Application,
+    AWSBatchJob,
+    BatchCompute,
+    Email,
+    InlinedCompute,
+    Lang,
+    PrestoSQL,
+    SageMakerTrainingJob,
+    SageMakerTransformJob,
+    Sns,
+    StepFunctions,
+    compute,
+    compute_jobs,
+    compute_messages,
+    compute_sagemaker,
+    compute_sql,
+    scala_script,
+)
 from rheodsl.errors import ComputeError, UnknownNameError
 
 LIMIT = 3
@@ -119,3 +143,99 @@ def test_timers_become_timetables_that_fire_at_the_same_times(expression: str, s
             assert schedule is None
     # A timer that Airflow does not follow must be fired by somebody.
     assert [t.id for t in plan.timers] == (["t"] if schedule is None else [])
+
+
+# --- targets on services ---
+
+TRAINING = SageMakerTrainingJob(HyperParameters={})
+
+
+@pytest.mark.parametrize(
+    ("compute", "what"),
+    [
+        (Sns("arn:aws:sns:us-east-1:123456789012:t", "{day}"), "nothing fills in {day} in '{day}'"),
+        (
+            Sns("arn:aws:sns:us-east-1:123456789012:t", "{inputs[orders]}"),
+            r"nothing fills in {inputs\[orders\]}",
+        ),
+        (Email("{", sender="a@b.c", recipients="a@b.c"), "no text that can be filled in"),
+        (AWSBatchJob("j", "q", command=["{output.path}"]), "nothing fills in {output.path}"),
+        (StepFunctions("arn:aws:states:us-east-1:1:stateMachine:m", {"a": ["{x}"]}), "nothing fills in {x}"),
+        ([BatchCompute("output = sales"), PrestoSQL("SELECT 1")], "a query on Athena writes the output"),
+        ([TRAINING, SageMakerTransformJob("sales", ModelName="m")], "a transform job writes the output"),
+        (SageMakerTrainingJob(channels={"train": "weather"}), "'weather' is no input"),
+        (SageMakerTrainingJob(channels={"a b": "sales"}), "'a b' is no name of a channel"),
+        (SageMakerTrainingJob(TrainingJobName="mine"), "TrainingJobName is set by Rheo"),
+        (SageMakerTransformJob("sales"), "a transform job needs one model"),
+        (SageMakerTransformJob("sales", ModelName="m", Model={"A": 1}), "a transform job needs one model"),
+        (EMR("output = sales", execution="x"), "'execution' cannot be an argument"),
+    ],
+)
+def test_what_a_service_cannot_run_is_an_error_with_its_place(compute: Any, what: str) -> None:
+    with pytest.raises(ComputeError, match=what) as error:
+        planned(compute)
+    assert error.value.where is not None
+    assert error.value.where.file.endswith("test_planning.py")
+    assert error.value.hint
+
+
+def written(compute: Any, inputs: Callable[[Application], Any], **options: Any) -> dict[str, str]:
+    app = Application("a")
+    app.create_data("n", inputs=inputs(app), compute_targets=compute, **options)
+    return files(build_plan(app.graph()))
+
+
+def timer(app: Application) -> Any:
+    return [app.add_timer("tick", "rate(1 day)", "day")]
+
+
+def sales(app: Application, **options: Any) -> Any:
+    return [app.s3("sales", "s3://data/{region}", **options)]
+
+
+@pytest.mark.parametrize(
+    ("compute", "inputs", "options", "what"),
+    [
+        (PrestoSQL("SELECT 1"), sales, {}, "needs to know the columns of 'sales'"),
+        (PrestoSQL("SELECT 1"), timer, {"dataset_format": "CSV"}, "CSV files without a header"),
+        (SageMakerTransformJob(ModelName="m"), timer, {}, "not said which input is transformed"),
+        (SageMakerTrainingJob(channels={"train": "tick"}), timer, {}, "'tick' has no files"),
+    ],
+)
+def test_what_only_the_inputs_show_is_an_error_too(
+    compute: Any, inputs: Any, options: Any, what: str
+) -> None:
+    with pytest.raises(ComputeError, match=what) as error:
+        written(compute, inputs, **options)
+    assert error.value.where is not None
+    assert error.value.hint
+
+
+def test_a_table_is_read_by_the_catalog_and_a_query_sees_it_as_it_is() -> None:
+    def table(app: Application) -> Any:
+        users = AndesDataset("db", "users", ["ds"], ["id"])
+        return [app.marshal_external_data(users, "users", {"day": {"type": "DATETIME"}})]
+
+    dag = written(PrestoSQL("SELECT * FROM users"), table)["n.py"]
+    assert 'inputs={"users": None}' in dag
+    assert "| users | `users` | table `db.users` |" in dag
+    script = written(BatchCompute("output = users"), table)["glue/n.py"]
+    assert '"keys": ["id"]' in script
+
+
+def test_scala_stands_on_its_own_lines_and_ends_in_what_it_names_output() -> None:
+    code = BatchCompute(scala_script("val output = sales.limit(1)"), n=1)  # here
+    script = written(code, sales)["glue/n.scala"].splitlines()
+    (line,) = (
+        n for n, text in enumerate(Path(__file__).read_text().splitlines(), 1) if text.endswith("# here")
+    )
+    assert script[line - 1 : line + 2] == ["val output = sales.limit(1)", "output", "}}"]
+
+
+def test_every_compute_class_has_a_rule() -> None:
+    modules = (compute, compute_jobs, compute_messages, compute_sagemaker, compute_sql)
+    classes = [
+        c for m in modules for c in vars(m).values() if isinstance(c, type) and issubclass(c, compute.Compute)
+    ]
+    for each in set(classes) - {compute.Compute}:
+        assert lower.dispatch(each) is not lower.dispatch(object), each
