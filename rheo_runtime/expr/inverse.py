@@ -69,6 +69,10 @@ def solve(side: Expr, known: Expr, target: Ref, kind: KindOf, *, total: bool = T
             return solve(base, Cast(known, v.LONG), target, kind, total=total)
         case Tz(base, _):
             return solve(base, Tz(known, kind(base).timezone or "UTC"), target, kind, total=total)
+        case At(base, _) if kind(base).granularity == v.HOUR and _zone(base, kind) != _zone(target, kind):
+            # In another zone its hours may begin at the half: they are whole in the dimension's own.
+            hours = Trunc(Tz(known, _zone(target, kind)), v.HOUR)
+            return solve(base, Tz(hours, _zone(base, kind)), target, kind, total=total)
         case At(base, _):
             return solve(base, Trunc(known, kind(base).granularity or v.DAY), target, kind, total=total)
         case Lower(base) | Upper(base) if kind(base).insensitive:
@@ -77,6 +81,10 @@ def solve(side: Expr, known: Expr, target: Ref, kind: KindOf, *, total: bool = T
         type(side).__name__, type(side).__name__.lower()
     )
     raise NotInvertible(f"{name} has no inverse")
+
+
+def _zone(expr: Expr, kind: KindOf) -> str:
+    return kind(expr).timezone or "UTC"
 
 
 def _read_back(format: str, kind: Kind) -> Kind:

@@ -109,6 +109,10 @@ def test_the_amount_of_a_timedelta_is_not_found() -> None:
         (x.Cast(N, "STRING"), "known.value.cast(LONG)"),
         (x.At(YEAR, "DAY"), "known.value.trunc('year')"),
         (x.Tz(HOUR, "UTC"), "known.value.tz('America/Los_Angeles')"),
+        (
+            x.At(x.Tz(HOUR, "Asia/Kolkata"), "MINUTE"),
+            "known.value.tz('America/Los_Angeles').trunc('hour').tz('Asia/Kolkata').tz('America/Los_Angeles')",
+        ),
         (x.Tz(MINUTE, "PST"), "known.value.tz('UTC')"),
         (x.Offset(HOUR, N, "HOUR", 1), "(known.value - timedelta(hours=a.n))"),
     ],
