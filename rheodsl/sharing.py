@@ -145,9 +145,15 @@ class SharingMethods(OnPlatform, FindsNodes):
     def _upstream(self, context: QueryContext) -> Sequence[FindsNodes]:
         partners = self._upstreams
         if context is QueryContext.ACTIVE_RUNTIME_CONTEXT:
+            # What this program imports is active there, whether or not it is activated itself.
             graph = None if self.platform is None else self.platform.active_graph(self.name)
-            partners = () if graph is None else graph.upstreams
+            active = () if graph is None else graph.upstreams
+            partners = (*partners, *(p for p in active if p not in partners))
         return [self._remote(partner) for partner in partners]
+
+    def upstream_graph(self, partner: ir.Partner) -> ir.Graph | None:
+        """Return what is active in another application now; None when nothing is, or it may not be read."""
+        return self._at().upstream(partner).graph()
 
     def _imported(self, signal: ir.Signal) -> ir.Signal | None:
         """The signal of an imported application, None for any other; as it was when it was imported."""

@@ -207,7 +207,7 @@ def test_active_imports_are_those_of_the_activation(cloud: Cloud) -> None:
     remote = app.import_upstream("catalog", "111122223333", "us-east-1")
     sales = remote["sales"]
     app.create_data("bar", inputs=[sales], compute_targets="output = sales")
-    assert app.list_data(EXTERNAL) == []  # the application is not active yet
+    assert app.list_data(EXTERNAL) == [sales]  # active there, though the application is not active yet
     assert app.list_data(EXTERNAL, DEV) == [sales]
     assert [node.id for node in app.list_data(context=DEV)] == ["bar", "sales"]
 
