@@ -17,7 +17,7 @@ from codegen.template import compact, lambda_zip, only
 from codegen.template.stack import TAG
 from platforms.aws import support
 from platforms.aws.account import Account
-from platforms.aws.cloudformation import Stack
+from platforms.aws.cloudformation import SECONDS, Stack
 from platforms.deployment import Deployment
 from platforms.lifecycle import comparing
 from platforms.lifecycle.changes import CHANGED, Change
@@ -160,7 +160,11 @@ class AwsPlace:
         outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
         if (trigger := outputs.get("ListenerTriggerId")) is None:
             raise InactiveError(f"the stack of {self.app} is gone", hint="activate it again, or terminate it")
-        self.session.client("lambda").update_event_source_mapping(UUID=trigger, Enabled=on)
+        client = self.session.client("lambda")
+        client.update_event_source_mapping(UUID=trigger, Enabled=on)
+        # It takes a minute, in which it cannot be turned again.
+        while client.get_event_source_mapping(UUID=trigger)["State"] != ("Enabled" if on else "Disabled"):
+            self.sleep(SECONDS)
         scheduler = self.session.client("scheduler")
         group = resource_name(self.app)
         sweep = scheduler.get_schedule(GroupName=group, Name="sweep")

@@ -33,6 +33,7 @@ from rheo_runtime.program import Program
 from rheo_runtime.records import ANNOUNCED, CLAIMED
 from rheodsl import ir
 from rheodsl.application import Application
+from rheodsl.errors import StateError
 from rheodsl.lifecycle import ApplicationState as S
 
 _RUNNING = (S.ACTIVE, S.PAUSED)
@@ -219,7 +220,7 @@ class Life:
         """How many combinations wait at a node; None when the ledger cannot be asked."""
         try:
             return len(self.place.deployment().engine().pending(node))
-        except ClientError:
+        except (ClientError, StateError):
             return None
 
     def _timers(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from platforms.local.moto import ACCOUNT
 from platforms.local.processes import Started
 from platforms.local.provision import provision
 from platforms.local.specification import Specification, read_specification
-from platforms.local.state import Resident, State, save
+from platforms.local.state import Resident, State
 
 
 class Residents:
@@ -51,6 +51,9 @@ class Residents:
         raise NotImplementedError
 
     def _log(self, name: str, app: str = "") -> Path:
+        raise NotImplementedError
+
+    def _save(self) -> None:
         raise NotImplementedError
 
     # --- changes while it runs ---
@@ -90,7 +93,7 @@ class Residents:
         known = self.state.residents.get(spec.app)
         paused = known is not None and known.paused
         self.state.residents[spec.app] = Resident(spec.app, str(spec.folder), spec.queue, paused)
-        save(self.state, self.folder)
+        self._save()
         provision(spec, self.session(), files=files)
         self._settle(spec)
 
@@ -105,7 +108,7 @@ class Residents:
         else:
             shutil.rmtree(link, ignore_errors=True)
         if self.state.residents.pop(app, None) is not None:
-            save(self.state, self.folder)
+            self._save()
             self._start_alarms()
 
     def kill_listener(self, app: str | None = None, *, grace: float | None = None) -> None:
@@ -141,7 +144,7 @@ class Residents:
 
     def _set_paused(self, app: str | None, paused: bool) -> None:
         self.state.resident(app).paused = paused
-        save(self.state, self.folder)
+        self._save()
 
     def _settle(self, spec: Specification) -> None:
         """Start the processes that serve an application, with its files as they are now."""

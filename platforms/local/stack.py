@@ -19,7 +19,7 @@ from platforms.local.listener_process import HANDLER
 from platforms.local.processes import Started
 from platforms.local.residents import Residents
 from platforms.local.specification import Specification, read_specification
-from platforms.local.state import State, forget, load, save
+from platforms.local.state import State, StateFile
 
 # The parts that listen.
 PARTS = ("moto", "postgres", "glue", "airflow", "mwaa")
@@ -61,7 +61,7 @@ class LocalStack(Residents):
         self.folder = Path(folder).resolve()
         self.handler = handler
         self.python = str(python)
-        self._state: State | None = load(self.folder)
+        self._file = StateFile(self.folder)
 
     # --- life ---
 
@@ -100,7 +100,7 @@ class LocalStack(Residents):
         StackError
             When some of its parts work, but not all.
         """
-        state = self._state = self._state or load(self.folder)
+        state = self._file.read()
         shared = [] if state is None else [p for p in state.processes if not p.app]
         lost = [p.name for p in shared if not processes.alive(p) and p.name != "scheduler"]
         if lost and len(lost) < len(shared):
@@ -112,7 +112,7 @@ class LocalStack(Residents):
 
     def down(self) -> None:
         """End every process of the stack; logs stay. Does nothing when there is none."""
-        state = self._state = self._state or load(self.folder)
+        state = self._file.read()
         if state is None:
             return
         processes.end(reversed(state.processes))
@@ -120,12 +120,11 @@ class LocalStack(Residents):
         processes.end_processes(processes.marked(MARK, str(self.folder)))
         for scratch in state.scratch:
             shutil.rmtree(scratch, ignore_errors=True)
-        forget(self.folder)
-        self._state = None
+        self._file.forget()
 
     def status(self) -> list[PartStatus]:
         """Return all processes, in the order in which they were started; none when the stack is down."""
-        if self._state is None:
+        if (state := self._file.read()) is None:
             return []
         return [
             PartStatus(
@@ -136,7 +135,7 @@ class LocalStack(Residents):
                 each.log,
                 each.app,
             )
-            for each in self._state.processes
+            for each in state.processes
         ]
 
     # --- what it offers ---
@@ -150,11 +149,9 @@ class LocalStack(Residents):
         StackError
             When the stack is down.
         """
-        if self._state is None:
-            self._state = load(self.folder)
-        if self._state is None:
+        if (state := self._file.read()) is None:
             raise StackError(f"no local stack is running in {self.folder}", hint="start it: rheo up")
-        return self._state
+        return state
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point any AWS client at this stack."""
@@ -209,7 +206,7 @@ class LocalStack(Residents):
         self.down()
         for part in ("airflow", "glue", "logs", "dags"):  # of the last time: nothing in them is needed again
             shutil.rmtree(self.folder / part, ignore_errors=True)
-        self._state = State(mwaa.ENVIRONMENT, {part: processes.free_port() for part in PARTS})
+        self._file.write(State(mwaa.ENVIRONMENT, {part: processes.free_port() for part in PARTS}))
         try:
             self._start_all(spec, say)
         except BaseException:
@@ -222,7 +219,7 @@ class LocalStack(Residents):
             self.folder / "postgres", self.state.ports["postgres"], env=base, log=self._log("postgres")
         )
         self.state.scratch = [str(server.scratch)]
-        save(self.state, self.folder)
+        self._save()
         self._add(postgres.start(server, env=base, log=self._log("postgres")))
         self._add(aws_stand_in.start(self.state.ports["moto"], env=base, log=self._log("moto")))
         self._wait("postgres")
@@ -323,13 +320,16 @@ class LocalStack(Residents):
 
     def _add(self, started: Started) -> Started:
         self.state.processes.append(started)
-        save(self.state, self.folder)
+        self._save()
         return started
 
     def _drop(self, name: str, app: str | None = None) -> None:
         gone = self.state.of(name, app)
         self.state.processes = [each for each in self.state.processes if each not in gone]
-        save(self.state, self.folder)
+        self._save()
+
+    def _save(self) -> None:
+        self._file.write(self.state)
 
     def _wait(self, name: str) -> None:
         processes.wait_for_port(self.state.of(name)[-1], self.state.ports[name])

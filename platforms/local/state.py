@@ -86,3 +86,36 @@ def load(folder: Path) -> State | None:
 def forget(folder: Path) -> None:
     """Remove the file."""
     (folder / FILE).unlink(missing_ok=True)
+
+
+class StateFile:
+    """The state of the stack of one folder, as the last process has left it: others change it too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: State | None = None
+        self._stamp: tuple[int, int] | None = None
+
+    def read(self) -> State | None:
+        """Return the state, the same object while the file is the same; None when there is none."""
+        stamp = self._look()
+        if stamp != self._stamp:
+            self._known = None if stamp is None else load(self.folder)
+            self._stamp = stamp
+        return self._known
+
+    def write(self, state: State) -> None:
+        """Write the state down."""
+        save(state, self.folder)
+        self._known, self._stamp = state, self._look()
+
+    def forget(self) -> None:
+        """Remove the file."""
+        forget(self.folder)
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            found = (self.folder / FILE).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_ino

@@ -74,14 +74,16 @@ def test_a_plan_of_a_new_application_is_all_additions(world: World) -> None:
     assert any("glue:StartJobRun" in line for line in data["permissions"])
     assert "+ Lambda::Function Listener" in str(plan)
     json.dumps(data)
-    assert world.buckets() == [DAGS], "nothing is made"
+    assert world.calls.changes == [], "nothing is made"
 
 
 def test_a_plan_tells_what_a_change_does(world: World) -> None:
     world.app("shop", "old").activate()
     app = world.app("shop", "new")
     app.patch_data("daily", compute_targets="output = orders.limit(1)", retrigger="any")
+    world.calls.reset()
     plan = app.plan()
+    assert world.calls.changes == []
     nodes = {n["name"]: n for n in plan.to_json()["nodes"]}  # type: ignore[index]
     assert {name: n["action"] for name, n in nodes.items()} == {
         "daily": "changed",
