@@ -5,7 +5,9 @@ Not run by ``python -m benchmarks`` without names: it takes two minutes and the 
 
 from __future__ import annotations
 
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from rheodsl import Application
 
 EVENTS = 20  # one after the other
 BURST = 200  # at once
+BURST_SECONDS = 100
 GOAL = 2.0  # seconds at the median
 APP, NODE = "latency", "copy"
 BY_NAME = True
@@ -44,16 +47,19 @@ def runs(stack: LocalStack) -> dict[str, datetime]:
             return found
 
 
-def until(what: Callable[[], bool], seconds: float) -> None:
+def until(what: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so; say whether it came so within the time."""
     deadline = time.monotonic() + seconds
     while not what():
         if time.monotonic() > deadline:
-            raise SystemExit(f"not within {seconds:g} seconds")
+            return False
         time.sleep(0.5)
+    return True
 
 
 def run() -> list[Result]:
-    """Measure; ends the stack that it starts."""
+    """Measure; ends the stack that it starts, also when it is told to end itself."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))
     with tempfile.TemporaryDirectory(prefix="rheo-latency-") as folder:
         app = Application(APP)
         source = app.s3("source", "s3://latency-in/source/{x:int}")
@@ -79,20 +85,22 @@ def _measured(stack: LocalStack) -> list[Result]:
     for x in range(1, EVENTS + 1):
         send(x)
         time.sleep(1.5)
-    until(lambda: len(runs(stack)) == EVENTS + 1, 60)
+    if not until(lambda: len(runs(stack)) == EVENTS + 1, 60):
+        raise SystemExit(f"{len(runs(stack))} runs of {EVENTS + 1} events")
     made = runs(stack)
     waits = sorted(made[str(x)].timestamp() - sent[str(x)] for x in range(1, EVENTS + 1))
     start = time.time()
     for x in range(1000, 1000 + BURST):
         send(x)
     all_sent = time.time() - start
-    until(lambda: len(runs(stack)) == EVENTS + 1 + BURST, 180)
-    last = max(moment.timestamp() for moment in runs(stack).values()) - start
+    until(lambda: len(runs(stack)) == EVENTS + 1 + BURST, BURST_SECONDS)
+    times = sorted(moment.timestamp() - start for key, moment in runs(stack).items() if int(key) >= 1000)
     rows: list[tuple[str, float, str]] = [
         ("event to DAG run, median", statistics.median(waits), f"goal {GOAL:g} s; {EVENTS} events"),
         ("event to DAG run, p95", waits[int(0.95 * len(waits))], ""),
         (f"burst of {BURST} partitions: sent", all_sent, "objects written"),
-        (f"burst of {BURST} partitions: last run made", last, "MWAA takes ten calls a second"),
+        ("half of their runs made", times[len(times) // 2], "MWAA takes ten calls a second"),
+        (f"{len(times)} of {BURST} runs made", times[-1], f"within {BURST_SECONDS} s at most"),
     ]
     return [
         {"name": name, "value": round(value, 2), "unit": "s", "baseline": None, "ratio": None, "note": note}
