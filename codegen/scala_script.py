@@ -11,7 +11,7 @@ from rheodsl.errors import Place
 _IMPORTS = (
     "import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}",
     "import org.apache.hadoop.fs.Path",
-    "import org.apache.spark.sql.{DataFrame, SparkSession}",
+    "import org.apache.spark.sql.{DataFrame, Dataset, SparkSession}",
     "import org.apache.spark.sql.expressions.Window",
     "import org.apache.spark.sql.functions._",
     "import scala.collection.JavaConverters._",
@@ -150,7 +150,7 @@ def _sources(dag: p.DagPlan) -> str:
 def _writing(dag: p.DagPlan, task: p.ScriptTask) -> str:
     if not task.writes:
         return (
-            "    case _: DataFrame =>\n"
+            "    case _: Dataset[_] =>\n"
             f"      throw new IllegalStateException({_text(f'{dag.node}: only the first Spark compute of a node writes its output')})\n"
             "    case _ => ()"
         )
@@ -158,7 +158,7 @@ def _writing(dag: p.DagPlan, task: p.ScriptTask) -> str:
     if dag.format.format == "CSV":
         options = {"header": str(dag.format.header).lower(), "sep": dag.format.delimiter}
     return (
-        "    case frame: DataFrame =>\n"
+        "    case frame: Dataset[_] =>\n"
         f'      frame.write.mode("overwrite").format({_text(dag.format.format.lower())}).options({_map(options)})\n'
         '        .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").save(path)\n'
         "    case other =>\n"

@@ -132,7 +132,7 @@ class Roles:
 
     def _emits(self) -> bool:
         return any(
-            task.metrics for dag in self.plan.dags for task in dag.tasks if isinstance(task, p.SparkTask)
+            task.metrics for dag in self.plan.dags for task in dag.tasks if isinstance(task, p.ScriptTask)
         )
 
     # --- Airflow ---
