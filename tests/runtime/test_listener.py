@@ -250,7 +250,9 @@ def test_the_settings_make_a_listener(
     (letter,) = boto3.client("sqs").receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
     assert letter["Body"] == "no json"
     assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("no JSON")
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    out = capsys.readouterr().out
+    assert "testing" not in out, "the secret key"
+    lines = [json.loads(line) for line in out.splitlines()]
     assert [line["rheo"] for line in lines] == ["matched", "poison", "batch"]
     made = listener._listener
     assert made is not None and made.patience == Patience(1, 2, 3)
