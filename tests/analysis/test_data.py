@@ -14,7 +14,7 @@ from deployed import Cloud
 from platforms.analysis import reading
 from platforms.analysis.errors import MissingDataError, ReadingError
 from rheodsl import Application, SignalNode
-from rheodsl.analysis import DataFrameFormat
+from rheodsl.analysis import DataFrameFormat, Loading
 from rheodsl.errors import FilterError, StateError, UnknownNameError, ValueCastError
 
 ROWS = [{"id": 1, "name": "ann"}, {"id": 2, "name": "bob, the 2nd"}]
@@ -280,10 +280,10 @@ def test_the_order_of_formats(app: Application, cloud: Cloud, monkeypatch: pytes
     here = {"pandas", "pyarrow", "pyspark"}
     monkeypatch.setattr(reading, "_installed", lambda module: module in here)
     best = reading.best_format
-    assert best(reading.Loading()) is DataFrameFormat.PANDAS
-    assert best(reading.Loading(spark=object())) is DataFrameFormat.SPARK
+    assert best(Loading()) is DataFrameFormat.PANDAS
+    assert best(Loading(spark=object())) is DataFrameFormat.SPARK
     here.discard("pandas")
-    assert best(reading.Loading()) is DataFrameFormat.SPARK
+    assert best(Loading()) is DataFrameFormat.SPARK
     here.discard("pyspark")
     data, format = app.preview_data(view)
     assert (len(data), format) == (2, DataFrameFormat.ORIGINAL)

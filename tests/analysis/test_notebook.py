@@ -108,7 +108,7 @@ def test_a_preview_is_displayed_in_a_notebook(
     shown: list[Any] = []
     display = SimpleNamespace(display=shown.append)
     ipython = SimpleNamespace(get_ipython=lambda: "a shell", display=display)
-    monkeypatch.setitem(sys.modules, "IPython", ipython)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     cloud.session.client("s3").create_bucket(Bucket="lake")
     cloud.put("s3://lake/orders/part", "id\n1\n")
     app = Application("shop", platform=cloud)  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ from deployed import Cloud
 from rich.console import Console
 from typer.testing import CliRunner
 
-from platforms import cli
-from platforms.commands import watching
+from platforms import cli  # noqa: F401 - registers the commands
+from platforms.commands import shared, watching
 from platforms.deployment import Deployment
 from platforms.monitoring.tables import ago, pending_table
 from rheo_runtime.engine import Engine
@@ -35,7 +35,7 @@ def rheo(monkeypatch: pytest.MonkeyPatch, deployment: Deployment) -> Rheo:
 
     def run(*words: str, width: int = 80) -> str:
         monkeypatch.setattr(watching, "_tables", Console(highlight=False, width=width))
-        done = CliRunner().invoke(cli.app, words)
+        done = CliRunner().invoke(shared.app, words)
         if done.exception is not None:
             raise done.exception
         lines = done.stdout.splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from deployed import Cloud
@@ -59,7 +60,7 @@ def told(later: float = 0.0) -> str:
     return moment(datetime.fromtimestamp(BEGAN + later, UTC))
 
 
-def come(engine: Engine, signal: str, *texts: str, event: str = "", later: float = 0.0) -> list:
+def come(engine: Engine, signal: str, *texts: str, event: str = "", later: float = 0.0) -> list[Any]:
     engine.clock[0] += later  # type: ignore[attr-defined]
     name = event or f"{signal}-{'-'.join(texts)}"
     return engine.on_named("shop", signal, texts, name).fired
