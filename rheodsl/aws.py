@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rheodsl.application import Application
 from rheodsl.platform import Platform
+
+if TYPE_CHECKING:
+    from platforms.aws.platform import AWSPlatform as AWSPlatform_
 
 
 def AWSPlatform(
@@ -21,16 +25,38 @@ def AWSPlatform(
     parameters: Mapping[str, str] | None = None,
 ) -> Platform:
     """Return an account of AWS as a platform: MWAA runs the DAGs. Parameters are those of `AWSApplication`."""
-    from platforms.aws.account import Credentials
-    from platforms.aws.platform import AWSPlatform as Platform_
-
-    return Platform_(
+    return _platform(
+        None,
         region,
         account_id,
         mwaa_environment=mwaa_environment,
         dialect=dialect,
-        credentials=Credentials(profile, access_id, access_key, session_token),
+        credentials=(profile, access_id, access_key, session_token),
         parameters=parameters,
+    )
+
+
+def _platform(
+    app: str | None,
+    region: str,
+    account_id: str | None,
+    *,
+    mwaa_environment: str | None,
+    dialect: str,
+    credentials: tuple[str | None, ...],
+    parameters: Mapping[str, str] | None,
+) -> AWSPlatform_:
+    from platforms.aws.account import Credentials
+    from platforms.aws.platform import AWSPlatform as Made
+
+    return Made(
+        region,
+        account_id,
+        mwaa_environment=mwaa_environment,
+        dialect=dialect,
+        credentials=Credentials(*credentials),
+        parameters=parameters,
+        app=app,
     )
 
 
@@ -79,15 +105,25 @@ class AWSApplication(Application):
         parameters: Mapping[str, str] | None = None,
         strict: bool = False,
     ) -> None:
-        platform = AWSPlatform(
+        self._aws = _platform(
+            app_name,
             region,
             account_id,
             mwaa_environment=mwaa_environment,
             dialect=dialect,
-            profile=profile,
-            access_id=access_id,
-            access_key=access_key,
-            session_token=session_token,
+            credentials=(profile, access_id, access_key, session_token),
             parameters=parameters,
         )
-        super().__init__(app_name, platform, strict=strict)
+        super().__init__(app_name, self._aws, strict=strict)
+
+    def provision_remote_dev_env(self, endpoint_args: Mapping[str, Any]) -> str:
+        """Let the application have a SageMaker notebook in which Rheo is installed; return a link to it.
+
+        Parameters
+        ----------
+        endpoint_args
+            Of SageMaker's CreateNotebookInstance: ``RoleArn``, a role that may deploy, and what else is wanted.
+
+        Raises StateError while the application has no bucket, RheoError when the notebook does not start.
+        """
+        return self._aws.provision_remote_dev_env(self.name, endpoint_args)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from platforms.analysis.reading import Reading
+from platforms.aws import notebooks
 from platforms.aws.account import Account, Credentials, bucket_name
 from platforms.aws.place import AwsPlace
 from platforms.control.controls import Controls
@@ -33,6 +34,8 @@ class AWSPlatform:
         Values for parameters of the application's CloudFormation template, such as ``PermissionsBoundary``.
     session
         A boto3 session to use in place of a new one.
+    app
+        The application whose own platform this is, if it is one's.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class AWSPlatform:
         credentials: Credentials | None = None,
         parameters: Mapping[str, str] | None = None,
         session: Any = None,
+        app: str | None = None,
     ) -> None:
+        self.app = app
         self.dialect = dialect
         self.parameters = dict(parameters or {})
         self._session = session
@@ -69,9 +74,23 @@ class AWSPlatform:
 
     def deployment(self, app: str | None = None) -> Deployment:
         """Return the running application of this name. Raises StateError when it is not active."""
-        if app is None:
+        return self.place(self._named(app)).deployment()
+
+    def sync_bundle(self, app: str | None = None) -> str:
+        """Put Rheo, as it is installed here, into the application's bucket for notebooks; return its address.
+
+        Raises StateError while the application has no bucket.
+        """
+        return notebooks.sync(self.place(self._named(app)))
+
+    def provision_remote_dev_env(self, app: str, arguments: Mapping[str, Any]) -> str:
+        """Let the application have a SageMaker notebook; see `notebooks.provision`."""
+        return notebooks.provision(self.place(app), arguments)
+
+    def _named(self, app: str | None) -> str:
+        if (name := app or self.app) is None:
             raise StateError("an account has many applications", hint="say which is meant")
-        return self.place(app).deployment()
+        return name
 
     def active_graph(self, app: str) -> ir.Graph | None:
         """Return what is active under this name; None when nothing is."""
