@@ -45,6 +45,8 @@ def shipped(order: int, day: date, region: int = 1) -> dict[str, Any]:
 def test_the_plans_of_a_week(stack: Lab) -> None:
     app = load_app(EXAMPLES / "plans" / "app.py")
     app.platform = stack.platform
+    stack.start(app)
+    stack.client("s3").create_bucket(Bucket="perfectmile")  # of the table's owner: the catalog says where
     for back in range(3):  # of the archive's seven days, three exist
         day = DAY - timedelta(back)
         stack.put(
@@ -55,7 +57,6 @@ def test_the_plans_of_a_week(stack: Lab) -> None:
         day = DAY + timedelta(ahead)
         rows = [shipped(order, day), shipped(9, day, region=2)]
         stack.put(f"s3://perfectmile/package_items/ship_day={day}/part-0.json", lines(rows))
-    stack.start(app)
 
     assert set(app.process(app["daily_timer"][DAY.isoformat()])) == {"denorm_archive_ad", "dppi_df"}
     path = stack.until(lambda: app.poll(app["ramp"][DAY.isoformat()]), 400)
