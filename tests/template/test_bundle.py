@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from codegen.routes import route_table
-from codegen.template.bundle import lambda_zip
+from codegen.template.bundle import lambda_zip, undocumented
 from rheodsl import Application
 
 LIMIT = 100_000
@@ -38,6 +39,33 @@ def test_it_holds_the_run_time_without_airflows_tasks() -> None:
     assert {"rheo_runtime/__init__.py", "rheo_runtime/listener.py", "rheo_runtime/dynamo.py"} <= set(names)
     assert [n for n in names if "tasks" in n or not n.startswith(("rheo_runtime/", "routes.json"))] == []
     assert names == sorted(names)
+
+
+def test_without_docstrings_it_is_the_same_code_at_the_same_lines() -> None:
+    for path in sorted((Path(__file__).parents[2] / "rheo_runtime").glob("*.py")):
+        source = path.read_text("utf-8")
+        assert "Return " not in source or len(undocumented(source)) < len(source)
+        assert code(undocumented(source)) == code(source), path
+
+
+def code(source: str) -> list[tuple[str, int, int]]:
+    """What stands where in a module, all but its docstrings."""
+    tree = ast.parse(source)
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, kinds)]
+    texts = [
+        b[0] for b in bodies if b and isinstance(b[0], ast.Expr) and isinstance(b[0].value, ast.Constant)
+    ]
+    skipped = {id(part) for text in texts for part in ast.walk(text)}
+    return [
+        (
+            ast.dump(node) if isinstance(node, ast.Name | ast.Constant) else type(node).__name__,
+            node.lineno,
+            node.col_offset,
+        )
+        for node in ast.walk(tree)
+        if hasattr(node, "lineno") and id(node) not in skipped
+    ]
 
 
 START = """
