@@ -3,3 +3,4 @@
 from .browser import browse, browser
 
 __all__ = ["browse", "browser"]
+

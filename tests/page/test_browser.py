@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi.responses import HTMLResponse
 
 from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.ui.applications import Applications
@@ -62,8 +63,8 @@ def test_the_whole_graph_is_in_sight(sales: Page) -> None:
         assert box["x"] <= found["x"] and found["x"] + found["width"] <= box["x"] + box["width"] + 1
         assert box["y"] <= found["y"] and found["y"] + found["height"] <= box["y"] + box["height"]
     assert sales.locator(".vertex").count() == 15
-    assert sales.locator(".edge.reference").count() == 1
-    assert sales.locator(".edge.watch").count() == 1
+    assert sales.locator("#view .edge.reference").count() == 1
+    assert sales.locator("#view .edge.watch").count() == 1
 
 
 def test_no_name_leaves_its_box(sales: Page) -> None:
@@ -260,8 +261,23 @@ def test_a_lost_login_is_said(browse: Browse, address: str) -> None:
     page.route("**/api/apps*", lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
     page.goto(address)
     page.get_by_text("You are logged out of Airflow").wait_for()
-    # The browser itself reports the answer; that is no fault of the page.
-    page.evaluate("console.clear()")
+
+
+def test_links_lead_out_of_the_frame_that_airflow_puts_it_in(browse: Browse, tmp_path: Path) -> None:
+    web = world.mounted(world.world(tmp_path, ["sales"]))
+    frame = (
+        '<iframe sandbox="allow-scripts allow-same-origin allow-forms" src="/rheo/" width=1200 height=700>'
+    )
+    web.add_route("/plugin/rheo", lambda request: HTMLResponse(frame))
+    web.add_route("/dags/{rest:path}", lambda request: HTMLResponse("Airflow's own"))
+    with world.serving(web) as served:
+        page = browse("light")
+        page.goto(f"{served}/plugin/rheo")
+        framed = page.frame_locator("iframe")
+        framed.locator(".vertex[data-id=sessions]").click()
+        framed.locator("#cells .cell.cS").last.click()
+        framed.locator("#account .runs a").click()
+        page.wait_for_url("**/dags/sales__sessions/runs/rheo~emea~2026-09-17~1")
 
 
 # --- size, colours, pictures -------------------------------------------------------------------

@@ -83,8 +83,6 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi.testclient import TestClient
 manager = create_auth_manager()
 web = TestClient(ours[0].fastapi_apps[0]["app"])
-import rheo_runtime
-assert "rheo_page" in rheo_runtime.__file__, rheo_runtime.__file__
 def ask(token=None, **how):
     return web.get("/api/apps", headers={"Authorization": f"Bearer {token}"} if token else {}, **how).status_code
 def token(role):
@@ -92,6 +90,7 @@ def token(role):
 web.cookies.set("_token", token("VIEWER"))
 cookie = ask()
 web.cookies.clear()
+assert "rheo_page" in sys.modules["rheo_runtime"].__file__
 print(ask(), ask("not.a.token"), ask(token("VIEWER")), ask(token("ADMIN")), cookie, ask(token(None)))
 """
 

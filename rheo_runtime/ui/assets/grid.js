@@ -170,12 +170,13 @@ const grid = {
     if (focus) cell.focus();
   },
 
-  choose(partition) {
+  choose(partition, show = false) {
     for (const cell of this.cells) if (cell && cell.hasAttribute('aria-selected')) cell.removeAttribute('aria-selected');
     const index = partition === null ? -1 : this.index(partition);
     if (index >= 0) {
       this.cells[index].setAttribute('aria-selected', 'true');
       this.stand(index, false);
+      if (show) this.cells[index].scrollIntoView({ block: 'nearest', inline: 'center' });
     }
   },
 

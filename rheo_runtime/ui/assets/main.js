@@ -36,7 +36,7 @@ function open(node, partition = null, { focus = false, remember = true } = {}) {
     panel.show(graph.byId.get(state.node), graph.model, state.live);
     if (focus) $('panel').querySelector('h2').focus();
     readNode();
-  } else if (panel.data) grid.choose(state.partition);
+  } else if (panel.data) grid.choose(state.partition, true);
   readPartition();
 }
 

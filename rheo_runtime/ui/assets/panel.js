@@ -64,11 +64,11 @@ const panel = {
       grid.draw(place, data, this.row);
       const now = place.querySelector('.scroll');
       if (now && left !== null && this.drawn === this.vertex.id) { now.scrollLeft = left; now.scrollTop = top; }
-      this.drawn = this.vertex.id;
       for (const group of place.querySelectorAll('[data-columns]')) {
         group.style.setProperty('--columns', group.getAttribute('data-columns')); // set so, the policy lets it pass
       }
-      grid.choose(this.partition ?? null);
+      grid.choose(this.partition ?? null, this.drawn !== this.vertex.id);
+      this.drawn = this.vertex.id;
       if (focused && grid.cells[grid.here]) grid.cells[grid.here].focus();
     } else {
       place.replaceChildren(h('p', { class: 'soft' }, this.window.match ? 'No row contains that.'
