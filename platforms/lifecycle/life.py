@@ -85,15 +85,15 @@ class Life:
         release = self._release(app.graph(), concurrent)
         record = self.record()
         active_graph = self.active_graph() if record.state in _RUNNING else None
-        active = self._active
-        old = {name: active.read(name) if record.manifest else None for name in SWITCH}
+        read = self._active.read if record.manifest else _nothing
+        old = {name: read(name) for name in SWITCH}
         resources, allowed = self.place.preview(release)
         return PlannedChanges(
             app=self.place.app,
             state=record.state,
             signals=comparing.entities(old["graph.json"], release.files["graph.json"], "signals"),
             nodes=comparing.entities(old["graph.json"], release.files["graph.json"], "nodes"),
-            files=comparing.files(record.manifest, active.read, release.files),
+            files=comparing.files(record.manifest, read, release.files),
             resources=resources,
             permissions=allowed,
             pending=comparing.pending(old["routes.json"], release.files["routes.json"], self._waiting),
@@ -266,6 +266,11 @@ class Life:
                 f"there is nothing to {what}: {self.place.app} is {record.state}", hint="activate it first"
             )
         return record
+
+
+def _nothing(path: str) -> str | None:
+    """The text of an active file, where nothing is active."""
+    return None
 
 
 def _fresh(release: Release, done: str, there: set[str]) -> list[str]:
