@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rheodsl.application import Application
 from rheodsl.platform import Platform
 
-if TYPE_CHECKING:
-    from platforms.aws.platform import AWSPlatform as AWSPlatform_
+
+class WithNotebooks(Platform, Protocol):
+    """A platform that makes notebooks."""
+
+    def provision_remote_dev_env(self, app: str, arguments: Mapping[str, Any]) -> str:
+        """Let an application have a notebook, and return a link to it."""
 
 
 def AWSPlatform(
@@ -45,7 +49,7 @@ def _platform(
     dialect: str,
     credentials: tuple[str | None, ...],
     parameters: Mapping[str, str] | None,
-) -> AWSPlatform_:
+) -> WithNotebooks:
     from platforms.aws.account import Credentials
     from platforms.aws.platform import AWSPlatform as Made
 
