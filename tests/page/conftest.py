@@ -3,4 +3,3 @@
 from .browser import browse, browser
 
 __all__ = ["browse", "browser"]
-

@@ -81,6 +81,9 @@ ASKS = """
 from airflow.api_fastapi.app import create_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi.testclient import TestClient
+from airflow import settings
+from airflow.models.revoked_token import RevokedToken
+RevokedToken.__table__.create(settings.engine)  # all of the database that a login needs
 manager = create_auth_manager()
 web = TestClient(ours[0].fastapi_apps[0]["app"])
 def ask(token=None, **how):
@@ -110,7 +113,7 @@ def test_airflow_loads_the_archive_for_next_to_nothing(tmp_path: Path) -> None:
     }
     script = LOADS.format(root=str(ROOT)) + ASKS
     result = subprocess.run(
-        [sys.executable, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-3:] == ["[]", "Rheo /air/rheo/ nav", "401 403 200 200 200 403"]
