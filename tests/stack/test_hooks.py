@@ -78,7 +78,7 @@ def application(stack: Lab) -> Application:
             checkpoints=[RouteCheckpoint(5, tell)],
         ),
         pending_node_hook=RoutePendingNodeHook(on_pending_node_created=tell, on_expiration=tell),
-        pending_ttl=45,
+        pending_ttl=25,
         retention=RouteRetention(output_in_days=7),
     )
     return app
