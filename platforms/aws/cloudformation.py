@@ -80,6 +80,8 @@ class Stack:
         parameters: Mapping[str, str],
         put: Callable[[str], str],
         renew: Callable[[], None] = lambda: None,
+        *,
+        first: bool = False,
     ) -> bool:
         """Make the stack as the template says, and wait until it is; return whether anything changed.
 
@@ -91,6 +93,8 @@ class Stack:
             Keeps the template when it is too long for a call, and returns its address.
         renew
             Called again and again while this takes long.
+        first
+            Leave a stack alone that is there already: somebody was faster.
 
         Raises DeployError with CloudFormation's reasons; the stack is then as it was before.
         """
@@ -98,6 +102,8 @@ class Stack:
         if found is not None and found["StackStatus"] in _STILLBORN:
             self.delete(renew)
             found = None
+        if first and found is not None:
+            return False
         new = found is None
         text = compact(template)
         where = {"TemplateBody": text} if len(text.encode()) <= 51_200 else {"TemplateURL": put(text)}

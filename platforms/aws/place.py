@@ -116,7 +116,7 @@ class AwsPlace:
             return
         template = only(release.template, "Bucket")
         parameters = {k: v for k, v in self._parameters("none").items() if k in template["Parameters"]}
-        self.stack.deploy(template, parameters, self._put)
+        self.stack.deploy(template, parameters, self._put, first=True)
 
     def support(self) -> None:
         environment = self.account.environment

@@ -146,3 +146,11 @@ def test_deleting_waits_and_says_why_it_fails() -> None:
     ]
     with pytest.raises(DeployError, match="s is DELETE_FAILED:\n  Role: in use"):
         Stack(script, "s", tags={}).delete()
+
+
+def test_a_first_stack_never_replaces_one_that_is_there() -> None:
+    """Of two who activate a new application at once, the slower one finds the faster one's stack."""
+    script = Script("CREATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    stack = Stack(script, "s", tags={}, sleep=[].append)
+    assert not stack.deploy({"Resources": {}}, {}, lambda text: "", first=True)
+    assert script.called == []
