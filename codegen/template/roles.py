@@ -140,6 +140,8 @@ class Roles:
     def _airflow(self) -> None:
         statements = policies.airflow(self.plan, self.table, self.keys, metric_permission(self.plan.app))
         statements += policies.reading(policies.inputs_of(self.plan))
+        if any(wait.table is not None for dag in self.plan.dags for wait in dag.waits):  # a sensor asks
+            statements += policies.catalog(self.table)
         statements += sharing.decrypting(self.graph)
         for dag in self.plan.dags:
             for task in dag.all_tasks:

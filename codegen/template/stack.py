@@ -150,7 +150,7 @@ _PARAMETERS: Resource = {
     },
     "AirflowApiRole": {
         "Type": "String",
-        "Default": "Op",
+        "Default": "User",
         "Description": "The Airflow role as which the listener calls Airflow's REST API.",
     },
     "CodeBucket": {"Type": "String", "MinLength": 3, "Description": "The bucket of the listener's zip."},
