@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 FRESH = 3.0  # seconds, at least
+KEPT = 1_000  # values at most, but for those that are fresh
 SHARE = 20  # what took a second to read is shown for that many: pages take at most this part of a ledger
 
 
@@ -32,6 +33,8 @@ class Cache:
     def get(self, key: Hashable, make: Callable[[], T], fresh: float = FRESH) -> T:
         """Return the value of ``key``; it is made once, however many ask at the same time."""
         with self._lock:
+            if len(self._locks) > KEPT:
+                self._forget()
             lock = self._locks.setdefault(key, Lock())
         with lock:
             value: T
@@ -42,3 +45,10 @@ class Cache:
                 now = self._clock()
                 self._values[key] = value, now + max(fresh, SHARE * (now - start))
             return value
+
+    def _forget(self) -> None:
+        now = self._clock()
+        for key, lock in list(self._locks.items()):
+            if not lock.locked() and (key not in self._values or self._values[key][1] <= now):
+                del self._locks[key]
+                self._values.pop(key, None)

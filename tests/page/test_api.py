@@ -19,7 +19,7 @@ from rheo_runtime.dynamo import DynamoLedger
 from rheo_runtime.dynamo_table import create_table
 from rheo_runtime.ledger import Ledger, MemoryLedger
 from rheo_runtime.ui.applications import Applications
-from rheo_runtime.ui.cache import SHARE, Cache
+from rheo_runtime.ui.cache import KEPT, SHARE, Cache
 from rheo_runtime.ui.web import Access, make_app
 
 from . import world
@@ -279,6 +279,16 @@ def test_what_is_dear_to_read_is_kept_longer() -> None:
         now[0] = max(now[0], moment)
         cache.get("a", slow)
     assert len(made) == 2
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
+    now = [0.0]
+    cache = Cache(lambda: now[0])
+    for n in range(5 * KEPT):
+        now[0] += 0.1
+        assert cache.get(n, lambda n=n: n) == n  # type: ignore[misc]
+    assert len(cache._values) < 2 * KEPT and len(cache._locks) < 2 * KEPT
+    assert cache.get(5 * KEPT - 1, lambda: "made anew") == 5 * KEPT - 1
 
 
 # --- a ledger in DynamoDB ----------------------------------------------------------------------
