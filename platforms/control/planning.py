@@ -9,7 +9,7 @@ each partition of each window, if its own inputs are there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from rheo_runtime import wire
@@ -50,15 +50,16 @@ class Gap(NamedTuple):
 class Step:
     """One execution of a plan.
 
-    ``after`` are the steps that must have succeeded before it. Those of ``last`` should be over when it
-    starts: its event starts nodes that read them too, and do not wait for them. ``again`` says that it
-    runs though its output may be there.
+    ``after`` are the steps that must have succeeded before it; ``tips`` those among them whose events may
+    start its node. Those of ``last`` should be over when it starts: what its event leads to reads them
+    too, and does not wait for them. ``again`` says that it runs though its output may be there.
     """
 
     node: str
     partition: str
     draft: Draft
     after: tuple[Key, ...] = ()
+    tips: tuple[Key, ...] = ()
     last: tuple[Key, ...] = ()
     again: bool = False
 
@@ -152,6 +153,10 @@ class Planner:
 
     def plan(self) -> Plan:
         """Return what was collected."""
+        for step in [*self._steps.values()][::-1]:  # what reads a step stands behind it
+            step = self._steps[step.key]
+            for tip in step.tips:
+                self._defer(tip, step.last)
         return Plan(
             self._program.table.app,
             tuple(self._steps.values()),
@@ -205,12 +210,12 @@ class Planner:
         if lacks:
             return tuple(dict.fromkeys(lacks))
         for key in tips:
-            self._defer(key, [other for other in rest if other not in tips])
+            self._defer(key, rest)
         if node.spells:
             read = zip(node.join.triggers, draft.binding, strict=True)
             draft = draft._replace(spelled=tuple(self._exists.texts(i.signal, tip) for i, tip in read))
         text = node.join.output_text(draft.output)
-        step = Step(node.id, text, draft, tuple(after), again=again)
+        step = Step(node.id, text, draft, tuple(after), tuple(tips), again=again)
         self._steps[step.key] = step
         return ()
 
@@ -230,10 +235,10 @@ class Planner:
             return there
         return next((p for p in candidates if not self._visit(source.signal, p)), None)
 
-    def _defer(self, tip: Key, rest: Iterable[Key]) -> None:
-        step = self._steps[tip]
-        last = tuple(dict.fromkeys((*step.last, *rest)))
-        self._steps[tip] = Step(step.node, step.partition, step.draft, step.after, last, step.again)
+    def _defer(self, key: Key, rest: Iterable[Key]) -> None:
+        step = self._steps[key]
+        last = dict.fromkeys((*step.last, *(other for other in rest if other != key)))
+        self._steps[key] = replace(step, last=tuple(last))
 
     def _key(self, signal: str, partition: Partition) -> Key:
         return signal, joined(self._program.signals[signal].texts(partition))

@@ -16,7 +16,7 @@ from rheo_runtime.records import FAILED, READY, SKIPPED, SUCCEEDED, Execution, O
 
 POLL = 2.0  # seconds between looks at the ledger
 TELL = 15.0  # seconds after which an execution that Airflow could not take is announced again
-SLACK = 2.0  # seconds by which clocks of listener and workers may differ
+SLACK = 2.0  # seconds by which this machine's clock may differ from others
 NOT_RUN = "NOT RUN"  # of a step after one that failed
 
 
@@ -98,6 +98,9 @@ class Runner:
         self._poll = poll
         self._sleep = sleep
         self._done: dict[Key, Done] = {}
+        self._order: dict[Key, int] = {}  # of the steps that are over, the first one first
+        self._fired: dict[str, int] = {}  # executions that were fired here, after how many of them
+        self._owed: list[Done] = []  # successes whose signals are to be taken
         self._running: dict[Key, tuple[Step, str]] = {}
         self._untold: dict[str, float] = {}
 
@@ -112,7 +115,7 @@ class Runner:
         while True:
             self._look()
             while self._start_one(waiting):
-                pass
+                self._take_signals()
             if not (waiting or self._running) or (until is not None and self._now() >= until):
                 return dict(self._done)
             self._report.waits(len(waiting), len(self._running))
@@ -165,18 +168,39 @@ class Runner:
             return None
         alive = asking.current(output)[::-1]
         if step.after:
-            since = max(self._done[dep].moved for dep in step.after) - SLACK
-            return next((e for e in (*alive, *_last(output)) if e.fired >= since), None)
+            return next((e for e in (*alive, *_last(output)) if self._reads_all(step, e)), None)
         if step.again:
             return None
         ended = [e for e in _last(output) if e.state == SUCCEEDED and e.moved >= self._began - SLACK]
         return next(iter((*alive, *ended)), None)
+
+    def _reads_all(self, step: Step, execution: Execution) -> bool:
+        """Say whether an execution fired when all that the step waits for was made.
+
+        Of one that was fired here the order is known. Of others the clocks tell, which are those of the
+        cloud; this machine's may differ from them.
+        """
+        here = self._fired.get(execution_id(step.node, step.partition, execution.generation))
+        if here is not None:
+            return all(self._order[dep] < here for dep in step.after)
+        return all(self._done[dep].moved <= execution.fired for dep in step.after)
 
     # --- following -----------------------------------------------------------------------------
 
     def _look(self) -> None:
         for key in list(self._running):
             self._look_at(key)
+        self._take_signals()
+
+    def _take_signals(self) -> None:
+        """Take what succeeded through the engine, once all that is over is known to be."""
+        while self._owed:
+            done = self._owed.pop(0)
+            texts = tuple(done.step.draft.document(0)["output"]["dimensions"].values())
+            event, _ = named(self._processor.engine.program.table.app, done.step.node, texts, done.execution)
+            outcome = self._processor.take(event)
+            fired = (*outcome.fired, *outcome.held)
+            self._fired.update((document["id"], len(self._done)) for document in fired)
 
     def _look_at(self, key: Key) -> None:
         step, execution = self._running[key]
@@ -204,11 +228,10 @@ class Runner:
 
     def _over(self, done: Done) -> None:
         self._running.pop(done.step.key, None)
+        self._order[done.step.key] = len(self._done)
         self._done[done.step.key] = done
         if done.ok:
-            texts = tuple(done.step.draft.document(0)["output"]["dimensions"].values())
-            event, _ = named(self._processor.engine.program.table.app, done.step.node, texts, done.execution)
-            self._processor.take(event)
+            self._owed.append(done)
         self._report.ended(done)
 
 
