@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from sensed_app import application
 
 from codegen.compiler import compile_app, write
 from codegen.planning import build_plan
+from codegen.template import build_template
 from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.tasks import settings
 from rheo_runtime.tasks.asked import by_time, read_program
@@ -161,6 +163,20 @@ def test_a_sensor_can_wait_in_the_triggerer(dags: Any, folder: Path, aws: Any) -
     # One of several names is enough, which a trigger cannot be told.
     sensor = dags["sensed__both"].get_task("wait_orders")
     assert not sensor.deferrable
+
+
+def test_airflow_may_look_for_what_its_sensors_wait_for() -> None:
+    def asks(app: Application) -> set[str]:
+        graph = app.graph()
+        template = build_template(build_plan(graph), graph)
+        found = [r for name, r in template["Resources"].items() if name.startswith("Airflow")]
+        return {action for action in ("glue:GetPartitions", "s3:GetObject") if action in json.dumps(found)}
+
+    assert asks(application()) == {"glue:GetPartitions", "s3:GetObject"}
+    app = Application("plain")
+    table = app.marshal_external_data(GlueTable("lake", "ships"), "ships", {"day": {"type": "DATETIME"}})
+    app.create_data("n", [table], compute_targets="output = ships")
+    assert asks(app) == {"s3:GetObject"}
 
 
 def test_the_listener_leaves_such_nodes_alone(folder: Path) -> None:
