@@ -85,7 +85,7 @@ def compact_table(
             )
     source = f"SELECT * FROM {quoted(provider)}.{quoted(table_name)}"
     if all_partitions:
-        source += "\nWHERE " + "\n   OR ".join(_equals(partition_keys, part) for part in all_partitions)
+        source += "\nWHERE " + "\n   OR ".join(equals(partition_keys, part) for part in all_partitions)
     order = [version_column] if version_column else list(partition_keys)
     return latest_rows(source, primary_keys, order) if table_type == "REPLACE" else source
 
@@ -101,7 +101,8 @@ def latest_rows(source: str, primary_keys: Sequence[str], order: Sequence[str]) 
     return f"SELECT latest.* FROM (\n{inner}\nGROUP BY {', '.join(map(quoted, primary_keys))}\n)"
 
 
-def _equals(keys: Sequence[str], values: Sequence[str]) -> str:
+def equals(keys: Sequence[str], values: Sequence[str]) -> str:
+    """Return the condition that picks one partition."""
     texts = (str(value).replace("\\", "\\\\").replace("'", "\\'") for value in values)
     return "(" + " AND ".join(f"{quoted(k)} = '{t}'" for k, t in zip(keys, texts, strict=True)) + ")"
 

@@ -23,7 +23,7 @@ class LocalSession(boto3.Session):
     def client(self, service_name: Any, *args: Any, **kwargs: Any) -> Any:
         """Return a client of a service, as ``boto3.Session.client`` does."""
         environment = self._environment
-        own = environment.get(f"AWS_ENDPOINT_URL_{service_name.upper()}")
+        own = environment.get(f"AWS_ENDPOINT_URL_{service_name.upper().replace('-', '_')}")
         kwargs.setdefault("endpoint_url", own or environment["AWS_ENDPOINT_URL"])
         kwargs.setdefault("config", Config(inject_host_prefix=False))
         return super().client(service_name, *args, **kwargs)

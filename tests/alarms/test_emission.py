@@ -58,7 +58,7 @@ def diagnostics_of(script: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_spark_script_carries_what_it_needs(code: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = compile_app(application(BatchCompute(code)))
     script = found["glue/daily.py"]
-    assert '"spark": spark, "diagnostics": diagnostics}' in script
+    assert '"diagnostics": diagnostics,' in script
     assert "rheo_runtime" not in script.replace("# A copy of rheo_runtime/diagnostics.py.", "")
     diagnostics = diagnostics_of(script, monkeypatch)
     diagnostics["etl"]["Error"].emit(3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -239,3 +241,26 @@ def test_every_compute_class_has_a_rule() -> None:
     ]
     for each in set(classes) - {compute.Compute}:
         assert lower.dispatch(each) is not lower.dispatch(object), each
+
+
+def test_a_script_that_compacts_a_table_has_the_function_with_it(tmp_path: Path) -> None:
+    code = 'output = spark.sql(compact_table("db", "t", primary_keys=["id"]))'
+    script = written(BatchCompute(code), sales)["glue/n.py"]
+    copy = script[script.index("# A copy of rheodsl/compute_sql.py") : script.index("\nNODE = ")]
+    names: dict[str, Any] = {}
+    exec(copy, names)
+    arguments = ("db", "t", "REPLACE", ["ds"], [["1"]], ["id"])
+    assert names["compact_table"](*arguments) == compute_sql.compact_table(*arguments)
+    with pytest.raises(ValueError, match="needs primary keys; name them"):
+        names["compact_table"]("db", "t")
+    assert '"compact_table": compact_table' in script
+    (tmp_path / "n.py").write_text(script)
+    ruff = [
+        str(Path(sys.executable).with_name("ruff")),
+        "format",
+        "--isolated",
+        "--no-cache",
+        "--line-length=110",
+    ]
+    assert subprocess.run([*ruff, "--diff", str(tmp_path / "n.py")], capture_output=True).returncode == 0
+    assert "compact_table" not in written(BatchCompute("output = sales"), sales)["glue/n.py"]
