@@ -20,6 +20,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from platforms.local.athena import Athena
+from platforms.local.catalog import tables
 from platforms.local.emr import Emr
 from platforms.local.errors import StartError, tail
 from platforms.local.glue_jobs import ACTIVE, GlueError, Jobs, Run
@@ -59,7 +60,8 @@ class Glue:
         self.jobs = Jobs(self._waiting.put, self._cancel)
         self.emr = Emr(self._waiting.put, self._cancel)
         self.scala = ScalaRunner()
-        self.athena = Athena(folder / "athena", self.s3, boto3.client("glue", endpoint_url=catalog))
+        self.catalog_client = boto3.client("glue", endpoint_url=catalog)
+        self.athena = Athena(folder / "athena", self.s3, self.catalog_client)
         self._thread = threading.Thread(target=self._work, name="glue-runs", daemon=True)
         self._thread.start()
 
@@ -138,7 +140,8 @@ class Glue:
         mirror = Mirror(self.s3, files)
         script = Location.parse(run.script)
         inputs = {key: value for key, value in run.arguments.items() if key not in _NOT_INPUT}
-        buckets = mirror.fetch(addresses({**inputs, "script": run.script}))
+        statements, places = tables(inputs, self.catalog_client)
+        buckets = mirror.fetch((*addresses({**inputs, "script": run.script}), *places))
         mirror.fetch(self._named_by_document(inputs.get("--execution", ""), files))
         path = files / script.bucket / script.key
         if not path.exists():
@@ -157,6 +160,7 @@ class Glue:
             timeout=run.timeout * self.minute,
             python_path=_python_path(run.arguments.get("--extra-py-files", ""), files),
             conf=_conf(run.arguments.get("--conf", "")),
+            statements=tuple(statements),
         )
         if path.suffix == ".scala":
             outcome = self.scala.run(asked, _files(run.arguments.get("--extra-jars", ""), files))

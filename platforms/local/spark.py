@@ -43,6 +43,8 @@ class SparkRun:
         Folders and zip files to import from.
     conf
         Settings of the Spark session.
+    statements
+        SQL that makes tables known to it.
     """
 
     id: str
@@ -54,6 +56,7 @@ class SparkRun:
     timeout: float
     python_path: tuple[str, ...] = ()
     conf: Mapping[str, str] = field(default_factory=dict)
+    statements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ class SparkWorker:
             buckets=list(run.buckets),
             python_path=list(run.python_path),
             conf=dict(run.conf),
+            statements=list(run.statements),
         )
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -60,6 +60,7 @@ class Request(TypedDict):
     buckets: list[str]
     python_path: list[str]
     conf: dict[str, str]
+    statements: list[str]  # SQL that makes tables known
 
 
 class Result(TypedDict):
@@ -84,6 +85,7 @@ def run(request: Request) -> Result | None:
         traceback.print_exc()
         return None
     try:
+        _make_known(request["statements"])
         runpy.run_path(request["script"], run_name="__main__")
     except SystemExit as end:
         if end.code in (None, 0):
@@ -147,6 +149,13 @@ def _attach(request: Request) -> None:
     _forget_earlier_runs(sc)
     _mount(sc, Path(request["root"]), request["buckets"])
     _offer(SparkSession(sc).newSession(), request["conf"])
+
+
+def _make_known(statements: list[str]) -> None:
+    from pyspark.sql import SparkSession
+
+    for statement in statements:
+        SparkSession.builder.getOrCreate().sql(statement)
 
 
 def _forget_earlier_runs(sc: SparkContext) -> None:

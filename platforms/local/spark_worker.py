@@ -109,6 +109,7 @@ def _request_to_warm_up(folder: Path) -> spark_run.Request:
         buckets=["bucket"],
         python_path=[],
         conf={},
+        statements=[],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from codegen.bundle import files
 from codegen.planning import build_plan
 from platforms.local.glue import Glue
 from platforms.local.http import HttpService
-from rheodsl import EMR, Application, BatchCompute, scala_script
+from rheo_runtime.athena_tables import table_input
+from rheodsl import EMR, AndesDataset, Application, BatchCompute, scala_script
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__)
@@ -101,11 +103,11 @@ class EmrLab:
         made = self.client.create_application(name="rheo-a", releaseLabel="emr-7.5.0", type="SPARK")
         self.app, self.put = made["applicationId"], put
 
-    def start(self, app: Application, *words: str, token: str = "", **more: Any) -> str:
+    def start(self, app: Application, *words: str, token: str = "", document: Any = DOCUMENT) -> str:
         self.put("s3://rheo-a/rheo/emr/n.py", files(build_plan(app.graph()))["emr/n.py"])
         submit = {
             "entryPoint": "s3://rheo-a/rheo/emr/n.py",
-            "entryPointArguments": ["--execution", json.dumps(DOCUMENT), *words],
+            "entryPointArguments": ["--execution", json.dumps(document), *words],
             "sparkSubmitParameters": "--conf spark.executor.memory=4g --conf spark.sql.ansi.enabled=true",
         }
         run = self.client.start_job_run(
@@ -114,7 +116,6 @@ class EmrLab:
             executionRoleArn=ROLE,
             jobDriver={"sparkSubmit": submit},
             name="n-EU",
-            **more,
         )
         return str(run["jobRunId"])
 
@@ -212,3 +213,34 @@ def test_scala_that_does_not_compile_says_the_line_of_its_author(
     line = next(n for n, text in enumerate(HERE.read_text().splitlines(), 1) if "sales.limt(1)" in text)
     assert run["JobRunState"] == "FAILED"
     assert f"n.scala:{line}: error: value limt is not a member" in run["ErrorMessage"]
+
+
+# --- tables of the catalog ---
+
+
+def test_a_table_of_the_catalog_is_read_by_spark(
+    emr: EmrLab, client: Callable[..., Any], put: Callable[..., None], listing: Any
+) -> None:
+    glue = boto3.Session().client("glue", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    glue.create_database(DatabaseInput={"Name": "db"})
+    how = {"columns": [["id", "int"], ["name", "string"]], "format": "CSV", "header": True, "delimiter": "|"}
+    definition: Any = {
+        **table_input("users", how, "s3://data/users"),
+        "PartitionKeys": [{"Name": "ds", "Type": "string"}],
+    }
+    glue.create_table(DatabaseName="db", TableInput=definition)
+    for day, text in {"1": "id|name\n1|old\n2|kept\n", "2": "id|name\n1|new\n"}.items():
+        put(f"s3://data/users/{day}/a.csv", text)
+        storage = {**definition["StorageDescriptor"], "Location": f"s3://data/users/{day}/"}
+        part: Any = {"Values": [day], "StorageDescriptor": storage}
+        glue.create_partition(DatabaseName="db", TableName="users", PartitionInput=part)
+    app = Application("a")
+    users = app.marshal_external_data(
+        AndesDataset("db", "users", ["ds"], ["id"]), "users", {"day": {"type": "STRING"}}
+    )
+    app.create_data("n", inputs=[users], compute_targets=EMR("output = users"), dataset_format="CSV")
+    paths = ["catalog://db/users/ds=2", "catalog://db/users/ds=1"]
+    inputs = [{"alias": "users", "signal": "users", "dimensions": {"day": "2"}, "paths": paths}]
+    run = emr.end(emr.start(app, document={**DOCUMENT, "inputs": inputs}))
+    assert run["state"] == "SUCCESS", run
+    assert output(client, listing) == ["1,new,2", "2,kept,1"]
