@@ -38,7 +38,7 @@ def test_every_source_has_a_rule() -> None:
     [
         (
             S3Dataset("1", "lake", "days", "day={}"),
-            wire.S3Events("lake", "days/day={}", ("_SUCCESS",)),
+            wire.S3Events("lake", "days/day={}", ("_SUCCESS",), account="1"),
             "s3://lake/days/day={}",
         ),
         (GlueTable("db", "t"), wire.GlueEvents("db", "t"), "catalog://db/t/day={}"),
