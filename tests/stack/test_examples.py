@@ -62,7 +62,7 @@ def test_the_plans_of_a_week(stack: Lab) -> None:
     path = stack.until(lambda: app.poll(app["ramp"][DAY.isoformat()]), 400)
     assert path == f"s3://rheo-adpd-training/internal_data/ramp/{DAY}"
 
-    rows = app.load_data(app["ramp"][DAY.isoformat()]).to_dict("records")
+    rows = next(app.load_data(app["ramp"][DAY.isoformat()])).to_dict("records")
     found = {
         row["order_id"]: (
             row["dosi_carrier"],
