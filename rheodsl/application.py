@@ -118,7 +118,8 @@ class Application(
     def _check_id(self, id: str) -> None:
         if not isinstance(id, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", id):
             raise NameError_(
-                f"{id!r} is no id", hint="use up to 200 letters, digits, '_', '-' and '.': Airflow ids have no others"
+                f"{id!r} is no id",
+                hint="use up to 200 letters, digits, '_', '-' and '.': Airflow ids have no others",
             )
         if id in self._signals and id != self._changing:
             first = self._signals[id].where
