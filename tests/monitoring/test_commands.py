@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 from platforms import cli  # noqa: F401 - registers the commands
 from platforms.commands import shared, watching
 from platforms.deployment import Deployment
+from platforms.monitoring import tables
 from platforms.monitoring.tables import ago, pending_table
 from rheo_runtime.engine import Engine
 from rheodsl.errors import UnknownNameError
 from rheodsl.executions import MissingInput, PendingNode
 
-from .test_monitoring import app, come, deployment, engine
+from .test_monitoring import BEGAN, app, come, deployment, engine
 
 __all__ = ["app", "deployment", "engine"]
 
@@ -32,6 +33,8 @@ def rheo(monkeypatch: pytest.MonkeyPatch, deployment: Deployment) -> Rheo:
     """Run a command on the application, in a terminal of some width."""
     monkeypatch.setattr(watching, "deployment_of", lambda running: deployment)
     monkeypatch.setattr(watching, "_stack", lambda running: None)
+    now = datetime.fromtimestamp(BEGAN + 3600, UTC)  # whenever the tests are at this one
+    monkeypatch.setattr(tables, "ago", lambda moment: ago(moment, now))
 
     def run(*words: str, width: int = 80) -> str:
         monkeypatch.setattr(watching, "_tables", Console(highlight=False, width=width))
