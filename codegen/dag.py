@@ -208,6 +208,9 @@ def _all(ids: list[str]) -> str:
 def _task(dag: p.DagPlan, task: p.Task, made: Operator, dialect: Dialect) -> str:
     note = comment(f"from {task.where}", INDENT) + "\n" if task.where else ""
     arguments: dict[str, object] = {"task_id": task.task_id, **made.arguments}
+    code = getattr(task, "code", None)
+    if code is not None and code.entry:  # a function or class of the user's: that is how they know it
+        arguments["task_display_name"] = f"{task.task_id}: {code.entry}"
     arguments |= dialect.operators.get(made.name, {})
     if task.retries:
         arguments["retries"] = task.retries

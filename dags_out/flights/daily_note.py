@@ -47,6 +47,7 @@ with DAG(
         task_id="compute",
         code="inlined/daily_note.py",
         entry="note_the_day",
+        task_display_name="compute: note_the_day",
     )
 
     publish = PublishOperator(

@@ -71,6 +71,7 @@ with DAG(
         task_id="compute",
         code="inlined/both.py",
         entry="work",
+        task_display_name="compute: work",
         retries=1,
         on_success_callback=ON_COMPUTE_SUCCESS,
         on_failure_callback=ON_COMPUTE_FAILURE,

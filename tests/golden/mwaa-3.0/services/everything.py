@@ -128,6 +128,7 @@ with DAG(
         task_id="compute_10",
         code="inlined/everything_10.py",
         entry="note",
+        task_display_name="compute_10: note",
     )
 
     publish = PublishOperator(

@@ -62,6 +62,7 @@ with DAG(
         job_name="shop-daily-1",
         script_args={"--execution": "{{ ti.xcom_pull('claim', key='argument') }}", "--limit": "10"},
         run_job_kwargs={"NumberOfWorkers": 4, "WorkerType": "G.2X"},
+        task_display_name="compute_1: from_function",
         retries=2,
     )
 
@@ -70,6 +71,7 @@ with DAG(
         task_id="compute_2",
         code="inlined/daily_2.py",
         entry="count_lines",
+        task_display_name="compute_2: count_lines",
     )
 
     # from sample_apps.py:49

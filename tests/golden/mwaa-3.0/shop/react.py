@@ -54,6 +54,7 @@ with DAG(
         task_id="compute",
         code="inlined/react.py",
         entry="Reactor",
+        task_display_name="compute: Reactor",
     )
 
     publish = PublishOperator(

@@ -49,6 +49,7 @@ with DAG(
         task_id="compute",
         code="inlined/each_first.py",
         entry="Reactor",
+        task_display_name="compute: Reactor",
     )
 
     publish = PublishOperator(

@@ -58,6 +58,7 @@ with DAG(
         minutes=30,
         spark="--conf spark.executor.memory=4g",
         args={"limit": "10"},
+        task_display_name="compute: cheap",
     )
 
     publish = PublishOperator(

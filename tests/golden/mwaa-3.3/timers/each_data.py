@@ -55,6 +55,7 @@ with DAG(
         task_id="compute",
         code="inlined/each_data.py",
         entry="Reactor",
+        task_display_name="compute: Reactor",
     )
 
     publish = PublishOperator(

@@ -46,6 +46,7 @@ with DAG(
         task_id="compute",
         code="inlined/each_hour.py",
         entry="Reactor",
+        task_display_name="compute: Reactor",
     )
 
     publish = PublishOperator(

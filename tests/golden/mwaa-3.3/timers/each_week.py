@@ -49,6 +49,7 @@ with DAG(
         task_id="compute",
         code="inlined/each_week.py",
         entry="Reactor",
+        task_display_name="compute: Reactor",
     )
 
     publish = PublishOperator(

@@ -47,6 +47,7 @@ with DAG(
         task_id="compute",
         code="inlined/each_workday.py",
         entry="Reactor",
+        task_display_name="compute: Reactor",
     )
 
     publish = PublishOperator(
