@@ -77,3 +77,40 @@ def test_the_plans_of_a_week(stack: Lab) -> None:
         "o2": ("AMZL", "IntOnTime", "Y", 2),
         "o3": ("AMZL", "IntEarly", "N", 3),
     }
+
+
+def test_two_days_of_two_data_sets(stack: Lab) -> None:
+    app = load_app(EXAMPLES / "selection" / "app.py")
+    app.platform = stack.platform
+    stack.start(app)
+    root = "s3://dex-ml-eureka-model-training-data/cradle_eureka_p3/v8_00"
+    for day in ("2020-03-17", "2020-03-18"):
+        everything, training = f"{root}/all-data/partition_day={day}", f"{root}/training-data/NA/{day}"
+        for folder, names in ((training, [f"used-{day}"]), (everything, [f"used-{day}", f"left-{day}"])):
+            stack.put(f"{folder}/part-0.csv", "name\n" + "".join(f"{name}\n" for name in names))
+            stack.put(f"{folder}/_SUCCESS")
+    output = app["eureka_default_selection_data_over_two_days"]["NA"]["18-03-2020"]
+    assert stack.until(lambda: app.poll(output), 200)
+    # The day before ran too, on the days that it had; this one has both.
+    rows = next(app.load_data(output)).to_dict("records")
+    assert sorted(row["name"] for row in rows) == ["left-2020-03-17", "left-2020-03-18"]
+
+
+def test_scala_and_python_over_one_table(stack: Lab) -> None:
+    app = load_app(EXAMPLES / "mixed" / "app.py")
+    app.platform = stack.platform
+    stack.start(app)
+    stack.client("s3").create_bucket(Bucket="dex-ml-catalog")
+    customers = [{"customer_id": n, "clicks": 10 * n} for n in range(3)]
+    stack.put("s3://dex-ml-catalog/d_ad_orders_na/order_day=2021-01-14/part-0.json", lines(customers))
+    table = app["d_ad_orders_na"]["2021-01-14"]
+    assert len(app.process(table)) == 3
+    for node, extra in (
+        ("SCALA", {}),
+        ("PYTHON", {}),
+        ("SCALA_COMPLEX", {"day": "2021-01-14", "param": "PARAM1"}),
+    ):
+        output = app[f"REPEAT_AD_ORDERS_IN_{node}"]["2021-01-14"]
+        assert stack.until(lambda output=output: app.poll(output), 200)
+        rows = next(app.load_data(output)).to_dict("records")
+        assert sorted(rows, key=lambda row: row["customer_id"]) == [{**row, **extra} for row in customers]
