@@ -26,8 +26,10 @@ demo: setup
 down: setup
 	$(BIN)/rheo down
 
+# The quick ones first, each kind in a process of its own: a browser's event loop stays with the slow ones.
 test: check .venv-mwaa-3.0/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
 
 fast: setup
 	$(BIN)/python -m pytest -m "not slow"
