@@ -8,10 +8,9 @@ from codegen.dialects.base import Scheduled
 from codegen.hooks import callback_arguments, callbacks, hook_chain, hook_imports, hook_tasks
 from codegen.imports import imports
 from codegen.sensors import sensor_imports, sensor_tasks, task_of
-from codegen.source import LINE, Raw, block, call, comment, docstring, literal, module, name
+from codegen.source import INDENT, LINE, Raw, block, call, comment, docstring, listed, literal, module, name
 from codegen.targets import Operator, operator
 
-INDENT = "    "
 RUNTIME = "rheo_runtime.tasks"
 
 
@@ -181,7 +180,7 @@ def _assets(locations: list[str]) -> Raw:
 
 def _chain(dag: p.DagPlan) -> str:
     ids = [task.task_id for task in dag.tasks]
-    lines = _chained(dag, _all(ids))
+    lines = _chained(dag, listed(ids))
     if any(len(INDENT + line) > LINE for line in lines):
         lines = ["computes = [", *(f"{INDENT}{name(id)}," for id in ids), "]", *_chained(dag, "computes")]
     return "\n".join(INDENT + line for line in lines)
@@ -190,16 +189,10 @@ def _chain(dag: p.DagPlan) -> str:
 def _chained(dag: p.DagPlan, computes: str) -> list[str]:
     waits = [task_of(wait) for wait in dag.waits]
     if len(waits) < 2 or len(dag.tasks) < 2:
-        return [" >> ".join(filter(None, ["claim", _all(waits), computes, "publish"]))]
+        return [" >> ".join(filter(None, ["claim", listed(waits), computes, "publish"]))]
     first, *rest = waits  # Python knows no list >> list
-    lines = [f"claim >> {_all(waits)}", f"{name(first)} >> {computes} >> publish"]
+    lines = [f"claim >> {listed(waits)}", f"{name(first)} >> {computes} >> publish"]
     return [*lines, *(f"{name(wait)} >> {computes}" for wait in rest)]
-
-
-def _all(ids: list[str]) -> str:
-    if len(ids) < 2:
-        return "".join(map(name, ids))
-    return f"[{', '.join(map(name, ids))}]"
 
 
 # --- compute targets ---

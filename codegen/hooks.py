@@ -8,14 +8,13 @@ from codegen import plan as p
 from codegen.dialects import Dialect
 from codegen.emission import with_metrics
 from codegen.imports import imports
-from codegen.source import LINE, Raw, call, docstring, literal, module, name
+from codegen.source import INDENT, LINE, Raw, call, docstring, listed, literal, module, name
 from codegen.targets import Operator, Site, lower, operator
 from rheo_runtime.trigger import asset_uri, dag_id, told_as
 from rheodsl import ir
 from rheodsl.errors import NameError_
 from rheodsl.hooks import CHECKPOINT, PENDING_CHECKPOINT, is_pending
 
-INDENT = "    "
 HOOKS = "rheo_runtime.tasks.hooks"
 PARTIAL = ("functools", "partial")
 # Hooks of computes, and the callback of a task that each becomes.
@@ -106,14 +105,10 @@ def hook_chain(dag: p.DagPlan) -> list[str]:
     before = [title for title in tasks if title not in AFTER_PUBLISH]
     after = [title for title in tasks if title in AFTER_PUBLISH]
     return [
-        f"{INDENT}{first} >> {_all(titles)}"
+        f"{INDENT}{first} >> {listed(titles)}"
         for first, titles in (("claim", before), ("publish", after))
         if titles
     ]
-
-
-def _all(titles: list[str]) -> str:
-    return name(titles[0]) if len(titles) == 1 else f"[{', '.join(map(name, titles))}]"
 
 
 def _own(dag: p.DagPlan) -> Iterator[p.Hook]:

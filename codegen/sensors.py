@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from codegen import plan as p
-from codegen.source import call, name
+from codegen.source import INDENT, call, name
 from rheodsl import ir
 from rheodsl.errors import SpecError
 
-INDENT = "    "
 SENSORS = "rheo_runtime.tasks.sensors"
 # A guard looks at what is there already: when it is not, something has deleted it.
 GUARD_SECONDS = 3600

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import keyword
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from rheodsl.errors import RheoError
 
+INDENT = "    "
 LINE = 110  # where a call is broken into one argument a line
 
 
@@ -71,6 +72,17 @@ def name(text: str) -> Raw:
     if not text.isidentifier() or keyword.iskeyword(text):
         raise SourceError(f"{text!r} is no Python name")
     return Raw(text)
+
+
+def listed(ids: Sequence[str]) -> str:
+    """Return identifiers as a task chain takes them: one by itself, several as a list.
+
+    >>> listed(["claim"]), listed(["a", "b"])
+    ('claim', '[a, b]')
+    """
+    if len(ids) < 2:
+        return "".join(map(name, ids))
+    return f"[{', '.join(map(name, ids))}]"
 
 
 def call(func: str, arguments: Mapping[str, object], *, indent: str = "") -> Raw:

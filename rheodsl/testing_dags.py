@@ -22,8 +22,9 @@ from typing import Any
 from unittest import mock
 
 from codegen.compiler import compile_app, write
-from codegen.planning import build_plan
+from codegen.routes import app_bucket
 from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.trigger import dag_id
 from rheodsl.application import Application
 from rheodsl.errors import FilterError, StateError, UnknownNameError
 
@@ -43,8 +44,7 @@ class Dags(Mapping[str, Any]):
         self._kept = tempfile.TemporaryDirectory(prefix=f"rheo-{app.name}-")
         self.folder = Path(self._kept.name)
         write(compile_app(app, dialect=dialect), self.folder)
-        plan = build_plan(app.graph(), dialect_name=dialect)
-        self.bucket = plan.bucket
+        self.bucket = app_bucket(app.name)
         bag = _dag_bag(self.folder)
         if bag.import_errors:
             told = "\n".join(f"{Path(file).name}: {why}" for file, why in sorted(bag.import_errors.items()))
@@ -52,8 +52,9 @@ class Dags(Mapping[str, Any]):
                 f"Airflow cannot import the DAGs of {app.name}:\n{told}",
                 hint="does this environment hold the Airflow that the dialect is for?",
             )
-        self._dags = {dag.node: bag.dags[dag.dag_id] for dag in plan.dags}
-        self._dimensions = {dag.node: dag.dimensions for dag in plan.dags}
+        nodes = app.graph().nodes
+        self._dags = {node.id: bag.dags[dag_id(app.name, node.id)] for node in nodes}
+        self._dimensions = {node.id: [name for name, _ in node.output] for node in nodes}
 
     def __getitem__(self, node: str) -> Any:
         if node not in self._dags:
