@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from codegen.compiler import compile_app
+from codegen.compiler import compile_graph, write
 from codegen.routes import route_table
 from rheodsl import Application
 
 SIZES = (1_000, 10_000)
+WRITTEN = (1_000, 4_000, 10_000)
 GOALS = {1_000: 0.5, 10_000: 5.0}
 DAGSTER = {1_000: 1.6, 10_000: 16.9}  # seconds to define and load as many assets
 
@@ -59,7 +62,8 @@ def run() -> list[Result]:
                 f"graph and route table, {size:,} nodes", checked + routed, GOALS[size], "baseline: the goal"
             ),
         ]
-    written, _ = seconds(lambda: compile_app(declare(1_000)))
+    results += linear()
+    written, _ = seconds(lambda: compile_graph(declare(1_000).graph()))
     results.append(
         _result(
             "declare and write all files, 1,000 nodes",
@@ -68,6 +72,25 @@ def run() -> list[Result]:
             "baseline: declaring them",
         )
     )
+    return results
+
+
+def linear() -> list[Result]:
+    """Return how the time to declare, check and write all files grows with the number of nodes."""
+    results: list[Result] = []
+    base = 0.0
+    for size in WRITTEN:
+        with TemporaryDirectory() as folder:
+            whole, found = seconds(lambda size=size: compile_graph(declare(size).graph()))
+            put, _ = seconds(lambda found=found, folder=folder: write(found, Path(folder)))
+            again, changed = seconds(lambda found=found, folder=folder: write(found, Path(folder)))
+        assert changed == [], "a compile that changes nothing writes nothing"
+        base = base or (whole + put) / WRITTEN[0]
+        note = "baseline: as many times the seconds of a node as with 1,000 nodes; at most 1.1"
+        results.append(_result(f"declare and write, {size:,} nodes", whole + put, base * size, note))
+        results.append(
+            _result(f"compare what is written, {size:,} nodes", again, put, "baseline: writing it")
+        )
     return results
 
 

@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from codegen.compiler import compile_app, write
-from platforms.local.stack import LocalStack
-from rheo_runtime.trigger import dag_id
+from codegen.compiler import compile_graph, write
+from rheo_platforms.local.stack import LocalStack
+from rheo_runtime.airflow_client import dag_id
 from rheodsl import Application
 
 EVENTS = 20  # one after the other
@@ -64,7 +64,7 @@ def run() -> list[Result]:
         app = Application(APP)
         source = app.s3("source", "s3://latency-in/source/{x:int}")
         app.create_data(NODE, inputs=[source], compute_targets=copy)
-        write(compile_app(app), Path(folder) / "compiled")
+        write(compile_graph(app.graph()), Path(folder) / "compiled")
         stack = LocalStack(Path(folder) / "stack")
         try:
             stack.up(Path(folder) / "compiled")

@@ -18,7 +18,7 @@ from rheo_runtime import expr as x
 from rheo_runtime import wire
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import S3Event
-from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.values import STRING, Kind, datetime_kind
 
 EVENTS = 200_000

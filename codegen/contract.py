@@ -1,12 +1,14 @@
-"""Two graphs of an application -> what changed for those that read its outputs."""
+"""Two graphs of an application -> what changed for those that read its data: other applications, and its own nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+import rheo_formats
 from rheo_runtime.values import Kind
 from rheodsl import ir
+from rheodsl.columns import checked, readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,62 @@ def upstream_changes(graph: ir.Graph, upstream: ir.Graph | None, app: str) -> tu
     if upstream is None:
         return tuple(ContractChange(f"{app}.{id}", f"{app} is not active") for id in sorted(read))
     now = {id: signal for id, signal in _outputs(upstream).items() if id in read}
-    found = _compared(read, now)
+    found = [
+        *_compared(read, now),
+        *(each for id in sorted(now) for each in _own(graph, read[id], now[id])),
+    ]
     return tuple(ContractChange(f"{app}.{c.signal}", c.what, c.breaks) for c in found)
+
+
+def column_changes(old: ir.Graph, new: ir.Graph) -> tuple[ContractChange, ...]:
+    """Return which nodes of ``new`` read a column that goes, or changes its type, of what both graphs declare.
+
+    Columns are those of declared schemas. What a node reads is known as far as its code's text tells.
+
+    >>> from rheodsl import *
+    >>> def shop(schema):
+    ...     app = Application("shop")
+    ...     orders = app.s3("orders", "s3://lake/{day:%Y-%m-%d}", format="CSV", schema=schema)
+    ...     app.create_data("total", orders, compute_targets=SparkSQL("SELECT sum(price) AS total FROM orders"))
+    ...     app.create_data("kept", orders, compute_targets="output = orders")
+    ...     return app.graph()
+    >>> print(*column_changes(shop("id string, price double"), shop("id string, price string")), sep="\\n")
+    ~ orders: its column price was double, and is string; kept may read it (its code takes the whole frame)
+    ! orders: its column price was double, and is string; total reads it (its query names it)
+    """
+    before = {signal.id: signal for signal in old.signals}
+    pairs = [(before[after.id], after) for after in new.signals if after.id in before]
+    return tuple(each for was, now in pairs for each in _own(new, was, now))
+
+
+def _own(graph: ir.Graph, before: ir.Signal, after: ir.Signal) -> Iterator[ContractChange]:
+    for column, what in _columns(before.data, after.data):
+        for reading in readers(graph, after.id, column):
+            verb = "reads" if reading.sure else "may read"
+            said = f"{what}; {reading.node} {verb} it ({reading.how})"
+            yield ContractChange(after.id, said, reading.sure)
+        if graph.has_node(after.id) and checked(graph.node(after.id), column):
+            yield ContractChange(after.id, f"{what}; its own checks name it")
+
+
+def _columns(before: ir.DataFormatSpec, after: ir.DataFormatSpec) -> Iterator[tuple[str, str]]:
+    """The declared columns that are gone, or have another type, each with what became of it."""
+    if before.schema is None or after.schema is None:
+        return
+    now = {name.lower(): kind for name, kind in rheo_formats.columns_of(after.schema)}
+    for name, kind in rheo_formats.columns_of(before.schema):
+        if name.lower() not in now:
+            yield name, f"its column {name} ({kind}) goes"
+        elif _type(kind) != _type(now[name.lower()]):
+            yield name, f"its column {name} was {kind}, and is {now[name.lower()]}"
+
+
+def _type(kind: str) -> str:
+    """A type in one spelling."""
+    simple = rheo_formats.simple(kind)
+    if simple == "string" or not set("(<") & set(kind):
+        return simple
+    return f"{simple} {''.join(kind.lower().split())}"
 
 
 def told(
@@ -63,8 +119,8 @@ def told(
 ) -> tuple[ContractChange, ...]:
     """Return what is to be said of contracts before an application is activated anew.
 
-    Its own, when others may read it; and those of imported applications, since it was activated, or since it
-    imported them.
+    Its own, when others may read it, and to its own nodes; and those of imported applications, since it was
+    activated, or since it imported them.
 
     Parameters
     ----------
@@ -76,6 +132,8 @@ def told(
     found: dict[ContractChange, None] = {}
     if active is not None and new.downstreams:
         found |= dict.fromkeys(changes(active, new))
+    if active is not None:
+        found |= dict.fromkeys(column_changes(active, new))
     for partner in new.upstreams:
         there = upstream(partner)
         for graph in (active, new) if active is not None else (new,):
@@ -98,7 +156,9 @@ def _compared(old: dict[str, ir.Signal], new: dict[str, ir.Signal]) -> Iterator[
             yield ContractChange(id, f"its dimensions were {was}, and are {now}")
         else:
             yield from _dimensions(before, after)
-        if before.data != after.data:
+        for _, what in _columns(before.data, after.data):
+            yield ContractChange(id, what)
+        if replace(before.data, schema=None) != replace(after.data, schema=None):
             what = f"its files were {_shown(before.data)}, and are {_shown(after.data)}"
             yield ContractChange(id, what, breaks=False)
 

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from codegen import plan as p
+from codegen.batches import BATCHES, batch_fragment, batch_schedule
 from codegen.dialects import Dialect
 from codegen.dialects.base import Scheduled
-from codegen.hooks import callback_arguments, callbacks, hook_chain, hook_imports, hook_tasks
-from codegen.imports import imports
-from codegen.sensors import sensor_imports, sensor_tasks, task_of
-from codegen.source import INDENT, LINE, Raw, block, call, comment, docstring, listed, literal, module, name
-from codegen.targets import Operator, operator
+from codegen.hooks import hook_fragment
+from codegen.sensors import sensor_fragment
+from codegen.source import (
+    INDENT,
+    LINE,
+    Fragment,
+    Raw,
+    assigned,
+    block,
+    call,
+    docstring,
+    imports,
+    listed,
+    literal,
+    module,
+    name,
+)
+from codegen.targets import compute_fragment
 
-RUNTIME = "rheo_runtime.tasks"
+RUNTIME = "rheo_airflow.tasks"
 
 
 def dag_file(dag: p.DagPlan, dialect: Dialect) -> str:
-    """Return the text of a node's DAG file."""
-    when = dialect.schedule(dag.schedule)
-    operators = [operator(task, dag) for task in dag.tasks]
+    """Return the text of a node's DAG file: what its sensors, computes and hooks add, joined."""
+    when = batch_schedule(dag.batch) if dag.batch else dialect.schedule(dag.schedule)
+    hooks = hook_fragment(dag)
+    sensors = Fragment() if dag.batch else sensor_fragment(dag)
+    computes = (batch_fragment if dag.batch else compute_fragment)(dag, dialect, hooks.arguments)
+    claim, publish = _ends(dag)
+    tasks = [
+        assigned("claim", claim, _claim(dag, dialect)),
+        *sensors.tasks.values(),
+        *computes.tasks.values(),
+        assigned("publish", publish, _publish(dag)),
+        *hooks.tasks.values(),
+    ]
+    edges = "\n".join([_chain(list(sensors.tasks), list(computes.tasks)), *hooks.edges])
     return module(
         docstring(doc(dag)),
-        imports(_names(dag, when, operators)),
+        imports(_names(dag, when).union(sensors.imports, computes.imports, hooks.imports)),
         when.before,
-        callbacks(dag),
-        Raw(
-            f"with {call('DAG', _dag_arguments(dag, when))}:\n" + "\n\n".join(_body(dag, operators, dialect))
-        ),
+        hooks.before,
+        Raw(f"with {call('DAG', _dag_arguments(dag, when))}:\n" + "\n\n".join([*tasks, edges])),
     )
 
 
@@ -34,7 +59,7 @@ def dag_file(dag: p.DagPlan, dialect: Dialect) -> str:
 
 def doc(dag: p.DagPlan) -> str:
     """Return the description of a node, in Markdown: the file's docstring and the DAG's documentation."""
-    where = f" from `{dag.where}`" if dag.where else ""
+    where = f" from `{dag.where.file}`" if dag.where else ""
     lines = [
         f"**{dag.node}** of the application **{dag.app}**.",
         "",
@@ -62,10 +87,13 @@ def _occasion(dag: p.DagPlan) -> str:
     match dag.schedule:
         case p.OnEvents():
             triggers = [i.alias for i in dag.inputs if not i.reference]
+            if dag.batch:
+                return f"for up to {dag.batch.max} output partitions at a time whose {' and '.join(triggers)} arrived"
             return f"for each output partition whose {' and '.join(triggers)} arrived"
-        case p.OnCron(written=written) | p.OnDelta(written=written):
+        case p.OnCron(written=written, timezone=zone):
             waits = [wait.alias for wait in dag.waits]
-            return f"at each fire of `{written}`" + (
+            clock = f" on the clock of {zone}" if zone != "UTC" else ""
+            return f"at each fire of `{written}`{clock}" + (
                 f", and waits for {' and '.join(waits)}" if waits else ""
             )
         case p.ByHand():
@@ -87,12 +115,19 @@ def _cell(text: str) -> str:
 # --- imports ---
 
 
-def _names(dag: p.DagPlan, when: Scheduled, operators: list[Operator]) -> set[tuple[str, str]]:
+def _names(dag: p.DagPlan, when: Scheduled) -> set[tuple[str, str]]:
     names = {*when.imports, ("airflow.sdk", "Asset"), ("airflow.sdk", "DAG")}
-    names |= {(RUNTIME, "ClaimOperator"), (RUNTIME, "PublishOperator"), (RUNTIME, "release")}
+    names |= {*((BATCHES if dag.batch else RUNTIME, each) for each in _ends(dag)), (RUNTIME, "release")}
     if dag.params:
         names.add(("airflow.sdk", "Param"))
-    return names | {(made.module, made.name) for made in operators} | sensor_imports(dag) | hook_imports(dag)
+    return names
+
+
+def _ends(dag: p.DagPlan) -> tuple[str, str]:
+    """The operators that begin and end a run."""
+    return (
+        ("ClaimBatchOperator", "PublishBatchOperator") if dag.batch else ("ClaimOperator", "PublishOperator")
+    )
 
 
 def _locations(dag: p.DagPlan) -> list[str]:
@@ -109,6 +144,7 @@ def _dag_arguments(dag: p.DagPlan, when: Scheduled) -> dict[str, object]:
         "doc_md": Raw("__doc__"),
         "schedule": when.expression,
         "catchup": False,
+        "is_paused_upon_creation": False,  # Airflow's default, which MWAA keeps, is to pause new DAGs
         "max_active_runs": dag.max_active_runs,
         "default_args": {"owner": dag.owner} | ({"pool": dag.pool} if dag.pool else {}),
         "tags": ["rheo", dag.app, *dag.tags],
@@ -126,35 +162,21 @@ def _description(dag: p.DagPlan) -> str:
 
 
 def _params(dag: p.DagPlan) -> Raw:
-    inner = INDENT * 2
-    lines = (f"{inner}{literal(param.name)}: {_param(param, inner)},\n" for param in dag.params)
-    return Raw("{\n" + "".join(lines) + INDENT + "}")
+    return Raw("{\n" + "".join(map(_param, dag.params)) + INDENT + "}")
 
 
-def _param(param: p.Param, indent: str) -> Raw:
+@lru_cache(maxsize=256)
+def _param(param: p.Param) -> str:
+    """The line of one parameter: nodes of one application have few, each many times."""
+    indent = INDENT * 2
     arguments: dict[str, object] = {"default": None, "type": ["null", param.type]}
     if param.format:
         arguments["format"] = param.format
     arguments["description"] = param.description
     flat = ", ".join(f"{name(k)}={literal(v)}" for k, v in arguments.items())
-    if len(indent) + len(param.name) + len(flat) + 12 <= LINE:
-        return Raw(f"Param({flat})")
-    return call("Param", arguments, indent=indent)
-
-
-def _body(dag: p.DagPlan, operators: list[Operator], dialect: Dialect) -> list[str]:
-    return [
-        _assign("claim", "ClaimOperator", _claim(dag, dialect)),
-        *sensor_tasks(dag),
-        *(_task(dag, task, made, dialect) for task, made in zip(dag.tasks, operators, strict=True)),
-        _assign("publish", "PublishOperator", _publish(dag)),
-        *hook_tasks(dag),
-        "\n".join([_chain(dag), *hook_chain(dag)]),
-    ]
-
-
-def _assign(variable: str, operator: str, arguments: dict[str, object]) -> str:
-    return f"{INDENT}{name(variable)} = {call(operator, arguments, indent=INDENT)}"
+    short = len(indent) + len(param.name) + len(flat) + 12 <= LINE
+    made = f"Param({flat})" if short else call("Param", arguments, indent=indent)
+    return f"{indent}{literal(param.name)}: {made},\n"
 
 
 def _claim(dag: p.DagPlan, dialect: Dialect) -> dict[str, object]:
@@ -165,10 +187,12 @@ def _claim(dag: p.DagPlan, dialect: Dialect) -> dict[str, object]:
 
 
 def _publish(dag: p.DagPlan) -> dict[str, object]:
+    staged = any(isinstance(t, p.ScriptTask) and t.writes for t in dag.tasks)
     return {
         "task_id": "publish",
         "app": dag.app,
         "node": dag.node,
+        **({"staged": True} if staged else {}),
         "outlets": _assets([dag.location]),
     }
 
@@ -178,34 +202,17 @@ def _assets(locations: list[str]) -> Raw:
     return block(items, INDENT * 2, 8)
 
 
-def _chain(dag: p.DagPlan) -> str:
-    ids = [task.task_id for task in dag.tasks]
-    lines = _chained(dag, listed(ids))
+def _chain(sensors: list[str], computes: list[str]) -> str:
+    lines = _chained(sensors, computes, listed(computes))
     if any(len(INDENT + line) > LINE for line in lines):
-        lines = ["computes = [", *(f"{INDENT}{name(id)}," for id in ids), "]", *_chained(dag, "computes")]
+        lines = ["computes = [", *(f"{INDENT}{name(id)}," for id in computes), "]"]
+        lines += _chained(sensors, computes, "computes")
     return "\n".join(INDENT + line for line in lines)
 
 
-def _chained(dag: p.DagPlan, computes: str) -> list[str]:
-    waits = [task_of(wait) for wait in dag.waits]
-    if len(waits) < 2 or len(dag.tasks) < 2:
-        return [" >> ".join(filter(None, ["claim", listed(waits), computes, "publish"]))]
-    first, *rest = waits  # Python knows no list >> list
-    lines = [f"claim >> {listed(waits)}", f"{name(first)} >> {computes} >> publish"]
-    return [*lines, *(f"{name(wait)} >> {computes}" for wait in rest)]
-
-
-# --- compute targets ---
-
-
-def _task(dag: p.DagPlan, task: p.Task, made: Operator, dialect: Dialect) -> str:
-    note = comment(f"from {task.where}", INDENT) + "\n" if task.where else ""
-    arguments: dict[str, object] = {"task_id": task.task_id, **made.arguments}
-    code = getattr(task, "code", None)
-    if code is not None and code.entry:  # a function or class of the user's: that is how they know it
-        arguments["task_display_name"] = f"{task.task_id}: {code.entry}"
-    arguments |= dialect.operators.get(made.name, {})
-    if task.retries:
-        arguments["retries"] = task.retries
-    arguments |= callback_arguments(dag)
-    return note + _assign(task.task_id, made.name, arguments)
+def _chained(sensors: list[str], computes: list[str], shown: str) -> list[str]:
+    if len(sensors) < 2 or len(computes) < 2:
+        return [" >> ".join(filter(None, ["claim", listed(sensors), shown, "publish"]))]
+    first, *rest = sensors  # Python knows no list >> list
+    lines = [f"claim >> {listed(sensors)}", f"{name(first)} >> {shown} >> publish"]
+    return [*lines, *(f"{name(sensor)} >> {shown}" for sensor in rest)]

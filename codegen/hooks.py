@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from codegen import plan as p
 from codegen.dialects import Dialect
-from codegen.emission import with_metrics
-from codegen.imports import imports
-from codegen.source import INDENT, LINE, Raw, call, docstring, listed, literal, module, name
-from codegen.targets import Operator, Site, lower, operator
-from rheo_runtime.trigger import asset_uri, dag_id, told_as
+from codegen.source import (
+    INDENT,
+    LINE,
+    Fragment,
+    Raw,
+    assigned,
+    call,
+    docstring,
+    imports,
+    listed,
+    literal,
+    module,
+)
+from codegen.targets import LoweringContext, Operator, lower, operator
+from codegen.targets.base import recipe, recipes
+from codegen.user_code import with_metrics
+from rheo_runtime.airflow_client import asset_uri, dag_file, dag_id, told_as
 from rheodsl import ir
-from rheodsl.errors import NameError_
+from rheodsl.errors import InvalidNameError
 from rheodsl.hooks import CHECKPOINT, PENDING_CHECKPOINT, is_pending
 
-HOOKS = "rheo_runtime.tasks.hooks"
+HOOKS = "rheo_airflow.tasks.hooks"
 PARTIAL = ("functools", "partial")
 # Hooks of computes, and the callback of a task that each becomes.
 CALLBACKS = {
@@ -27,11 +39,11 @@ AFTER_PUBLISH = ("on_success", "on_failure")
 
 
 def lower_hooks(graph: ir.Graph, node: ir.Node, bucket: str) -> tuple[p.Hook, ...]:
-    """Return the hooks of a node; raises ComputeError for one that cannot be generated, NameError_."""
+    """Return the hooks of a node; raises ComputeError for one that cannot be generated, InvalidNameError."""
     hooks = tuple(_hook(graph, node, bucket, title) for title, _ in node.hooks)
-    taken = told_as(node.id).replace("~", "__")
-    if any(hook.pending for hook in hooks) and any(other.id == taken for other in graph.nodes):
-        raise NameError_(
+    taken = dag_file(told_as(node.id)).removesuffix(".py")
+    if any(hook.pending for hook in hooks) and graph.has_node(taken):
+        raise InvalidNameError(
             f"{node.id} has pending hooks, whose DAG would have the id of the node {taken!r}",
             where=node.where,
             hint=f"rename {taken!r}",
@@ -44,7 +56,10 @@ def _hook(graph: ir.Graph, node: ir.Node, bucket: str, title: str) -> p.Hook:
     several = len(targets) > 1
     tasks = tuple(
         lower(
-            target, Site(graph.app, bucket, node, suffix=f"~{title}{'_' * several}{number * several or ''}")
+            target,
+            LoweringContext(
+                graph.app, bucket, node, suffix=f"/{title}{'_' * several}{number * several or ''}"
+            ),
         )
         for number, target in enumerate(targets, start=1)
     )
@@ -56,63 +71,50 @@ def _hook(graph: ir.Graph, node: ir.Node, bucket: str, title: str) -> p.Hook:
 # --- in the node's own DAG ---
 
 
-def hook_imports(dag: p.DagPlan) -> set[tuple[str, str]]:
-    """Return the names that a DAG needs for its hooks."""
-    names: set[tuple[str, str]] = set()
-    for hook in _own(dag):
-        names |= {PARTIAL, (HOOKS, _operator_of(hook))}
-        names |= {(made.module, made.name) for made in _made(hook, dag)}
-    return names
+def hook_fragment(dag: p.DagPlan) -> Fragment:
+    """Return the hooks of a node: callbacks of its computes, and tasks that hang on claim and publish."""
+    called = [(hook, _made(hook, dag)) for hook in dag.hooks if not hook.pending]
+    if not called:
+        return Fragment()
+    callbacks = [(hook, made) for hook, made in called if hook.name in CALLBACKS]
+    tasks = [(hook, made) for hook, made in called if hook.name not in CALLBACKS]
+    return Fragment(
+        imports=frozenset(
+            {PARTIAL, *((HOOKS, _operator_of(hook)) for hook, _ in called)}
+            | {(one.module, one.name) for _, made in called for one in made}
+        ),
+        before=Raw("\n".join(_callback(hook, made) for hook, made in callbacks)),
+        tasks={
+            hook.name: assigned(hook.name, _operator_of(hook), _arguments(hook, made)) for hook, made in tasks
+        },
+        edges=_edges([hook.name for hook, _ in tasks]),
+        arguments={
+            argument: Raw(_constant(hook))
+            for title, argument in CALLBACKS.items()
+            for hook, _ in callbacks
+            if hook.name == title
+        },
+    )
 
 
-def callbacks(dag: p.DagPlan) -> Raw:
-    """Return what stands before a DAG: the hooks of its computes, one object each."""
-    lines = []
-    for hook in _own(dag):
-        if hook.name in CALLBACKS:
-            recipes = [_recipe(made, "") for made in _made(hook, dag)]
-            text = f"{_constant(hook)} = HookCallback({', '.join([literal(hook.name), *recipes])})"
-            if len(text) > LINE:
-                parts = [literal(hook.name), *(_recipe(made, INDENT) for made in _made(hook, dag))]
-                inner = "".join(f"{INDENT}{part},\n" for part in parts)
-                text = f"{_constant(hook)} = HookCallback(\n{inner})"
-            lines.append(text)
-    return Raw("\n".join(lines))
+def _callback(hook: p.Hook, made: list[Operator]) -> str:
+    """One object that a compute calls, made before the DAG."""
+    text = f"{_constant(hook)} = HookCallback({', '.join([literal(hook.name), *(recipe(one, '') for one in made)])})"
+    if len(text) <= LINE:
+        return text
+    parts = [literal(hook.name), *(recipe(one, INDENT) for one in made)]
+    inner = "".join(f"{INDENT}{part},\n" for part in parts)
+    return f"{_constant(hook)} = HookCallback(\n{inner})"
 
 
-def callback_arguments(dag: p.DagPlan) -> dict[str, object]:
-    """Return the arguments of each compute task by which its hooks are called."""
-    return {
-        argument: Raw(_constant(hook))
-        for title, argument in CALLBACKS.items()
-        for hook in _own(dag)
-        if hook.name == title
-    }
-
-
-def hook_tasks(dag: p.DagPlan) -> list[str]:
-    """Return the tasks that call hooks, as source."""
-    return [
-        f"{INDENT}{name(hook.name)} = {call(_operator_of(hook), _arguments(hook, dag), indent=INDENT)}"
-        for hook in _own(dag)
-        if hook.name not in CALLBACKS
-    ]
-
-
-def hook_chain(dag: p.DagPlan) -> list[str]:
-    """Return how those tasks hang on the node's own, as source."""
-    tasks = [hook.name for hook in _own(dag) if hook.name not in CALLBACKS]
+def _edges(tasks: list[str]) -> tuple[str, ...]:
     before = [title for title in tasks if title not in AFTER_PUBLISH]
     after = [title for title in tasks if title in AFTER_PUBLISH]
-    return [
+    return tuple(
         f"{INDENT}{first} >> {listed(titles)}"
         for first, titles in (("claim", before), ("publish", after))
         if titles
-    ]
-
-
-def _own(dag: p.DagPlan) -> Iterator[p.Hook]:
-    return (hook for hook in dag.hooks if not hook.pending)
+    )
 
 
 def _operator_of(hook: p.Hook) -> str:
@@ -125,41 +127,20 @@ def _constant(hook: p.Hook) -> str:
     return hook.name.upper()
 
 
-def _arguments(hook: p.Hook, dag: p.DagPlan) -> dict[str, object]:
+def _arguments(hook: p.Hook, made: list[Operator]) -> dict[str, object]:
     arguments: dict[str, object] = {"task_id": hook.name}
     if hook.seconds is not None:
         arguments["seconds"] = hook.seconds
-    arguments["hooks"] = _recipes(hook, dag, INDENT * 2, len("hooks=,"))
+    arguments["hooks"] = recipes(made, INDENT * 2, len("hooks=,"))
     if retries := max(task.retries for task in hook.tasks):
         arguments["retries"] = retries
+    if titles := list(dict.fromkeys(task.title for task in hook.tasks if task.title)):
+        arguments["task_display_name"] = f"{hook.name}: {', '.join(titles)}"
     return arguments
 
 
 def _made(hook: p.Hook, dag: p.DagPlan) -> list[Operator]:
     return [operator(task, dag) for task in hook.tasks]
-
-
-def _recipes(hook: p.Hook, dag: p.DagPlan, indent: str, used: int) -> Raw:
-    """Spell a hook's recipes as a list, one a line when one line would be too long."""
-    made = _made(hook, dag)
-    flat = f"[{', '.join(_flat(one) for one in made)}]"
-    if len(indent) + used + len(flat) <= LINE:
-        return Raw(flat)
-    inner = indent + INDENT
-    return Raw("[\n" + "".join(f"{inner}{_recipe(one, inner)},\n" for one in made) + indent + "]")
-
-
-def _recipe(made: Operator, indent: str) -> Raw:
-    flat = _flat(made)
-    if len(indent) + len(flat) + 1 <= LINE:
-        return flat
-    text = call("partial", made.arguments, indent=indent)
-    return Raw(text.replace("(\n", f"(\n{indent}{INDENT}{name(made.name)},\n", 1))
-
-
-def _flat(made: Operator) -> Raw:
-    arguments = [f"{name(k)}={literal(v)}" for k, v in made.arguments.items()]
-    return Raw(f"partial({', '.join([name(made.name), *arguments])})")
 
 
 # --- the DAG that is told of waiting inputs ---
@@ -181,13 +162,13 @@ def pending_files(dag: p.DagPlan, dialect: Dialect) -> Mapping[str, str]:
     names |= {(made.module, made.name) for hook in hooks for made in _made(hook, dag)}
     inner = INDENT * 3
     entries = "".join(
-        f"{inner}{literal(hook.name)}: {_recipes(hook, dag, inner, len(literal(hook.name)) + 3)},\n"
+        f"{inner}{literal(hook.name)}: {recipes(_made(hook, dag), inner, len(literal(hook.name)) + 3)},\n"
         for hook in hooks
     )
     task = {
         "task_id": "tell",
         "app": dag.app,
-        "node": told,
+        "node": dag.node,
         "hooks": Raw("{\n" + entries + INDENT * 2 + "}"),
     }
     arguments = {
@@ -196,13 +177,14 @@ def pending_files(dag: p.DagPlan, dialect: Dialect) -> Mapping[str, str]:
         "doc_md": Raw("__doc__"),
         "schedule": when.expression,
         "catchup": False,
+        "is_paused_upon_creation": False,
         "max_active_runs": dag.max_active_runs,
         "default_args": {"owner": dag.owner},
         "tags": ["rheo", dag.app, *dag.tags],
     }
     operator_call = call("PendingHookOperator", task, indent=INDENT)
     return {
-        f"{told}.py": module(
+        dag_file(told): module(
             docstring(_doc(dag, hooks)),
             imports(names),
             when.before,
@@ -212,7 +194,7 @@ def pending_files(dag: p.DagPlan, dialect: Dialect) -> Mapping[str, str]:
 
 
 def _doc(dag: p.DagPlan, hooks: list[p.Hook]) -> str:
-    where = f" from `{dag.where}`" if dag.where else ""
+    where = f" from `{dag.where.file}`" if dag.where else ""
     lines = [
         f"Hooks of **{dag.node}** of the application **{dag.app}**, for inputs that wait for others.",
         "",

@@ -6,24 +6,19 @@ import ast
 import builtins
 import symtable
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from codegen import plan as p
-from codegen.source import comment
 from rheodsl import compute, ir
 from rheodsl.errors import ComputeError
 
-# What the task offers beside Python's builtins; rheo_runtime.tasks.inlined puts them there.
+# What the task offers beside Python's builtins; rheo_airflow.tasks.python_compute puts them there.
 OFFERED = frozenset({"AWSCommonParams", "IInlinedCompute", "Signal", "diagnostics"})
 
 
 def inlined_module(task: p.PythonTask) -> str:
-    """Return the text of a task's file: where the code is from, then the code.
-
-    The first line is read at run time, so that a traceback shows the user's own lines.
-    """
-    text = f"{comment(str(task.code.where or 'unknown:1'))}\n{task.code.text.rstrip()}\n"
-    ast.parse(text)
-    return text
+    """Return the text of a task's file: the code alone; ``graph.json`` says where it is from."""
+    return f"{task.code.text.rstrip()}\n"
 
 
 def check_names(code: compute.Code, node: ir.Node) -> None:
@@ -56,7 +51,8 @@ def check_parameters(code: compute.Code, node: ir.Node) -> None:
         )
 
 
-def free_names(text: str) -> set[str]:
+@lru_cache(maxsize=256)
+def free_names(text: str) -> frozenset[str]:
     """Return the names that code reads but neither defines nor has as builtins.
 
     >>> sorted(free_names("def f(a):\\n    return json.dumps(a) + len(b)"))
@@ -69,7 +65,10 @@ def free_names(text: str) -> set[str]:
     tables = list(_tables([table]))
     defined |= {s.get_name() for t in tables for s in t.get_symbols() if s.is_global() and s.is_assigned()}
     read = {s.get_name() for t in tables for s in t.get_symbols() if _reads_global(t, s)}
-    return read - defined - set(dir(builtins)) - {"annotations", "__name__", "__file__"}
+    return frozenset(read - defined - _ALWAYS)
+
+
+_ALWAYS = frozenset({*dir(builtins), "annotations", "__name__", "__file__"})
 
 
 def _tables(tables: Iterable[symtable.SymbolTable]) -> Iterator[symtable.SymbolTable]:

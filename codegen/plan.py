@@ -6,10 +6,15 @@ nothing of the language.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from rheodsl.errors import Place
+from rheo_runtime.templates import ABOVE
+from rheodsl.compute import Code as Code
+from rheodsl.compute import InlinedPython
+from rheodsl.errors import SourceLocation
+from rheodsl.ir import Batch, Check, DataFormatSpec, Module, Signal
 
 # --- when a DAG runs ---
 
@@ -31,14 +36,7 @@ class OnCron:
     expression: str
     written: str  # as the user wrote it
     key_format: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OnDelta:
-    """Every so many seconds."""
-
-    seconds: int
-    written: str
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +44,48 @@ class ByHand:
     """When a person, or a program, asks for it."""
 
 
-Schedule = OnEvents | OnCron | OnDelta | ByHand
+Schedule = OnEvents | OnCron | ByHand
 
 
 # --- what it reads and writes ---
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """How the files of a partition read."""
-
-    format: str = "PARQUET"
-    header: bool = True
-    delimiter: str = ","
-    schema: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Input:
     """One input: ``shown`` is the view as written, ``location`` the folder of its data, None without data.
 
-    ``window`` says that it may have several partitions; ``completion`` are the objects that complete one.
-    ``table`` is set where the Glue Data Catalog alone knows the data: database/table. Of rows with the same
-    ``primary_keys`` the latest counts.
+    ``window`` says that it may have several partitions: ``path`` is then the template of their keys in a
+    bucket, and ``dimensions`` the name and type of each place in it. Where a place is not simply a dimension's text,
+    ``pattern`` is a regular expression of the keys, and ``texts`` how each dimension is put together of its
+    groups; ``spelled`` are the formats of dates that this makes and those in which they are written. ``completion``
+    are the objects that complete one.
+    ``table`` is set where the Glue Data Catalog alone knows the data: database/table, and ``storage`` the folder that
+    it names, if it was asked. Of rows with the same
+    ``primary_keys`` the latest counts. ``alone`` says that it has one partition, which is ``location`` itself.
     """
 
     alias: str
     signal: str
     shown: str
     location: str | None
-    format: Format
+    format: DataFormatSpec
     completion: tuple[str, ...] = ()
     window: bool = False
     reference: bool = False
     table: str | None = None
+    storage: str | None = None
     primary_keys: tuple[str, ...] = ()
+    path: str | None = None
+    dimensions: tuple[tuple[str, str], ...] = ()
+    pattern: str | None = None
+    texts: tuple[tuple[int | str, ...], ...] = ()
+    spelled: tuple[tuple[str, str, str], ...] = ()
+    alone: bool = False
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The objects that complete one partition, as patterns: a marker above says nothing of one."""
+        return tuple(re.sub(r"\{\d+\}", "*", c) for c in self.completion if not c.startswith(ABOVE))
 
     @property
     def readable(self) -> bool:
@@ -118,40 +123,27 @@ class Wait:
 # --- what it runs ---
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """User code; ``form`` is "text", "function", "class" or "module", ``entry`` what is called."""
-
-    text: str
-    form: str
-    entry: str | None
-    where: Place | None
-
-
-@dataclass(frozen=True, slots=True)
-class Emitted:
-    """A metric that code of the application sends; ``names`` None for any."""
-
-    id: str
-    namespace: str
-    dimensions: tuple[tuple[str, str], ...]
-    names: tuple[str, ...] | None
-    resolution: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a DAG runs between claim and publish, or as a hook; each compute target has a class of its own.
+    """What a DAG runs between claim and publish, or as a hook; each compute target has a class of its own,
+    which holds the target as it was declared.
 
     ``where`` is the place in the application that it is from; ``code`` the user's code, if it has any.
-    ``writes`` says that it is the task that writes the node's output.
+    ``writes`` says that it is the task that writes the node's output. ``timeout`` is how long one attempt may
+    take, in seconds; None where only what it starts knows.
     """
 
     task_id: str
-    where: Place | None = None
+    where: SourceLocation | None = None
     code: Code | None = None
     retries: int = 0
     writes: bool = False
+    timeout: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What it calls, as its author knows it: a function or class by its name; "" when it has none."""
+        return (self.code and self.code.entry) or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +158,7 @@ class ScriptTask(Task):
     lang: str
     args: tuple[tuple[str, str], ...]
     writes: bool = True
-    metrics: tuple[Emitted, ...] = ()
+    metrics: tuple[Signal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +175,7 @@ class SparkTask(ScriptTask):
 class PythonTask(Task):
     """Python code in the Airflow worker: ``file`` holds it."""
 
+    compute: InlinedPython
     code: Code
     file: str
 
@@ -202,20 +195,22 @@ class DagPlan:
     """One node as a DAG: ``claim >> waits >> tasks >> publish``, and the hooks beside it.
 
     ``location`` is the folder of the output. ``links`` are the node's links, as one would write them.
-    ``retention`` is after how many days the output's partitions are deleted.
+    ``retention`` is after how many days the output's partitions are deleted; ``checks`` are made between
+    compute and publish. Where there is a ``batch``, one run carries out several executions.
+    ``modules`` are the user's own, for all code of the application.
     """
 
     app: str
     node: str
     dag_id: str
     file: str
-    where: Place | None
+    where: SourceLocation | None
     schedule: Schedule
     inputs: tuple[Input, ...]
     links: tuple[str, ...]
     dimensions: tuple[str, ...]
     location: str
-    format: Format
+    format: DataFormatSpec
     params: tuple[Param, ...]
     tasks: tuple[Task, ...]
     owner: str = "rheo"
@@ -225,6 +220,9 @@ class DagPlan:
     waits: tuple[Wait, ...] = ()
     hooks: tuple[Hook, ...] = ()
     retention: int | None = None
+    checks: tuple[Check, ...] = ()
+    batch: Batch | None = None
+    modules: tuple[Module, ...] = ()
 
     @property
     def all_tasks(self) -> tuple[Task, ...]:
@@ -238,6 +236,7 @@ class Timer:
 
     id: str
     schedule: str
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from dataclasses import replace
+from functools import partial, singledispatch
 
+from codegen.kept import KEPT
 from codegen.schedules import is_native
 from rheo_runtime import wire
-from rheodsl import ir
+from rheo_runtime.wire import resource_name
+from rheodsl import ir, schedule
 from rheodsl.hooks import is_pending
-
-INTERNAL = "internal_data"
-
-
-def app_bucket(app: str) -> str:
-    """Return the name of an application's bucket where none is given.
-
-    >>> app_bucket("My_App")
-    'rheo-my-app'
-    """
-    return "rheo-" + "".join(c if c.isalnum() or c == "-" else "-" for c in app.lower()).strip("-")
-
-
-def internal_path(bucket: str, node: str, dims: int) -> str:
-    """Return the template of an output's partitions.
-
-    >>> internal_path("rheo-a", "daily", 2)
-    's3://rheo-a/internal_data/daily/{}/{}'
-    """
-    return "/".join([f"s3://{bucket}", INTERNAL, node, *["{}"] * dims])
+from rheodsl.paths import catalog_path, signal_path
 
 
 def route_table(graph: ir.Graph, bucket: str | None = None) -> wire.RouteTable:
     """Return the route table of a graph; ``bucket`` is the application's."""
-    bucket = bucket or app_bucket(graph.app)
-    signals = tuple(_signal(graph, signal, bucket) for signal in graph.signals if _is_event(signal))
-    return wire.RouteTable(graph.app, signals, tuple(_route(graph, node, bucket) for node in graph.nodes))
+    bucket = bucket or resource_name(graph.app)
+    name = f"{graph.app} {bucket}"
+    signals = tuple(
+        KEPT.of(f"signal {name}", (s,), partial(_signal, graph, s, bucket))
+        for s in graph.signals
+        if _is_event(s)
+    )
+    routes = (
+        route
+        for node in graph.nodes
+        for route in KEPT.of(
+            f"routes {name}",
+            (node, graph.signal(node.id), *(graph.signal(i.signal) for i in node.inputs)),
+            partial(_routes, graph, node, bucket),
+        )
+    )
+    return wire.RouteTable(graph.app, signals, tuple(routes))
+
+
+def _routes(graph: ir.Graph, node: ir.Node, bucket: str) -> list[wire.Route]:
+    return [_route(graph, node, way, number, bucket) for number, way in enumerate(_ways(node))]
+
+
+def route_text(table: wire.RouteTable) -> str:
+    """Return a route table as text, as `wire.RouteTable.dumps` does."""
+    return table.dumps(lambda part: KEPT.of("line", (part,), lambda: wire.line(part)))
+
+
+def _ways(node: ir.Node) -> list[ir.Node | ir.Alternative]:
+    return [node, *node.alternatives]
 
 
 def _is_event(signal: ir.Signal) -> bool:
@@ -42,8 +53,11 @@ def _is_event(signal: ir.Signal) -> bool:
 
 
 def _signal(graph: ir.Graph, signal: ir.Signal, bucket: str) -> wire.Signal:
-    sources = [signal.proxy or signal.source]
-    events = tuple(e for source in sources for e in lower_events(source, signal))
+    events = lower_events(signal.proxy or signal.source, signal)
+    if isinstance(signal.proxy, ir.SnsSource) and isinstance(signal.source, ir.S3Source):
+        # S3's own notifications come through the topic as well, and through nothing else.
+        objects = lower_events(signal.source, signal)
+        events += [replace(e, topic=signal.proxy.topic) for e in objects if isinstance(e, wire.S3Events)]
     return wire.Signal(
         id=signal.id,
         dims=signal.dims,
@@ -51,29 +65,6 @@ def _signal(graph: ir.Graph, signal: ir.Signal, bucket: str) -> wire.Signal:
         events=(*events, wire.SignalEvents(graph.app)),
         path=signal_path(signal, bucket) or catalog_path(signal),
     )
-
-
-def signal_path(signal: ir.Signal, bucket: str) -> str | None:
-    """Return the template of a signal's partitions, or None where it has no data."""
-    match signal.source:
-        case ir.S3Source(source_bucket, template):
-            return f"s3://{source_bucket}/{template}"
-        case ir.GlueSource(location=location):
-            return location
-        case ir.NodeSource():
-            return internal_path(bucket, signal.id, len(signal.dims))
-        case ir.UpstreamSource(bucket=theirs):
-            return internal_path(theirs, signal.id, len(signal.dims))
-    return None
-
-
-def catalog_path(signal: ir.Signal) -> str | None:
-    """Return what names the partitions of a table whose place only the catalog knows, None for other signals."""
-    source = signal.source
-    if not isinstance(source, ir.GlueSource) or source.location is not None:
-        return None
-    keys = (f"{key}={{}}" for key in source.keys or signal.dims)
-    return "/".join([f"catalog://{source.database}/{source.table}", *keys])
 
 
 @singledispatch
@@ -84,12 +75,17 @@ def lower_events(source: ir.Source, signal: ir.Signal) -> list[wire.Events]:
 
 @lower_events.register
 def _(source: ir.S3Source, signal: ir.Signal) -> list[wire.Events]:
-    return [wire.S3Events(source.bucket, source.template, source.completion, source.account)]
+    return [
+        wire.S3Events(
+            source.bucket, source.template, source.completion, source.account, settle=source.settle,
+            reconcile=source.reconcile,
+        )
+    ]  # fmt: skip
 
 
 @lower_events.register
 def _(source: ir.GlueSource, signal: ir.Signal) -> list[wire.Events]:
-    return [wire.GlueEvents(source.database, source.table)]
+    return [wire.GlueEvents(source.database, source.table, source.reconcile)]
 
 
 @lower_events.register
@@ -99,7 +95,30 @@ def _(source: ir.SnsSource, signal: ir.Signal) -> list[wire.Events]:
 
 @lower_events.register
 def _(source: ir.TimerSource, signal: ir.Signal) -> list[wire.Events]:
-    return [wire.TimerEvents(signal.id, source.shift)]
+    read = schedule.parse(source.schedule)
+    exact = not isinstance(read, schedule.Rate) or read.airflow_cron() is not None
+    return [
+        wire.TimerEvents(
+            signal.id,
+            source.shift,
+            0 if exact else int(read.delta().total_seconds()),  # type: ignore[union-attr]
+        )
+    ]
+
+
+@lower_events.register
+def _(source: ir.LateSource, signal: ir.Signal) -> list[wire.Events]:
+    return [
+        wire.LateEvents(
+            source.of, source.branches, source.mode, source.after, source.by, source.days, source.timezone,
+            source.since, source.rollup,
+        )
+    ]  # fmt: skip
+
+
+@lower_events.register
+def _(source: ir.ChecksSource, signal: ir.Signal) -> list[wire.Events]:
+    return [wire.SignalEvents(source.app)] if source.app else []  # announced by name
 
 
 @lower_events.register
@@ -122,25 +141,39 @@ def _(source: ir.UpstreamSource, signal: ir.Signal) -> list[wire.Events]:
     return [wire.SignalEvents(source.app)]
 
 
-def _route(graph: ir.Graph, node: ir.Node, bucket: str) -> wire.Route:
+def _route(
+    graph: ir.Graph, node: ir.Node, way: ir.Node | ir.Alternative, number: int, bucket: str
+) -> wire.Route:
     return wire.Route(
         node=node.id,
         inputs=tuple(
-            wire.Input(i.alias, i.signal, i.branches, _mode(i), i.tip if i.reference else None)
-            for i in node.inputs
+            wire.Input(
+                i.alias,
+                i.signal,
+                i.branches,
+                _mode(i),
+                i.tip if i.reference else None,
+                i.rollup,
+                i.at_least,
+                i.optional,
+            )
+            for i in way.inputs
         ),
-        links=tuple((link.left, link.right) for link in node.links),
+        links=tuple((link.left, link.right) for link in way.links),
         output=wire.Output(
             dims=tuple(name for name, _ in node.output),
             kinds=tuple(rule.kind for _, rule in node.output),
-            values=node.output_values,
-            path=internal_path(bucket, node.id, len(node.output)),
+            values=way.output_values,
+            path=signal_path(graph.signal(node.id), bucket),
         ),
         retrigger=node.options.retrigger,
-        arrival_ttl=node.options.arrival_ttl,
+        arrival_ttl=_arrival_ttl(node, way),
         pending_ttl=node.options.pending_ttl,
         pending_hooks=tuple(name for name, _ in node.hooks if is_pending(name)),
         native=is_native(graph, node),
+        alternative=number,
+        batch=node.options.batch.max if node.options.batch else 0,
+        batch_wait=node.options.batch.seconds if node.options.batch else 0,
     )
 
 
@@ -148,3 +181,18 @@ def _mode(i: ir.Input) -> str:
     """What a sensor waits for has to be there: the simulator must wait for it too."""
     windowed = any(rule.window is not None for branch in i.branches for rule in branch)
     return "range_check" if i.awaited and not windowed else i.mode
+
+
+_PERIODS = {"QUARTER": 182, "YEAR": 396}  # days: the first member counts until the last is a month late
+
+
+def _arrival_ttl(node: ir.Node, way: ir.Node | ir.Alternative) -> int:
+    """How long an arrival counts, in seconds: the first member of a rollup has to wait for the last."""
+    periods = [
+        _PERIODS[grain]
+        for i in way.inputs
+        if i.rollup is not None and not i.reference
+        for grain in i.rollup.grains
+        if grain in _PERIODS
+    ]
+    return max([node.options.arrival_ttl, *(days * 86400 for days in periods)])

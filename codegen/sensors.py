@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from codegen import plan as p
-from codegen.source import INDENT, call, name
+from codegen.source import Fragment, assigned
+from codegen.targets.base import Operator
 from rheodsl import ir
 from rheodsl.errors import SpecError
 
-SENSORS = "rheo_runtime.tasks.sensors"
+SENSORS = "rheo_airflow.tasks.sensors"
 # A guard looks at what is there already: when it is not, something has deleted it.
 GUARD_SECONDS = 3600
 
@@ -23,7 +26,8 @@ def waits_of(graph: ir.Graph, node: ir.Node, native: bool) -> tuple[p.Wait, ...]
         raise SpecError(
             f"{node.id}: Airflow cannot follow its timer, so no sensor can be started by it",
             where=node.where,
-            hint="use a rate, or a cron expression without W, # and years; or leave trigger out",
+            hint="use a rate that divides the day, or a cron expression without W, # and years that its "
+            "zone's clock neither jumps over nor shows twice; or leave trigger out",
         )
     seconds = node.options.pending_ttl if sensing else GUARD_SECONDS
     found = (_wait(graph, node, i, seconds) for i in node.inputs if i.awaited or i.mode == "range_check")
@@ -32,10 +36,13 @@ def waits_of(graph: ir.Graph, node: ir.Node, native: bool) -> tuple[p.Wait, ...]
 
 def _wait(graph: ir.Graph, node: ir.Node, i: ir.Input, seconds: int | None) -> p.Wait | None:
     signal = graph.signal(i.signal)
-    whole = i.mode == "range_check"
+    whole = i.mode == "range_check" or (i.rollup is not None and i.rollup.complete)
     match signal.source:
         case ir.S3Source(completion=completion):
-            return p.Wait(i.alias, whole, seconds, completion)
+            # What names dimensions is looked for whatever they are.
+            return p.Wait(
+                i.alias, whole, seconds, tuple(re.sub(r"\{\d+\}", "*", name) for name in completion)
+            )
         case ir.NodeSource() | ir.UpstreamSource():
             return p.Wait(i.alias, whole, seconds, ("_SUCCESS",))
         case ir.GlueSource(database=database, table=table, location=location):
@@ -52,17 +59,14 @@ def _wait(graph: ir.Graph, node: ir.Node, i: ir.Input, seconds: int | None) -> p
     return None
 
 
-def sensor_imports(dag: p.DagPlan) -> set[tuple[str, str]]:
-    """Return the names that a DAG needs for its sensors."""
-    return {(SENSORS, _operator(wait)) for wait in dag.waits}
-
-
-def sensor_tasks(dag: p.DagPlan) -> list[str]:
-    """Return the sensors as source."""
-    return [
-        f"{INDENT}{name(task_of(wait))} = {call(_operator(wait), _arguments(wait), indent=INDENT)}"
-        for wait in dag.waits
-    ]
+def sensor_fragment(dag: p.DagPlan) -> Fragment:
+    """Return the sensors of a node."""
+    return Fragment(
+        imports=frozenset((SENSORS, _operator(wait)) for wait in dag.waits),
+        tasks={
+            task_of(wait): assigned(task_of(wait), _operator(wait), _arguments(wait)) for wait in dag.waits
+        },
+    )
 
 
 def task_of(wait: p.Wait) -> str:
@@ -72,6 +76,12 @@ def task_of(wait: p.Wait) -> str:
     'wait_orders'
     """
     return f"wait_{wait.alias}"
+
+
+def sensor_of(wait: p.Wait) -> Operator:
+    """Return the sensor of an input, as a recipe spells it: it is told when to look."""
+    arguments = {k: v for k, v in _arguments(wait).items() if k not in ("task_id", "timeout")}
+    return Operator(SENSORS, _operator(wait), arguments)
 
 
 def _operator(wait: p.Wait) -> str:

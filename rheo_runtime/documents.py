@@ -7,27 +7,35 @@ from typing import Any, NamedTuple
 from rheo_runtime import wire
 from rheo_runtime.join import Join
 from rheo_runtime.records import Binding, Document, execution_id
-from rheo_runtime.texts import joined
-from rheo_runtime.values import BadValue, Partition
-from rheo_runtime.windows import expand
+from rheo_runtime.templates import template
+from rheo_runtime.values import BadValue, Partition, joined, unescape
+from rheo_runtime.windows import reads
 
 VERSION = 1
+# Why a reference that need not be optional has nothing: all of it lies below the first value of its dimension.
+BEGINS_LATER = "begins later"
 
 
 # What is kept of a firing: its binding; the output partition; the events' own spellings of the tips, None
-# where they are as rendered; the partitions that nearest inputs took, by alias. Plain tuples: see `Used`.
+# where they are as rendered; the partitions that were read of those that might be, by alias. Plain tuples: see `Used`.
 Spelled = tuple[tuple[str, ...] | None, ...]
-Chosen = tuple[tuple[str, Partition], ...]
+Chosen = tuple[tuple[str, tuple[Partition, ...]], ...]
 Made = tuple[Binding, Partition, Spelled | None, Chosen]
 
 
-class Recipe:
-    """How the executions of one route are written down."""
+class RouteDocumentBuilder:
+    """How the executions of one route are written down.
+
+    ``means`` is a short name of what its documents mean: inputs, output, and the dimensions of each.
+    """
 
     def __init__(self, app: str, join: Join, signals: dict[str, wire.Signal]) -> None:
         self.app = app
         self.join = join
         self.signals = signals
+        output = join.route.output
+        inputs = [(i.alias, wire.meaning(signals[i.signal])) for i in join.route.inputs]
+        self.means = wire.digest([inputs, output.dims, [wire.kind_meaning(kind) for kind in output.kinds]])
         self.spells = tuple(  # trigger inputs whose paths must show the event's own case
             any(r.kind.insensitive for b in signals[i.signal].branches for r in b) for i in join.triggers
         )
@@ -37,19 +45,22 @@ class Recipe:
         join, output = self.join, self.join.route.output
         texts = join.output_texts(made[1])
         partition = joined(texts)
-        return {
+        document = {
             "version": VERSION,
             "app": self.app,
             "node": join.node,
             "id": execution_id(join.node, partition, generation),
             "partition": partition,
             "generation": generation,
+            "means": self.means,
             "output": {
                 "dimensions": dict(zip(output.dims, texts, strict=True)),
-                "path": None if output.path is None else wire.fill(output.path, texts),
+                "path": None if output.path is None else template(output.path).fill(made[1], output.kinds),
             },
             "inputs": self._inputs(made),
         }
+        number = join.route.alternative
+        return {**document, "alternative": number} if number else document
 
     def _inputs(self, made: Made) -> list[dict[str, Any]]:
         binding, _, spellings, chosen = made
@@ -73,31 +84,40 @@ class Recipe:
         source: wire.Input,
         tip: Partition,
         spelled: tuple[str, ...] | None,
-        chosen: Partition | None,
+        chosen: tuple[Partition, ...] | None,
     ) -> dict[str, Any]:
         signal = self.signals[source.signal]
-        partitions = [chosen] if chosen is not None else expand(source.branches, tip)
-        return {
+        partitions = reads(source, tip) if chosen is None else chosen
+        escaped = spelled is not None and _escapes(signal.texts(tip), spelled)
+        if escaped:
+            spelled = None
+        texts = _spell(signal, tip, spelled) if source.rollup is None else source.texts(signal, tip)
+        document = {
             "alias": source.alias,
             "signal": source.signal,
-            "dimensions": dict(zip(signal.dims, _spell(signal, tip, spelled), strict=True)),
-            "paths": [path for p in partitions if (path := _address(signal, p, spelled)) is not None],
+            "dimensions": dict(zip(source.dims(signal), texts, strict=True)),
+            "paths": [
+                path for p in partitions if (path := _address(signal, p, spelled, escaped)) is not None
+            ],
         }
+        if partitions or source.tip is None or (signal.path is None and not source.optional):
+            return document
+        return {**document, "absent": True if source.optional else BEGINS_LATER}
 
 
 class Draft(NamedTuple):
     """An execution that is to be made because somebody asked, not by events: see `executions.adopt`."""
 
-    recipe: Recipe
+    document_builder: RouteDocumentBuilder
     binding: Binding
     output: Partition
     chosen: Chosen = ()
     spelled: Spelled | None = None
 
     @property
-    def maker(self) -> Recipe:
+    def builder(self) -> RouteDocumentBuilder:
         """Who writes the document."""
-        return self.recipe
+        return self.document_builder
 
     @property
     def made(self) -> Made:
@@ -106,7 +126,7 @@ class Draft(NamedTuple):
 
     def document(self, generation: int) -> Document:
         """Return the execution document."""
-        return self.recipe.document(self.made, generation)
+        return self.document_builder.document(self.made, generation)
 
 
 def _spell(signal: wire.Signal, partition: Partition, spelled: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -118,10 +138,16 @@ def _spell(signal: wire.Signal, partition: Partition, spelled: tuple[str, ...] |
     return tuple(s if kind.insensitive else t for t, s, kind in zip(texts, spelled, kinds, strict=True))
 
 
-def _address(signal: wire.Signal, partition: Partition, spelled: tuple[str, ...] | None) -> str | None:
-    if signal.path is None:
-        return None
+def _escapes(texts: tuple[str, ...], spelled: tuple[str, ...]) -> bool:
+    """Whether an event spelled a partition as Hive escapes it."""
+    return any(t != s and t == unescape(s) for t, s in zip(texts, spelled, strict=True))
+
+
+def _address(
+    signal: wire.Signal, partition: Partition, spelled: tuple[str, ...] | None, escaped: bool
+) -> str | None:
     try:
-        return wire.fill(signal.path, _spell(signal, partition, spelled))
+        texts = None if spelled is None else _spell(signal, partition, spelled)
+        return signal.address(partition, texts, escaped=escaped)
     except BadValue:
         return None  # a window that reaches out of the range of dates: there is no such partition

@@ -2,13 +2,13 @@
 
 Pure steps on the one document of an output partition, written by compare-and-swap. A partition has at
 most one active execution, and at most one held behind it: a later firing takes the held one's place,
-and the one it replaces is SKIPPED as merged.
+and the one it replaces is SKIPPED as merged. What a person asks for, or stops, is such a step too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import (
@@ -16,32 +16,50 @@ from rheo_runtime.records import (
     CLAIMED,
     FAILED,
     READY,
+    RUN_GOES_ON,
     SKIPPED,
     SUCCEEDED,
+    CheckResult,
     Document,
+    DocumentBuilder,
     Execution,
-    Maker,
     Output,
     Source,
+    Writer,
     execution_id,
 )
 
 R = TypeVar("R")
 
 HISTORY = 10  # ended executions that an output remembers
+OWING = 20  # how many it remembers where each of them owes a signal
+# Of what a run says of an execution, so much is kept: characters of a note, of a check and of what it found.
+LONGEST_NOTE, LONGEST_CHECK = 2_000, 600
+CHECKS = 50_000  # characters of all checks of an execution
 MERGED = "merged into a later one"
 KILLED = "killed"
+MADE = "made already, and never again by events"
 
 
 class LostClaim(RuntimeError):
     """A run reports on an execution that it does not hold."""
 
 
+class StillWriting(RuntimeError):
+    """Nobody can have an output yet: nobody has seen that the run before, ``writer``, writes it no more."""
+
+    def __init__(self, node: str, partition: str, writer: Writer) -> None:
+        super().__init__(
+            f"{execution_id(node, partition, writer.generation)}, of run {writer.run_id}, may still be writing"
+        )
+        self.writer = writer
+
+
 def fire(
     output: Output | None,
     node: str,
     partition: str,
-    maker: Maker,
+    builder: DocumentBuilder,
     made: Any,
     events: tuple[str, ...],
     now: float,
@@ -51,10 +69,10 @@ def fire(
     Returns the output's new state, the new execution, and the held one that it replaces, if any.
     """
     if output is None:
-        execution = Execution(1, READY, maker, made, events, now, now)
+        execution = Execution(1, READY, builder, made, events, now, now)
         return Output(node, partition, 1, 1, execution), execution, None
     generation = output.generation + 1
-    execution = Execution(generation, READY, maker, made, events, now, now)
+    execution = Execution(generation, READY, builder, made, events, now, now)
     after = output._replace(version=output.version + 1, generation=generation)
     if output.active is None:
         return after._replace(active=execution), execution, None
@@ -64,83 +82,302 @@ def fire(
     return after._replace(held=execution, ended=_end(output, merged)), execution, merged
 
 
-def announced(ledger: Ledger, node: str, partition: str, execution: str, now: float) -> None:
-    """Note that Airflow was told of a READY execution; nothing happens when it is past that already."""
+def made(output: Output) -> bool:
+    """Say whether an output partition is made, or about to be: it never is again by ``retrigger="never"``."""
+    if output.active is not None or output.held is not None:
+        return True
+    return any(execution.state == SUCCEEDED for execution in output.ended)
+
+
+def passed_over(
+    output: Output, builder: DocumentBuilder, made: Any, events: tuple[str, ...], now: float
+) -> tuple[Output, Execution]:
+    """Add an execution that is SKIPPED, because the output is made already."""
+    generation = output.generation + 1
+    execution = Execution(generation, SKIPPED, builder, made, events, now, now, note=MADE)
+    # What an output is shown as is what ended last: not this.
+    latest, rest = output.ended[:1], output.ended[1:]
+    ended = _end(output._replace(ended=rest), execution)
+    after = output._replace(version=output.version + 1, generation=generation, ended=(*latest, *ended))
+    return after, execution
+
+
+def announced(
+    ledger: Ledger, node: str, partition: str, execution: str, now: float, run_id: str | None = None
+) -> None:
+    """Note that Airflow was told of a READY execution; nothing happens when it is past that already.
+
+    ``run_id`` is the run of a batch that is to claim it.
+    """
 
     def step(output: Output) -> tuple[Output | None, None]:
         active = output.active
         if active is None or active.state not in (READY, ANNOUNCED) or _id(output, active) != execution:
             return None, None
-        return output._replace(active=active._replace(state=ANNOUNCED, moved=now)), None
+        return output._replace(active=active._replace(state=ANNOUNCED, moved=now, run_id=run_id)), None
+
+    _change(ledger, node, partition, step)
+
+
+def told(output: Output, execution: Execution) -> Output:
+    """Return an output that was fired just now, noted as announced already: who writes it announces it next.
+
+    It is one write for two, where all goes well. Where Airflow does not take it, `untold` notes that; where the
+    process ends in between, the event is delivered again, and says so (see `Outcome.overdue`).
+    """
+    return output._replace(active=execution._replace(state=ANNOUNCED))
+
+
+def is_unconfirmed(execution: Execution) -> bool:
+    """Say whether an execution was noted as announced when it fired, and never since."""
+    return execution.state == ANNOUNCED and execution.moved == execution.fired
+
+
+def untold(ledger: Ledger, node: str, partition: str, execution: str, now: float) -> None:
+    """Note that Airflow did not take an execution that was noted as announced; nothing when a run has claimed it."""
+
+    def step(output: Output) -> tuple[Output | None, None]:
+        active = output.active
+        if active is None or active.state != ANNOUNCED or _id(output, active) != execution:
+            return None, None
+        return output._replace(active=active._replace(state=READY, moved=now)), None
+
+    _change(ledger, node, partition, step)
+
+
+def postponed(ledger: Ledger, node: str, partition: str, execution: str, now: float) -> None:
+    """Note that Airflow did not take a READY execution now: the time of its last try tells when the next one is."""
+
+    def step(output: Output) -> tuple[Output | None, None]:
+        active = output.active
+        if active is None or active.state != READY or _id(output, active) != execution:
+            return None, None
+        return output._replace(active=active._replace(moved=now)), None
 
     _change(ledger, node, partition, step)
 
 
 def claim(
-    ledger: Ledger, node: str, partition: str, execution: str, run_id: str, now: float
+    ledger: Ledger,
+    node: str,
+    partition: str,
+    execution: str,
+    run_id: str,
+    now: float,
+    jobs: tuple[str, ...] = (),
 ) -> Document | None:
     """Give an execution to a run; None when another run has it, or it is over.
 
     The same run may claim again, also after the execution ended, when no other is active: a task that
     is cleared and runs again. One that was killed stays ended: a task of its run may just be dying.
+    ``jobs`` says where the run starts jobs. Raises StillWriting while a run before may write the output.
+    """
+    found = _claim(ledger, node, partition, execution, run_id, now, jobs, again=True)
+    if found.writer is not None:
+        raise StillWriting(node, partition, found.writer)
+    return found.document
+
+
+class Claim(NamedTuple):
+    """What came of a claim: the document, where the run has the execution now.
+
+    ``had`` says that the run had it before, ``made`` that the run has made it already and was not given it again,
+    ``writer`` which run before it may still write the output.
     """
 
-    def step(output: Output) -> tuple[Output | None, Document | None]:
+    document: Document | None = None
+    had: bool = False
+    made: bool = False
+    writer: Writer | None = None
+
+
+def claim_batch(
+    ledger: Ledger,
+    node: str,
+    named: Iterable[tuple[str, str]],
+    run_id: str,
+    now: float,
+    each: Callable[..., Iterable[Claim]] = map,
+    jobs: tuple[str, ...] = (),
+) -> list[Claim]:
+    """Give a run the executions of a batch, named by partition and id, that it may have; in their order.
+
+    One whose output a run before may still write is left out: it is announced again. A batch that is cleared gets
+    those that it has not made; one that has made them all gets them all again.
+    ``each`` is what maps, such as that of a pool of threads.
+    """
+    wanted = list(named)
+
+    def claims(again: bool) -> list[Claim]:
+        def one(name: tuple[str, str]) -> Claim:
+            return _claim(ledger, node, name[0], name[1], run_id, now, jobs, again=again)
+
+        return list(each(one, wanted))
+
+    found = claims(False)
+    if found and all(one.made for one in found):
+        found = claims(True)
+    return [one for one in found if one.document is not None]
+
+
+def _claim(
+    ledger: Ledger,
+    node: str,
+    partition: str,
+    execution: str,
+    run_id: str,
+    now: float,
+    jobs: tuple[str, ...],
+    *,
+    again: bool,
+) -> Claim:
+    def step(output: Output) -> tuple[Output | None, Claim]:
         active = output.active
         if active is not None:
             if _id(output, active) != execution:
-                return None, None
+                return None, Claim()
             if active.state == CLAIMED:
-                return None, active.document if active.run_id == run_id else None
-            return _claimed(output, active, run_id, now), active.document
+                return None, Claim(active.document, had=True) if active.run_id == run_id else Claim()
+            if output.writer is not None:
+                return None, Claim(writer=output.writer)
+            return _claimed(output, active, run_id, now, jobs), Claim(active.document)
         for past in output.ended:
             if _id(output, past) == execution and past.run_id == run_id and past.note != KILLED:
+                if past.state == SUCCEEDED and not again:
+                    return None, Claim(made=True)
+                if output.writer is not None:
+                    return None, Claim(writer=output.writer)
                 rest = tuple([e for e in output.ended if e is not past])
-                return _claimed(output._replace(ended=rest), past, run_id, now), past.document
-        return None, None
+                return _claimed(output._replace(ended=rest), past, run_id, now, jobs), Claim(past.document)
+        return None, Claim()
 
     return _change(ledger, node, partition, step)
 
 
+def held(ledger: Ledger, node: str, partition: str, execution: str, run_id: str) -> Document | None:
+    """Return the document of an execution that a run holds, as the ledger has last been read; None if it did not."""
+    output = ledger.recent(node, partition)
+    active = output.active if output is not None else None
+    if output is None or active is None or (active.state, active.run_id) != (CLAIMED, run_id):
+        return None
+    return active.document if _id(output, active) == execution else None
+
+
+def claimable(ledger: Ledger, node: str, partition: str, run_id: str) -> list[str]:
+    """Return the executions of an output that a run may claim which knows the partition alone.
+
+    The one that is announced, or those that the run has had.
+    """
+    output, _ = ledger.output(node, partition, None)
+    if output is None:
+        return []
+    mine = [e for e in output.ended if e.run_id == run_id]
+    found = [output.active, *mine] if output.active is not None else mine
+    return [_id(output, execution) for execution in found]
+
+
 def adopt(
-    ledger: Ledger, node: str, partition: str, source: Source, run_id: str, now: float
+    ledger: Ledger,
+    node: str,
+    partition: str,
+    source: Source,
+    run_id: str,
+    now: float,
+    jobs: tuple[str, ...] = (),
 ) -> Document | None:
     """Create an execution for a run that was started by hand, and claim it for that run.
 
     None when another execution of the partition is active. A run that adopts again gets its own back.
+    Raises StillWriting as `claim` does.
     """
 
-    def step(output: Output) -> tuple[Output | None, Document | None]:
+    def step(output: Output) -> tuple[Output | None, Document | Writer | None]:
         if output.active is not None:
             mine = output.active.run_id == run_id
             return None, output.active.document if mine else None
+        if output.writer is not None:
+            return None, output.writer
         for past in output.ended:
             if past.run_id == run_id:
                 rest = tuple([e for e in output.ended if e is not past])
-                return _claimed(output._replace(ended=rest), past, run_id, now), past.document
-        after, execution, _ = fire(output, node, partition, source.maker, source.made, (), now)
-        claimed = _claimed(after, execution, run_id, now)
+                return _claimed(output._replace(ended=rest), past, run_id, now, jobs), past.document
+        after, execution, _ = fire(output, node, partition, source.builder, source.made, (), now)
+        claimed = _claimed(after, execution, run_id, now, jobs)
         return claimed, execution.document
 
-    return _change(ledger, node, partition, step)
+    found = _change(ledger, node, partition, step)
+    if isinstance(found, Writer):
+        raise StillWriting(node, partition, found)
+    return found
+
+
+def tasks_told(ledger: Ledger, node: str, partition: str, writer: Writer, now: float) -> None:
+    """Note that the run of a writer, which went on with other executions, is over: its tasks were told to end."""
+    _write(ledger, node, partition, writer, writer._replace(since=now))
+
+
+def writes_no_more(ledger: Ledger, node: str, partition: str, writer: Writer) -> None:
+    """Note that somebody has seen that a run, and all of its jobs, have ended: the output may be claimed."""
+    _write(ledger, node, partition, writer, None)
+
+
+def _write(ledger: Ledger, node: str, partition: str, writer: Writer, becomes: Writer | None) -> None:
+    def step(output: Output) -> tuple[Output | None, None]:
+        return (output._replace(writer=becomes) if output.writer == writer else None), None
+
+    _change(ledger, node, partition, step)
+
+
+def delayed(ledger: Ledger, node: str, partition: str, execution: str, note: str) -> None:
+    """Note why an execution that no run has begun cannot begin yet; nothing when one has."""
+    note = brief(note, LONGEST_NOTE)
+
+    def step(output: Output) -> tuple[Output | None, None]:
+        active = output.active
+        if (
+            active is None
+            or active.state == CLAIMED
+            or _id(output, active) != execution
+            or active.note == note
+        ):
+            return None, None
+        return output._replace(active=active._replace(note=note)), None
+
+    _change(ledger, node, partition, step)
 
 
 def succeed(
-    ledger: Ledger, node: str, partition: str, execution: str, run_id: str, now: float
+    ledger: Ledger,
+    node: str,
+    partition: str,
+    execution: str,
+    run_id: str,
+    now: float,
+    checks: Iterable[CheckResult] = (),
+    writes_since: float | None = None,
 ) -> Document | None:
-    """End an execution well; its output signal is owed until `signalled`.
+    """End an execution well; its output signal, and that of its checks, are owed until `signalled`.
 
     Returns the execution that was held behind it and is READY now, if any. Saying it again changes
-    nothing. Raises LostClaim when the run does not hold the execution.
+    nothing. Where something of the run may still write, ``writes_since`` says so: see `Writer`. Raises LostClaim
+    when the run does not hold the execution.
     """
-    return _end_by_run(ledger, node, partition, execution, run_id, now, SUCCEEDED, "")
+    return _end_by_run(ledger, node, partition, execution, run_id, now, SUCCEEDED, "", checks, writes_since)
 
 
 def fail(
-    ledger: Ledger, node: str, partition: str, execution: str, run_id: str, now: float, note: str = ""
+    ledger: Ledger,
+    node: str,
+    partition: str,
+    execution: str,
+    run_id: str,
+    now: float,
+    note: str = "",
+    checks: Iterable[CheckResult] = (),
+    writes_since: float | None = None,
 ) -> Document | None:
-    """End an execution badly; like `succeed`, but nothing is emitted."""
-    return _end_by_run(ledger, node, partition, execution, run_id, now, FAILED, note)
+    """End an execution badly; like `succeed`, but of its output nothing is emitted."""
+    return _end_by_run(ledger, node, partition, execution, run_id, now, FAILED, note, checks, writes_since)
 
 
 def skip(
@@ -155,8 +392,8 @@ def take_away(
 ) -> tuple[bool, Document | None]:
     """Take a claimed execution from a run that is over: it becomes FAILED, or READY for another run.
 
-    Returns whether the run held it still, and the document that is READY now, if any: the execution
-    itself, or the one that was held behind it.
+    Tasks and jobs of that run may still write. Returns whether the run held it still, and the document that is READY
+    now, if any: the execution itself, or the one that was held behind it.
     """
 
     def step(output: Output) -> tuple[Output | None, tuple[bool, Document | None]]:
@@ -170,13 +407,14 @@ def take_away(
             after = output._replace(active=changed._replace(run_id=None))
         else:
             after = _released(output, changed, now)
+        after = _written_by(after, active, now)
         return after, (True, after.active.document if after.active else None)
 
     return _change(ledger, node, partition, step)
 
 
 def signalled(ledger: Ledger, node: str, partition: str, execution: str) -> None:
-    """Note that the output signal of a succeeded execution was sent."""
+    """Note that the signals of an execution that has ended were sent."""
 
     def step(output: Output) -> tuple[Output | None, None]:
         if not any(_id(output, e) == execution and not e.signalled for e in output.ended):
@@ -210,6 +448,37 @@ def ended(output: Output, ok: bool, now: float) -> Output:
     return _released(output, output.active._replace(state=SUCCEEDED if ok else FAILED, moved=now), now)
 
 
+def brief(text: str, most: int) -> str:
+    """Return a text of at most so many characters, and how many it has beyond these.
+
+    >>> brief("no luck", 7), brief("no luck at all", 7)
+    ('no luck', 'no luck... (7 more characters)')
+    """
+    return text if len(text) <= most else f"{text[:most]}... ({len(text) - most:,} more characters)"
+
+
+def bounded(checks: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+    """Return what checks found, in bounded words; of very many those that have not passed, and one for all others."""
+    given = [
+        check._replace(check=brief(check.check, LONGEST_CHECK), what=brief(check.what, LONGEST_CHECK))
+        for check in checks
+    ]
+    left, room = set(range(len(given))), CHECKS
+    for number in sorted(left, key=lambda n: (given[n].passed, not given[n].blocks)):
+        room -= len(given[number].check) + len(given[number].what) + 50
+        if room < 0:
+            break
+        left.discard(number)
+    found = [check for number, check in enumerate(given) if number not in left]
+    if left:
+        rest = [given[number] for number in sorted(left)]
+        failed = sum(not check.passed for check in rest)
+        severity = "block" if any(check.blocks for check in rest) else "warn"
+        said = f"{failed:,} of them have not passed" if failed else ""
+        found.append(CheckResult(f"{len(rest):,} more checks", not failed, severity, said))
+    return tuple(found)
+
+
 def _end_by_run(
     ledger: Ledger,
     node: str,
@@ -219,14 +488,21 @@ def _end_by_run(
     now: float,
     state: str,
     note: str,
+    checks: Iterable[CheckResult] = (),
+    writes_since: float | None = None,
 ) -> Document | None:
+    found, note = bounded(checks), brief(note, LONGEST_NOTE)
+
     def step(output: Output) -> tuple[Output | None, Document | None]:
         active = output.active
         if active is not None and _id(output, active) == execution:
             if active.state != CLAIMED or active.run_id != run_id:
                 raise LostClaim(f"{execution} is held by run {active.run_id}, not by {run_id}")
-            over = active._replace(state=state, moved=now, note=note, signalled=state != SUCCEEDED)
+            told = state != SUCCEEDED and not found
+            over = active._replace(state=state, moved=now, note=note, signalled=told, checks=found)
             after = _released(output, over, now)
+            if writes_since is not None:
+                after = _written_by(after, active, writes_since)
             return after, after.active.document if after.active else None
         for past in output.ended:
             if _id(output, past) == execution and past.run_id == run_id and past.state == state:
@@ -240,10 +516,24 @@ def _end_by_run(
 def _change(
     ledger: Ledger, node: str, partition: str, step: Callable[[Output], tuple[Output | None, R]]
 ) -> R:
-    """Read, step, compare and swap; again when somebody else was faster."""
+    """Read, step, compare and swap; again when somebody else was faster.
+
+    Where this process has seen the output before, it is not read again to be changed: the swap tells whether it is
+    that still. That there is nothing to do, and a fault, is believed only of what was read now.
+    """
+    known = ledger.recent(node, partition)
     while True:
-        before = ledger.output(node, partition, None)[0] or Output(node, partition, 0, 0)
-        after, result = step(before)
+        before = known or ledger.output(node, partition, None)[0] or Output(node, partition, 0, 0)
+        try:
+            after, result = step(before)
+        except LostClaim:
+            if known is None:
+                raise
+            after = None
+        if after is None and known is not None:
+            known = None
+            continue
+        known = None
         if after is None:
             return result
         old = before if before.version else None  # version 0: nothing was ever fired there
@@ -255,8 +545,17 @@ def _id(output: Output, execution: Execution) -> str:
     return execution_id(output.node, output.partition, execution.generation)
 
 
-def _claimed(output: Output, execution: Execution, run_id: str, now: float) -> Output:
-    return output._replace(active=execution._replace(state=CLAIMED, run_id=run_id, moved=now))
+def _claimed(output: Output, execution: Execution, run_id: str, now: float, jobs: tuple[str, ...]) -> Output:
+    taken = execution._replace(
+        state=CLAIMED, run_id=run_id, moved=now, claimed=now, checks=(), note="", jobs=jobs
+    )
+    return output._replace(active=taken)
+
+
+def _written_by(output: Output, claimed: Execution, since: float) -> Output:
+    """The output, which the run of an execution that it had may still be writing."""
+    assert claimed.run_id is not None, "a claimed execution has a run"
+    return output._replace(writer=Writer(claimed.generation, claimed.run_id, claimed.jobs, since))
 
 
 def _released(output: Output, over: Execution, now: float) -> Output:
@@ -266,10 +565,87 @@ def _released(output: Output, over: Execution, now: float) -> Output:
 
 
 def _end(output: Output, over: Execution) -> tuple[Execution, ...]:
-    """Add to the history. What leaves it is the oldest that was merged, else the oldest that owes no signal."""
+    """Add to the history. What leaves it is the oldest that was merged, else the oldest that owes no signal.
+
+    Where all of many owe one, the oldest leaves it: what the others announce is the same partition.
+    """
     ended = (over, *output.ended)
     if len(ended) <= HISTORY:
         return ended
     oldest = [e for e in reversed(ended) if e.signalled]
     gone = next((e for e in oldest if e.state == SKIPPED), next(iter(oldest), None))
+    if gone is None and len(ended) > OWING:
+        gone = ended[-1]
     return tuple([e for e in ended if e is not gone])
+
+
+class Ordered(NamedTuple):
+    """An execution that somebody asked for: ``ready``, or held behind the active one of its output."""
+
+    document: Document
+    ready: bool
+
+
+class Ended(NamedTuple):
+    """How an execution ended that was stopped, and the one that was held behind it and is READY now."""
+
+    state: str
+    released: Document | None
+
+
+def order(ledger: Ledger, node: str, partition: str, source: Source, now: float) -> Ordered:
+    """Create an execution of an output partition, as a firing does."""
+    while True:
+        before, _ = ledger.output(node, partition, None)
+        after, execution, _ = fire(before, node, partition, source.builder, source.made, (), now)
+        if ledger.save(before, after):
+            return Ordered(execution.document, after.active is execution)
+
+
+def stop(
+    ledger: Ledger,
+    node: str,
+    partition: str,
+    execution: str,
+    now: float,
+    note: str = "",
+    *,
+    claimed: bool = True,
+    run_goes_on: bool = False,
+) -> Ended | None:
+    """End an execution: an active one has FAILED, a held one is SKIPPED.
+
+    Of one that a run has, tasks and jobs may still write; ``run_goes_on`` says that the run was not told to end.
+    None when it is neither, or a run has it and ``claimed`` says that it is then left alone.
+    """
+    while True:
+        before, _ = ledger.output(node, partition, None)
+        if before is None:
+            return None
+        if before.active is not None and _is(before, before.active, execution):
+            after, state = ended(before, False, now), FAILED
+            if before.active.state == CLAIMED:
+                if not claimed:
+                    return None
+                after = _written_by(after, before.active, RUN_GOES_ON if run_goes_on else now)
+            released = after.active.document if after.active else None
+        elif _is(before, before.held, execution):
+            alone = ended(before._replace(active=before.held, held=None), False, now)
+            after, state, released = alone._replace(active=before.active), SKIPPED, None
+        else:
+            return None
+        over = after.ended[0]._replace(state=state, note=note)
+        if before.active is not None and before.active.state != CLAIMED:
+            over = over._replace(run_id=None)  # a batch that is announced only may not take it up again
+        after = after._replace(version=before.version + 1, ended=(over, *after.ended[1:]))
+        if ledger.save(before, after):
+            return Ended(state, released)
+
+
+def current(output: Output | None) -> list[Execution]:
+    """Return the executions of an output that are not over: the active one, then the held one."""
+    return [e for e in (output.active, output.held) if e is not None] if output else []
+
+
+def _is(output: Output, execution: Execution | None, id: str) -> bool:
+    return execution is not None and execution_id(output.node, output.partition, execution.generation) == id

@@ -5,22 +5,256 @@ Links are equations, so the terms that they connect form classes of values that 
 natural join of the inputs on their shared variables. For each input that can receive an arrival
 there is a plan: visit the other inputs, the most tightly linked first, each by an index on the
 variables that are known by then.
+
+How many firings a binding is due, from what arrived and what it has used.
+
+``retrigger="all"``: one for each time that every input has an arrival not yet used. ``"any"``: one for
+the first time that every input has one, then one for each arrival beyond. Neither depends on order.
+Expressions over the trigger inputs of a route -> functions of a partition or of a whole binding.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
+from functools import cache
 from typing import Protocol
 
 from rheo_runtime import expr as x
 from rheo_runtime import wire
-from rheo_runtime.records import Arrivals, Binding, Key, Recs, Slot
-from rheo_runtime.scope import Scope
-from rheo_runtime.texts import identity, joined_renderer, partition_renderer, picker, tuple_of
-from rheo_runtime.values import DATETIME, STRING, BadValue, Partition, Value
+from rheo_runtime.partners import Possible, possible
+from rheo_runtime.records import (
+    NEVER,
+    ArrivalIndex,
+    Arrivals,
+    Binding,
+    Bound,
+    ConsumedMark,
+    Group,
+    Key,
+    Recs,
+    Used,
+)
+from rheo_runtime.rollup import Members, members_of
+from rheo_runtime.values import (
+    DATETIME,
+    STRING,
+    BadValue,
+    Kind,
+    Partition,
+    Value,
+    admit,
+    identity,
+    joined_renderer,
+    partition_renderer,
+    picker,
+    tuple_of,
+)
+
+
+def first_use(recs: Recs) -> tuple[tuple[str, ...], Used] | None:
+    """Return the usual firing: nothing was used before, and each partition has arrived once.
+
+    That is the ids of its events, and what is used after it; None when there is more to weigh. It
+    says in one step what `free`, `firings_due` and `after_firing` say together.
+    """
+    events, marks = [], []
+    for record in recs:
+        if record.n != 1 or record.ids.__class__ is not str:
+            return None
+        events.append(record.ids)
+        marks.append((record.since, 1))
+    return tuple(events), (1, tuple(marks))
+
+
+def firings_due(all_new: bool, left: list[int], used: Used | None) -> int:
+    """Return how many firings are due, from what is left unused at each input.
+
+    >>> firings_due(True, [2, 1], None), firings_due(False, [2, 1], None), firings_due(False, [1, 0], (1, ()))
+    (1, 2, 1)
+    """
+    fewest = min(left)
+    if all_new:
+        return fewest
+    if used is not None and used[0]:
+        return sum(left)
+    return sum(left) - len(left) + 1 if fewest > 0 else 0
+
+
+def free(recs: Recs, used: Used | None, expiries: Iterable[tuple[ConsumedMark, ...]] = ()) -> list[int]:
+    """Return, for each trigger input, how many of its arrivals the binding has not used."""
+    if used is not None and len(used[1]) != len(recs):
+        used = None  # a rollup has other members than when it fired: what it used then tells nothing now
+    if used is None:
+        left = [1 if r.n == 1 and r.ids else r.unused(NEVER) for r in recs]
+    else:
+        left = [r.unused(mark) for r, mark in zip(recs, used[1], strict=True)]
+    for marks in expiries:
+        left = [min(n, r.unused(mark)) for n, r, mark in zip(left, recs, marks, strict=True)]
+    return left
+
+
+def after_firing(all_new: bool, recs: Recs, used: Used | None, left: list[int]) -> Used:
+    """Return what the binding has used after one more firing, with ``left`` unused before it.
+
+    Under "any" a later firing uses one arrival, whichever; the first uses one of each input. A mark
+    never goes back, even when a record was read before another listener used what came after it.
+    """
+    fired, before = used or (0, (NEVER,) * len(left))
+    if len(before) != len(left):
+        before = (NEVER,) * len(left)
+    if all_new or not fired:
+        spent = [1] * len(left)
+    else:
+        first = next(i for i, n in enumerate(left) if n > 0)
+        spent = [int(i == first) for i in range(len(left))]
+    marks = [
+        (r.since, max(r.n - n, mark[1] if mark[0] == r.since else 0) + k)
+        for r, n, mark, k in zip(recs, left, before, spent, strict=True)
+    ]
+    return fired + 1, tuple(marks)
+
+
+def branch_of(branches: tuple[wire.Branch, ...], partition: Partition) -> int:
+    """Return the position of the first branch whose literal values ``partition`` has (0 when none)."""
+    for position, branch in enumerate(branches):
+        if all(r.value is None or r.value == p for r, p in zip(branch, partition, strict=True)):
+            return position
+    return 0
+
+
+class Scope:
+    """The trigger inputs of a route: their names, dimensions and kinds.
+
+    The kind of a dimension may depend on the branch of the filter that the partition is in (a
+    timezone for each region), so an expression is compiled once for each combination of branches.
+    """
+
+    def __init__(self, route: wire.Route, signals: Mapping[str, wire.Signal]) -> None:
+        triggers = [i for i in route.inputs if i.tip is None]
+        self.aliases = tuple(i.alias for i in triggers)
+        self.dims = {i.alias: i.dims(signals[i.signal]) for i in route.inputs}
+        self._tips = {i.alias: i.tip for i in route.inputs if i.tip is not None}
+        self._branches = [i.branches for i in triggers]
+        self._uniform = [
+            len({tuple(rule.kind for rule in branch) for branch in i.branches}) == 1 for i in triggers
+        ]
+
+    def is_uniform(self, i: int) -> bool:
+        """Say whether the dimensions of input ``i`` have the same kinds in all branches of its filter."""
+        return self._uniform[i]
+
+    def position(self, ref: x.Ref) -> int:
+        """Return which trigger input ``ref`` is of; raises WireError for another name."""
+        try:
+            return self.aliases.index(ref.input)
+        except ValueError:
+            raise wire.WireError(f"{ref.input}.{ref.dim} is no dimension of a trigger input") from None
+
+    def without_references(self, expr: x.Expr) -> x.Expr:
+        """Return ``expr`` with each dimension of a reference input replaced by what gives its tip."""
+
+        def change(node: x.Expr) -> x.Expr:
+            if isinstance(node, x.Ref) and (tip := self._tips.get(node.input)) is not None:
+                return tip[self.dims[node.input].index(node.dim)]
+            return node
+
+        return x.rewrite(expr, change) if self._tips else expr
+
+    def kind(self, expr: x.Expr, choice: Mapping[int, int] | None = None) -> Kind:
+        """Return the kind of ``expr`` when input i is in branch ``choice[i]`` (the first, when absent)."""
+        return x.kind_of(expr, lambda ref: self._kind(ref, choice or {}))
+
+    def _kind(self, ref: x.Ref, choice: Mapping[int, int]) -> Kind:
+        i = self.position(ref)
+        return self._branches[i][choice.get(i, 0)][self.dims[ref.input].index(ref.dim)].kind
+
+    def kind_of_ref(self, ref: x.Ref) -> Kind:
+        """Return the kind of a dimension in the first branch of its input."""
+        return self._kind(ref, {})
+
+    def kinds(self, ref: x.Ref, known: Mapping[tuple[str, str], Value]) -> list[Kind]:
+        """Return the kinds that a dimension may have, by what is known of its input's partition."""
+        i, dims = self.position(ref), self.dims[ref.input]
+        found: dict[Kind, None] = {}
+        for branch in self._branches[i]:
+            said = [(r.value, known.get((ref.input, d))) for r, d in zip(branch, dims, strict=True)]
+            if any(value is not None and other not in (None, value) for value, other in said):
+                continue
+            found[branch[dims.index(ref.dim)].kind] = None
+            if all(value is None or other is not None for value, other in said):
+                break  # the first branch that lets it pass
+        return list(found) or [self.kind_of_ref(ref)]
+
+    def is_within(self, expr: x.Expr, kind: Kind) -> bool:
+        """Say whether each value of an expression is one that a kind lets be a partition."""
+        if kind.type != STRING and kind.min is None and kind.step == 1 and kind.calendar is None:
+            return True
+        if not isinstance(expr, x.Ref):
+            return False
+        i = self.position(expr)
+        dim = self.dims[expr.input].index(expr.dim)
+        sources = [branch[dim].kind for branch in self._branches[i]]
+        return all((s.min, s.step, s.calendar) == (kind.min, kind.step, kind.calendar) for s in sources)
+
+    def on_partition(self, expr: x.Expr, i: int | None = None) -> Callable[[Partition], Value]:
+        """Return partition -> value, for an expression over one input (number ``i``, when it is a literal)."""
+        ref = next(x.refs(expr), None)
+        position = self.position(ref) if ref else (i or 0)
+
+        def compiled(choice: Mapping[int, int]) -> Callable[[Partition], Value]:
+            def leaf(ref: x.Ref) -> Callable[[Partition], Value]:
+                dim = self.dims[ref.input].index(ref.dim)
+                return lambda p: p[dim]
+
+            return x.compile_expr(expr, lambda ref: self._kind(ref, choice), leaf)
+
+        if self._uniform[position]:
+            return compiled({})
+        branches = self._branches[position]
+        by_branch = [compiled({position: b}) for b in range(len(branches))]
+        return lambda p: by_branch[branch_of(branches, p)](p)
+
+    def on_binding(self, expr: x.Expr) -> Callable[[Binding], Value]:
+        """Return binding -> value."""
+
+        def leaf(ref: x.Ref) -> Callable[[Binding], Value]:
+            i, dim = self.position(ref), self.dims[ref.input].index(ref.dim)
+            return lambda b: b[i][dim]
+
+        varied = sorted({i for r in x.refs(expr) if not self._uniform[i := self.position(r)]})
+        if not varied:
+            return x.compile_expr(expr, lambda ref: self._kind(ref, {}), leaf)
+        compiled: dict[tuple[int, ...], Callable[[Binding], Value]] = {}
+
+        def evaluate(binding: Binding) -> Value:
+            branches = tuple([branch_of(self._branches[i], binding[i]) for i in varied])
+            if branches not in compiled:
+                choice = dict(zip(varied, branches, strict=True))
+                compiled[branches] = x.compile_expr(expr, lambda ref: self._kind(ref, choice), leaf)
+            return compiled[branches](binding)
+
+        return evaluate
+
+    def tuple_on_binding(self, exprs: tuple[x.Expr, ...]) -> Callable[[Binding], Partition]:
+        """Return binding -> the values of several expressions; plain dimensions are just picked."""
+        if not exprs or not all(isinstance(e, x.Ref) for e in exprs):
+            return tuple_of(tuple(self.on_binding(e) for e in exprs))
+        refs = [e for e in exprs if isinstance(e, x.Ref)]
+        inputs = {self.position(ref) for ref in refs}
+        if len(inputs) > 1:
+            return tuple_of(tuple(self.on_binding(e) for e in exprs))
+        (i,) = inputs
+        dims = self.dims[refs[0].input]
+        pick = picker(tuple(dims.index(ref.dim) for ref in refs), len(dims))
+        return _tip(i) if pick is identity else lambda b: pick(b[i])
+
+
+@cache
+def _tip(i: int) -> Callable[[Binding], Partition]:
+    return lambda b: b[i]
+
 
 Values = Callable[[Partition], tuple[Value, ...]]
 
@@ -28,7 +262,7 @@ Values = Callable[[Partition], tuple[Value, ...]]
 class Finder(Protocol):
     """The part of a ledger that a join reads."""
 
-    def find(self, slot: Slot, index: int, key: Key) -> Sequence[Arrivals]: ...
+    def find(self, arrival_index: ArrivalIndex, index: int, key: Key) -> Sequence[Arrivals]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +297,21 @@ class Join:
         For each trigger input, the steps from its arrival to whole bindings.
     links
         All equations over the trigger inputs.
+    means
+        A short name of what a binding means: the trigger inputs, and the links between them.
     holds
         None, or binding -> whether links that no index serves hold.
+    partners
+        For each trigger input, None or values -> the alias of an input that can never have one to join them,
+        None when each may.
+    rolled
+        For each trigger input that is a rollup of complete partitions, its members; else None.
     binding
         Arrivals, one for each trigger input -> their partitions.
     output
         Binding -> values of the output dimensions; raises BadValue.
+    alone
+        Whether each binding has an output partition of its own.
     output_texts, output_text
         Values of the output dimensions -> their texts; the one text that names the partition in ids.
     """
@@ -79,24 +322,51 @@ class Join:
         self.triggers = tuple(i for i in route.inputs if i.tip is None)
         self.references = tuple(i for i in route.inputs if i.tip is not None)
         self.size = len(self.triggers)
-        self.all = route.retrigger == "all"
+        self.all = route.retrigger != "any"
         self.scope = Scope(route, signals)
         links = _Links(route, self.scope)
         self.links = links.equations
+        self._terms = links.terms
         self.accepts = tuple(links.within(i) for i in range(self.size))
         self.holds = links.across()
+        self.rolled: tuple[Members | None, ...] = tuple(
+            members if members is not None and members.complete else None
+            for members in map(members_of, self.triggers)
+        )
+        for i, source in enumerate(self.triggers):
+            if source.rollup is not None:
+                links.tell_apart(i)
         self.variables = tuple(sorted(links.terms[i]) for i in range(self.size))
         self.values: tuple[Values, ...] = tuple(self._values(i, links) for i in range(self.size))
-        self._indexes: list[list[tuple[int, ...]]] = [[] for _ in range(self.size)]
+        self.partners = tuple(self._partners(i, links) for i in range(self.size))
+        self._indexes: list[list[tuple[int, ...]]] = [
+            [] if source.rollup is None else [tuple(self.variables[i])]
+            for i, source in enumerate(self.triggers)
+        ]
         self.plans = tuple(self._plan(i) for i in range(self.size))
         for indexes in self._indexes:
             if not indexes:
                 indexes.append(())  # every arrival stands in some index, or nothing could list it
         self.keys = tuple(self._keys(i) for i in range(self.size))
-        self.slots = tuple(self._slot(i, links) for i in range(self.size))
+        meanings = tuple(_meaning(source, signals[source.signal]) for source in self.triggers)
+        self.arrival_indexes = tuple(self._slot(i, meanings[i]) for i in range(self.size))
+        equations = [[x.to_json(side) for side in link] for link in self.links]
+        self.means = wire.digest([[i.alias for i in self.triggers], meanings, equations])
+        self.members = {  # where the members stand of which nothing but arrivals tells
+            source.alias: ArrivalIndex(
+                route.node,
+                f"{_apart(source.alias, route)}~members",
+                (index.indexes[0],),
+                False,
+                route.arrival_ttl,
+            )
+            for source, index in zip(self.triggers, self.arrival_indexes, strict=True)
+            if (known := members_of(source)) is not None and known.open
+        }
         # Without a trigger nothing binds, and whoever runs the node says its output.
         outputs = route.output.values if self.triggers else ()
-        self.output = self.scope.tuple_on_binding(outputs)
+        self.output = self._output(outputs)
+        self.alone = self._is_alone(outputs)
         self.output_texts = partition_renderer(route.output.kinds)
         self.output_text = joined_renderer(route.output.kinds)
         self.binding = _BINDINGS.get(self.size, _binding)
@@ -104,11 +374,44 @@ class Join:
             tuple_of(tuple(self.scope.on_binding(e) for e in i.tip or ())) for i in self.references
         )
 
+    def _output(self, outputs: tuple[x.Expr, ...]) -> Callable[[Binding], Partition]:
+        """Binding -> output; a value that the output's own first value, steps or calendar leave out is none."""
+        values, kinds = self.scope.tuple_on_binding(outputs), self.route.output.kinds
+        own = [i for i, expr in enumerate(outputs) if not self.scope.is_within(expr, kinds[i])]
+
+        def within(binding: Binding) -> Partition:
+            found = values(binding)
+            for i in own:
+                admit(found[i], kinds[i])
+            return found
+
+        return within if own else values
+
+    def _is_alone(self, outputs: tuple[x.Expr, ...]) -> bool:
+        """Say whether the output is the whole partition of an input, from which those of all others follow."""
+        if any(i.rollup is not None for i in self.triggers):
+            return False
+        same = self.size == 1 or (
+            all(index.exact for index in self.arrival_indexes)
+            and all(own == self.variables[0] for own in self.variables)
+        )
+        wholes = [tuple(x.Ref(i.alias, dim) for dim in self.scope.dims[i.alias]) for i in self.triggers]
+        return same and outputs in wholes
+
+    def tips_of(self, binding: Binding) -> list[Partition]:
+        """Return the tip of each input, in declared order; raises BadValue."""
+        triggers, references = iter(binding), iter(self.tips)
+        return [next(triggers) if i.tip is None else next(references)(binding) for i in self.route.inputs]
+
+    def come(self, ledger: Finder, alias: str, coarse: Partition) -> list[Partition]:
+        """Return the members of a rollup that have come, where arrivals alone tell which there are: see `Members.open`."""
+        return sorted({record.partition for record in ledger.find(self.members[alias], 0, coarse)})
+
     def bindings(
-        self, ledger: Finder, start: int, arrivals: Arrivals, values: tuple[Value, ...]
-    ) -> Iterator[Recs]:
+        self, ledger: Finder, start: int, arrivals: Arrivals | Group, values: tuple[Value, ...]
+    ) -> Iterator[Bound]:
         """Yield every binding that contains ``arrivals`` at input ``start``, as its arrivals in order."""
-        bound: list[Arrivals | None] = [None] * self.size
+        bound: list[Arrivals | Group | None] = [None] * self.size
         bound[start] = arrivals
         yield from self._visit(ledger, self.plans[start], 0, values, bound)
 
@@ -118,8 +421,8 @@ class Join:
         plan: tuple[Step, ...],
         depth: int,
         known: tuple[Value, ...],
-        bound: list[Arrivals | None],
-    ) -> Iterator[Recs]:
+        bound: list[Arrivals | Group | None],
+    ) -> Iterator[Bound]:
         if depth == len(plan):
             recs = tuple([r for r in bound if r is not None])
             if self.holds is None or self.holds(tuple([r.partition for r in recs])):
@@ -127,7 +430,13 @@ class Join:
             return
         step = plan[depth]
         target = step.target
-        for found in ledger.find(self.slots[target], step.index, step.key(known)):
+        there: Sequence[Arrivals | Group] = ledger.find(
+            self.arrival_indexes[target], step.index, step.key(known)
+        )
+        members = self.rolled[target]
+        if members is not None:
+            there = members.whole(there)  # type: ignore[arg-type]
+        for found in there:
             bound[target] = found
             more = known if step.more is None else known + step.more(self.values[target](found.partition))
             yield from self._visit(ledger, plan, depth + 1, more, bound)
@@ -138,6 +447,20 @@ class Join:
         if terms == [x.Ref(self.triggers[i].alias, dim) for dim in dims]:
             return identity  # the partition is its own key
         return tuple_of(tuple(self.scope.on_partition(term) for term in terms))
+
+    def _partners(self, i: int, links: _Links) -> Callable[[tuple[Value, ...]], str | None] | None:
+        tests: list[tuple[int, str, Possible]] = []
+        for place, variable in enumerate(self.variables[i]):
+            for j, other in enumerate(self.triggers):
+                if j == i or variable not in links.terms[j] or not self.scope.is_uniform(j):
+                    continue
+                dims = self.scope.dims[other.alias]
+                test = possible(links.terms[j][variable], other, dims, self.scope.kind)
+                if test is not None:
+                    tests.append((place, other.alias, test))
+        if not tests:
+            return None
+        return lambda values: next((alias for p, alias, test in tests if not test(values[p])), None)
 
     def _plan(self, start: int) -> tuple[Step, ...]:
         """Greedy: next comes the input that shares most variables with what is known."""
@@ -170,28 +493,55 @@ class Join:
             tuple(picker(tuple(own.index(v) for v in index), len(own)) for index in self._indexes[i])
         )
 
-    def _slot(self, i: int, links: _Links) -> Slot:
-        """Index names follow from what is indexed: after a change of links nothing is misread."""
+    def first_edition(self) -> tuple[ArrivalIndex, ...]:
+        """Return where arrivals stood in the first edition: its names of indexes did not say what partitions mean."""
+        return tuple(self._slot(i) for i in range(self.size))
+
+    def _slot(self, i: int, *meaning: str) -> ArrivalIndex:
+        """Index names follow from what is indexed: after a change of links or dimensions nothing is misread."""
         own = self.variables[i]
         names = tuple(
-            _digest([x.to_json(links.terms[i][variable]) for variable in index]) for index in self._indexes[i]
+            wire.digest([*meaning, *(x.to_json(self._terms[i][variable]) for variable in index)])
+            for index in self._indexes[i]
         )
-        exact = self.values[i] is identity and self._indexes[i] == [tuple(own)]
-        return Slot(self.node, self.triggers[i].alias, names, exact, self.route.arrival_ttl)
+        exact = (
+            self.values[i] is identity
+            and self._indexes[i] == [tuple(own)]
+            and self.triggers[i].rollup is None  # members stand under what they are rolled up to
+        )
+        return ArrivalIndex(
+            self.node, _apart(self.triggers[i].alias, self.route), names, exact, self.route.arrival_ttl
+        )
 
 
-def _binding(recs: Recs) -> Binding:
+def _apart(alias: str, route: wire.Route) -> str:
+    """The name under which arrivals of an input stand: each alternative has its own."""
+    return f"{alias}|{route.alternative}" if route.alternative else alias
+
+
+def _meaning(source: wire.Input, signal: wire.Signal) -> str:
+    """What the partitions of an input are: those of its signal, or what they are rolled up to."""
+    means = wire.meaning(signal)
+    return means if source.rollup is None else wire.digest([means, source.rollup.grains])
+
+
+def _binding(recs: Bound) -> Binding:
     return tuple([record.partition for record in recs])
 
 
-_BINDINGS: dict[int, Callable[[Recs], Binding]] = {  # spelled out: twice as fast
+_BINDINGS: dict[int, Callable[[Bound], Binding]] = {  # spelled out: twice as fast
     1: lambda recs: (recs[0].partition,),
     2: lambda recs: (recs[0].partition, recs[1].partition),
 }
 
 
-def _digest(data: object) -> str:
-    return blake2b(json.dumps(data).encode(), digest_size=6).hexdigest()
+VERSIONS = "~versions"  # no node has such a name
+REMEMBERED_VERSIONS = 400 * 86400  # longer than any arrival counts
+
+
+def versions_of(signal: wire.Signal) -> ArrivalIndex:
+    """Return where the events of each partition of a signal are counted, whoever takes them."""
+    return ArrivalIndex(VERSIONS, signal.id, (wire.meaning(signal),), True, REMEMBERED_VERSIONS)
 
 
 class _Links:
@@ -236,6 +586,15 @@ class _Links:
                 first = self.terms[i].setdefault(variable, term)
                 if first != term:
                     self._within.setdefault(i, []).append((first, term))
+
+    def tell_apart(self, i: int) -> None:
+        """Make each dimension of an input a variable, linked or not, so that its keys tell partitions apart."""
+        alias, terms = self._scope.aliases[i], self.terms[i]
+        fresh = max((variable for each in self.terms for variable in each), default=-1) + 1
+        for dim in self._scope.dims[alias]:
+            if (ref := x.Ref(alias, dim)) not in terms.values():
+                terms[fresh] = ref
+                fresh += 1
 
     def _rank(self, term: x.Expr) -> tuple[int, int, str]:
         ref = next(x.refs(term))

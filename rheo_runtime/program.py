@@ -1,111 +1,105 @@
-"""Route table -> everything that the engine looks up: signals by id, their takers, nodes, windows."""
+"""Route table -> everything that the engine looks up: signals by id, their consumers, nodes, windows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from rheo_runtime import wire
-from rheo_runtime.documents import Recipe
-from rheo_runtime.join import Join
+from rheo_runtime.consumers import Check, Consumer, Node
+from rheo_runtime.documents import Draft, RouteDocumentBuilder
+from rheo_runtime.join import Join, versions_of
+from rheo_runtime.late import lates_of
+from rheo_runtime.ledger import Ledger
 from rheo_runtime.match import Literals, Matcher
-from rheo_runtime.records import Binding, Key, Slot
+from rheo_runtime.records import CHUNK, Arrivals, Binding
 from rheo_runtime.values import Partition, Value
-from rheo_runtime.windows import CHECKED, Window, layouts
-
-
-class Check:
-    """A window that must be looked at before a binding fires, and how its tip follows from the binding."""
-
-    __slots__ = ("tip", "window")
-
-    def __init__(self, window: Window, tip: Callable[[Binding], Partition]) -> None:
-        self.window = window
-        self.tip = tip
-
-
-class Node:
-    """A route, ready to run.
-
-    ``expires`` says that waiting combinations expire, ``spells`` that an input folds case, so that
-    paths need the events' own spelling. What firing needs of the join is repeated here: with
-    thousands of nodes, each object on the way is one more that is not in the processor's cache.
-    """
-
-    __slots__ = (
-        "all", "binding", "checks", "expires", "id", "join", "output", "output_text", "rank", "recipe",
-        "spells", "tips",
-    )  # fmt: skip
-
-    def __init__(self, rank: int, join: Join, recipe: Recipe, checks: tuple[Check, ...]) -> None:
-        self.id = join.node
-        self.rank = rank
-        self.join = join
-        self.recipe = recipe
-        self.checks = checks
-        self.expires = join.route.pending_ttl is not None
-        self.spells = any(recipe.spells)
-        self.all = join.all
-        self.binding = join.binding
-        self.output = join.output
-        self.output_text = join.output_text
-        self.tips = join.tips
-
-
-class Taker:
-    """Trigger input number ``position`` of a node, with all that an arrival there needs.
-
-    ``exact`` says that a partition is its own key. ``pair`` is how the other input of two is looked
-    up (slot, index, values -> key); None when the join is another one.
-    """
-
-    __slots__ = (
-        "accepts", "alias", "exact", "keys", "node", "pair", "position", "signal", "slot", "values",
-    )  # fmt: skip
-
-    def __init__(self, node: Node, position: int) -> None:
-        join = node.join
-        source = join.triggers[position]
-        self.node = node
-        self.position = position
-        self.alias = source.alias
-        self.signal = source.signal
-        self.values = join.values[position]
-        self.accepts = join.accepts[position]
-        self.keys = join.keys[position]
-        self.slot = join.slots[position]
-        self.exact = self.slot.exact
-        self.pair: tuple[Slot, int, Callable[[Partition], Key]] | None = None
-        if join.size == 2 and join.holds is None:
-            (step,) = join.plans[position]
-            self.pair = (join.slots[step.target], step.index, step.key)
+from rheo_runtime.windows import Window, asked, layouts
 
 
 class Program:
-    """A route table, compiled."""
+    """A route table, compiled.
+
+    ``nodes`` has each route: a node's first one under its id, further alternatives under keys of their own
+    (see `wire.Route.key`). ``makers`` has the first ones alone, by the id of the node.
+    """
 
     def __init__(self, table: wire.RouteTable) -> None:
         self.table = table
         self.matcher = Matcher(table)
-        self.feeds = self.matcher.feeds
+        self.signal_sources = self.matcher.signal_sources
         self.signals = {signal.id: signal for signal in table.signals}
         self._layouts = layouts(table)
-        self.nodes = {route.node: self._node(rank, route) for rank, route in enumerate(table.routes)}
-        for feed in self.feeds.values():
-            feed.layout = self._layouts.get(feed.id)
+        self.nodes = {route.key: self._node(rank, route) for rank, route in enumerate(table.routes)}
+        self.batches = {r.node: (r.batch, r.batch_wait) for r in table.routes if r.batch}
+        self.makers = {node.id: node for node in self.nodes.values() if not node.alternative}
+        self._ways: dict[str, list[Node]] = {}
+        for node in self.nodes.values():
+            self._ways.setdefault(node.id, []).append(node)
+        self._agree()
+        for signal_source in self.signal_sources.values():
+            signal_source.layout = self._layouts.get(signal_source.id)
+        counted = {i.signal for route in table.routes if route.retrigger == "updated" for i in route.inputs}
+        for id in counted:
+            self.signal_sources[id].versions = versions_of(self.signals[id])
+        self.lates = lates_of(table, self._layouts)
         self.listen(self.nodes.values())
+
+    def _agree(self) -> None:
+        """Let the documents of all alternatives of a node mean one thing: they are of one output."""
+        for ways in self._ways.values():
+            if len(ways) == 1:
+                continue
+            builders = [node.document_builder for node in ways]
+            means = wire.digest([builder.means for builder in builders])
+            for builder in builders:
+                builder.means = means
+
+    def ways(self, node: str) -> list[Node]:
+        """Return the alternatives of a node, in their order: one for most nodes, none where it is not known."""
+        return self._ways.get(node, [])
+
+    def seen(self, ledger: Ledger, signal: str, partition: Partition) -> bool:
+        """Say whether a partition is known to exist; False where nobody asks about its signal."""
+        layout = self.signal_sources[signal].layout
+        if layout is None:
+            return False
+        row, position = layout.place(partition)
+        return ledger.seen(layout.rows, row, position, position) >> position % CHUNK & 1 == 1
+
+    def record(self, ledger: Ledger, signal: str, partition: Partition) -> Arrivals | None:
+        """Return what has arrived of a partition at any node; None where that is nothing, or counts no more."""
+        consumers = self.signal_sources[signal].consumers.find(partition)
+        found = (consumer.record(ledger, partition) for consumer in consumers)
+        return next((record for record in found if record is not None), None)
+
+    def spelled(self, ledger: Ledger, draft: Draft) -> Draft:
+        """Return an execution that is asked for with the spelling that events gave to its inputs, where case is folded."""
+        builder = draft.document_builder
+        if not any(builder.spells):
+            return draft
+        read = zip(builder.join.triggers, draft.binding, strict=True)
+        records = [None if i.rollup else self.record(ledger, i.signal, tip) for i, tip in read]
+        return draft._replace(spelled=tuple(None if record is None else record.texts for record in records))
 
     def listen(self, nodes: Iterable[Node]) -> None:
         """Let events come to the inputs of these nodes, and of no others: of all, at first."""
-        filters: dict[str, list[tuple[tuple[Value | None, ...], Taker]]] = {}
+        filters: dict[str, list[tuple[tuple[Value | None, ...], Consumer]]] = {}
         for node in nodes:
             for i, source in enumerate(node.join.triggers):
-                taker = Taker(node, i)
+                consumer = Consumer(node, i)
+                branches = source.branches if source.rollup is None else source.rollup.members
                 filters.setdefault(source.signal, []).extend(
-                    (tuple(rule.value for rule in branch), taker) for branch in source.branches
+                    (tuple(rule.value for rule in branch), consumer) for branch in branches
                 )
-        for feed in self.feeds.values():
-            feed.takers = Literals(filters.get(feed.id, ()), len(feed.signal.dims))
-            feed.everyone = feed.takers.everyone
+        for signal_source in self.signal_sources.values():
+            signal_source.consumers = Literals(
+                filters.get(signal_source.id, ()), len(signal_source.signal.dims)
+            )
+            signal_source.everyone = signal_source.consumers.everyone
+
+    def leave_native(self) -> None:
+        """Let no event come to the nodes that Airflow itself starts: they are known, and no more."""
+        self.listen(node for node in self.nodes.values() if not node.join.route.native)
 
     def _node(self, rank: int, route: wire.Route) -> Node:
         join = Join(route, self.signals)
@@ -116,9 +110,9 @@ class Program:
                 tip, triggers = _at(triggers), triggers + 1
             else:
                 tip, references = join.tips[references], references + 1
-            if source.mode in CHECKED:
+            if asked(source):
                 checks.append(Check(Window(source, self._layouts[source.signal]), tip))
-        return Node(rank, join, Recipe(self.table.app, join, self.signals), tuple(checks))
+        return Node(rank, join, RouteDocumentBuilder(self.table.app, join, self.signals), tuple(checks))
 
 
 def _at(position: int) -> Callable[[Binding], Partition]:

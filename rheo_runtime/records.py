@@ -3,6 +3,8 @@
 An arrival record counts every event of one partition at one input and never counts down; what a
 binding has *used* of it is kept with the binding, as (``since``, count). ``since`` tells one life of
 a record from the next: after the arrivals were forgotten, a new record starts at one, unused.
+
+Output -> its status: what an overview of many partitions shows of each.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from rheo_runtime.values import Partition, Value
+from rheo_runtime.wire import FAIL, PASS, WARN
 
 CHUNK = 64  # neighbouring partitions whose existence is kept in one item
 
@@ -21,11 +24,12 @@ Key = tuple[Value, ...]
 Binding = tuple[Partition, ...]  # one partition for each trigger input
 Partial = tuple[Partition | None, ...]  # the same, with gaps
 Document = dict[str, Any]
-Mark = tuple[float, int]  # (since, how many arrivals of that life of the record)
-NEVER: Mark = (-1.0, 0)  # the mark of no life of any record: nothing is used
+ConsumedMark = tuple[float, int]  # (since, how many arrivals of that life of the record)
+NEVER: ConsumedMark = (-1.0, 0)  # the mark of no life of any record: nothing is used
+UNREAD: ConsumedMark = (-2.0, 0)  # of what `nearest` did not choose
 
 
-class Slot:
+class ArrivalIndex:
     """Where the arrivals of one trigger input stand.
 
     ``name`` tells it from every other; it changes when what is indexed changes. ``indexes`` are the names of its indexes. ``exact`` says that there is one only and that its key is
@@ -83,7 +87,7 @@ class Arrivals:
         """Return the ids that still count, with their times, oldest first."""
         return {self.ids: self.since} if isinstance(self.ids, str) else self.ids
 
-    def unused(self, mark: Mark) -> int:
+    def unused(self, mark: ConsumedMark) -> int:
         """Return how many arrivals still count and are not used.
 
         None, when the mark is ahead of this record: another listener saw later arrivals and used them.
@@ -103,15 +107,49 @@ class Arrivals:
         return f"Arrivals({self.partition}, n={self.n})"
 
 
+class Arrival(NamedTuple):
+    """One event of a partition, as it is added to an index under its keys."""
+
+    arrival_index: ArrivalIndex
+    keys: tuple[Key, ...]
+    partition: Partition
+    event_id: str
+    texts: tuple[str, ...] | None
+
+
+class Group(NamedTuple):
+    """The arrivals of the members of a rolled up partition, in the members' order; None for one that lacks."""
+
+    partition: Partition
+    parts: tuple[Arrivals | None, ...]
+
+    @property
+    def texts(self) -> None:
+        """Events spell members, not what they are rolled up to."""
+        return None
+
+
 Recs = tuple[Arrivals, ...]
+Bound = tuple[Arrivals | Group, ...]  # one for each trigger input
+
+
+def spread(found: Bound) -> Recs:
+    """Return the arrivals of a whole binding, each member of a group as an input of its own."""
+    flat: list[Arrivals] = []
+    for record in found:
+        if isinstance(record, Group):
+            flat += [part for part in record.parts if part is not None]
+        else:
+            flat.append(record)
+    return tuple(flat)
 
 
 # What a binding has used: how often it fired, and the mark at each trigger input. A plain tuple, because
 # there are as many as executions: the garbage collector need not look at those.
-Used = tuple[int, tuple[Mark, ...]]
+Used = tuple[int, tuple[ConsumedMark, ...]]
 
 
-class Maker(Protocol):
+class DocumentBuilder(Protocol):
     """Writes an execution document, when somebody asks for it, from what was kept of its firing."""
 
     def document(self, made: Any, generation: int) -> Document:
@@ -122,7 +160,7 @@ class Source(Protocol):
     """What a new execution's document is made from, and by whom."""
 
     @property
-    def maker(self) -> Maker:
+    def builder(self) -> DocumentBuilder:
         """Who writes the document."""
 
     @property
@@ -143,7 +181,7 @@ class Stored(NamedTuple):
     made: Document
 
     @property
-    def maker(self) -> Maker:
+    def builder(self) -> DocumentBuilder:
         """Who hands the document out as it is."""
         return _READER
 
@@ -151,17 +189,46 @@ class Stored(NamedTuple):
 _READER = _Reader()
 
 
+class CheckResult(NamedTuple):
+    """What a check of a node found in what an execution wrote; ``what`` says it, where it has not passed."""
+
+    check: str
+    passed: bool
+    severity: str = "block"
+    what: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether what was written must not be published."""
+        return not self.passed and self.severity == "block"
+
+
+def checks_ended(checks: Sequence[CheckResult]) -> str:
+    """Return how checks ended: PASS, WARN or FAIL; "" where none were made.
+
+    >>> good, odd, bad = CheckResult("a", True), CheckResult("b", False, "warn"), CheckResult("c", False)
+    >>> [checks_ended(found) for found in ([], [good], [good, odd], [odd, bad])]
+    ['', 'PASS', 'WARN', 'FAIL']
+    """
+    if any(check.blocks for check in checks):
+        return FAIL
+    if all(check.passed for check in checks):
+        return PASS if checks else ""
+    return WARN
+
+
 class Execution(NamedTuple):
     """One execution of an output partition, in one of its states.
 
     ``fired`` is when it was created, ``moved`` when it came into its state. ``events`` are the ids of
-    the events that made it, one for each trigger input. ``signalled`` is False while an output signal
-    is owed.
+    the events that made it, one for each trigger input. ``signalled`` is False while a signal is owed: of its
+    output, or of its checks. ``checks`` is what each check found, ``claimed`` when a run took it last, and ``jobs``
+    where that run starts its jobs.
     """
 
     generation: int
     state: str
-    maker: Maker
+    builder: DocumentBuilder
     made: Any
     events: tuple[str, ...]
     fired: float
@@ -169,18 +236,42 @@ class Execution(NamedTuple):
     run_id: str | None = None
     note: str = ""
     signalled: bool = True
+    claimed: float | None = None
+    checks: tuple[CheckResult, ...] = ()
+    jobs: tuple[str, ...] = ()
 
     @property
     def document(self) -> Document:
         """The execution document: plain JSON."""
-        return self.maker.document(self.made, self.generation)
+        return self.builder.document(self.made, self.generation)
+
+    @property
+    def checked(self) -> str:
+        """How its checks ended, as `checks_ended` says."""
+        return checks_ended(self.checks)
+
+
+TASKS_ENDED = 0.0  # of a writer: its tasks have come to their ends by themselves, its jobs perhaps not
+RUN_GOES_ON = -1.0  # of a writer: its run carries out other executions still
+
+
+class Writer(NamedTuple):
+    """A run that had an output, and of which nobody has seen yet that it writes no more.
+
+    ``jobs`` says where it starts jobs. ``since`` is when its tasks were told to end, or `TASKS_ENDED`, `RUN_GOES_ON`.
+    """
+
+    generation: int
+    run_id: str
+    jobs: tuple[str, ...]
+    since: float
 
 
 class Output(NamedTuple):
     """All state of one output partition, changed only by compare-and-swap on ``version``.
 
     ``active`` is the execution that may write the partition, ``held`` the one that starts when it
-    ends, ``ended`` the last few that are over, the latest first.
+    ends, ``ended`` the last few that are over, the latest first. While there is a ``writer``, nobody claims.
     """
 
     node: str
@@ -190,6 +281,7 @@ class Output(NamedTuple):
     active: Execution | None = None
     held: Execution | None = None
     ended: tuple[Execution, ...] = ()
+    writer: Writer | None = None
 
 
 def unsettled(output: Output) -> bool:
@@ -197,14 +289,63 @@ def unsettled(output: Output) -> bool:
     return output.active is not None or any(not e.signalled for e in output.ended)
 
 
-class Watch(NamedTuple):
-    """A complete binding that waits, and the partition whose coming it waits for."""
+CAME = "="  # the end of a signal's name under which it is noted for good what of it has come
+
+
+class Refusal(NamedTuple):
+    """AWS has not let a listener look for something: what, the permission that is missing, and when."""
+
+    what: str
+    permission: str
+    time: float
+
+
+class Touched(NamedTuple):
+    """Data of a partition that something else announces: a marker above it, or that it has settled.
+
+    ``event_id`` and ``time`` are of the latest object, ``seen`` is when it was heard of; what is as old as
+    ``announced`` has arrived already. ``signal`` is a name of what the signal means.
+    """
+
+    signal: str
+    partition: Partition
+    event_id: str
+    time: float
+    seen: float
+    announced: float = float("-inf")
+
+
+class Waiter(NamedTuple):
+    """A complete binding that waits, and the partition whose coming it waits for.
+
+    ``signal`` names the rows of the partition's signal, ``means`` what the binding means: see `join.Join`
+    and `windows.Layout`.
+    """
 
     signal: str
     partition: Partition
     node: str
     binding: Binding
     since: float
+    means: str = ""
+
+
+def first_bound(partial: Partial) -> tuple[int, Partition]:
+    """Return the first arrival of a combination, by the number of its input: where its expiry is kept.
+
+    >>> first_bound((None, (7,), (8,)))
+    (1, (7,))
+    """
+    return next((i, partition) for i, partition in enumerate(partial) if partition is not None)
+
+
+class Reader(NamedTuple):
+    """A binding that has run, and a partition that it reads: it runs again when that one is written anew."""
+
+    signal: str
+    partition: Partition
+    node: str
+    binding: Binding
 
 
 def execution_id(node: str, partition: str, generation: int) -> str:
@@ -217,4 +358,21 @@ def execution_id(node: str, partition: str, generation: int) -> str:
 
 
 Clock = Callable[[], float]
-Group = Sequence[Arrivals]
+
+
+class Status(NamedTuple):
+    """What state the latest execution of an output partition is in."""
+
+    node: str
+    partition: str
+    state: str
+
+
+def status_of(output: Output) -> Status:
+    """Return the status of an output: of its active execution, else of the one that ended last.
+
+    >>> status_of(Output("daily", "2020-03-18", 1, 0)).state
+    ''
+    """
+    latest = output.active or next(iter(output.ended), None)
+    return Status(output.node, output.partition, "" if latest is None else latest.state)

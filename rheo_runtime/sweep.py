@@ -1,28 +1,94 @@
 """What crashes and outages left undone -> done: the listener's periodic work.
 
-Output signals that are owed are sent, executions that no run has claimed are announced again, for those
-that a run has held for long Airflow is asked about the run, and the engine looks for what waits.
-Each step may be repeated, a failure of one does not stop the others, and what one sweep has no time for
-the next one does.
+Signals that are owed are sent, executions that no run has claimed are announced again, and the engine
+looks for what waits. For executions that a run has held for long, Airflow is asked about the run: one that
+somebody fails, deletes or marks a success by hand ends without a word to the ledger, and so may one whose
+worker dies. Each step may be repeated, a failure of one does not stop the others, and what one sweep has no
+time for the next one does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import NamedTuple
 
 from rheo_runtime import executions
-from rheo_runtime.engine import Engine
-from rheo_runtime.outcome import Outcome
-from rheo_runtime.reconcile import Ask, claimed_for, reconcile
-from rheo_runtime.records import ANNOUNCED, CLAIMED, READY, Document, Execution, Output
-from rheo_runtime.trigger import Down
-from rheo_runtime.turns import in_turn
+from rheo_runtime.airflow_client import FEW, PUMPED, Down, is_telling, pumpable
+from rheo_runtime.batches import Batch, chunks, due
+from rheo_runtime.engine import Engine, Outcome
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.records import (
+    ANNOUNCED,
+    CLAIMED,
+    FAILED,
+    READY,
+    Document,
+    Execution,
+    Output,
+    execution_id,
+    unsettled,
+)
+from rheo_runtime.waiting import in_turn
+
+Ask = Callable[[str, str, str], str | None]  # application, node, run id -> its state: `Announcer.state`
+
+FAILED_RUN = "its run failed"
+DELETED = "its run was deleted"
+BY_HAND = "its run was marked a success without having published"
+
+
+class Finding(NamedTuple):
+    """What was found out about a claimed execution.
+
+    ``run`` is the state of its run, None when Airflow has it no more. ``became`` is what the execution
+    is now: CLAIMED still, FAILED, or READY to be announced again, because its run is gone. ``ready`` is
+    what has to be announced: the execution itself, or the one that was held behind it.
+    """
+
+    document: Document
+    run_id: str
+    run: str | None
+    became: str
+    ready: Document | None
+
+
+def claimed_for(outputs: Iterable[Output], seconds: float, now: float) -> list[Output]:
+    """Return the outputs whose active execution was claimed at least ``seconds`` ago, in a stable order."""
+    found = [o for o in outputs if o.active and o.active.state == CLAIMED and now - o.active.moved >= seconds]
+    return sorted(found, key=lambda o: (o.node, o.partition))
+
+
+def reconcile(ledger: Ledger, ask: Ask, output: Output, now: float) -> Finding | None:
+    """Ask for the run that holds an output's active execution, and end the execution if the run is over.
+
+    A run that failed fails its execution. So does one that was marked a success by hand: nobody knows
+    whether its data is complete, and clearing its ``publish`` task takes the execution up again. A run
+    that is gone leaves its execution READY, to be announced again.
+
+    None when no run holds it. Raises what ``ask`` raises.
+    """
+    active = output.active
+    if active is None or active.state != CLAIMED or active.run_id is None:
+        return None
+    document, run_id = active.document, active.run_id
+    run = ask(document["app"], output.node, run_id)
+    if run not in ("failed", "success", None):
+        return Finding(document, run_id, run, CLAIMED, None)
+    became = READY if run is None and active.events else FAILED
+    note = DELETED if run is None else FAILED_RUN if run == "failed" else BY_HAND
+    where = (ledger, output.node, output.partition, document["id"])
+    taken, ready = executions.take_away(*where, run_id, now, became, note)
+    return Finding(document, run_id, run, became if taken else CLAIMED, ready)
+
 
 Announce = Callable[[Document], None]
-Emit = Callable[[Document], None]
+Emit = Callable[[Execution], None]
 Log = Callable[..., None]
 
+GONE = "its node is no more"
+CHANGED = "the inputs or the output of its node have changed"
+DOWN = 3  # executions in a row that Airflow does not take, before a sweep leaves it alone
 CHECKS = 20  # runs that one sweep asks Airflow about: a few seconds' share of its front door
 
 
@@ -43,7 +109,8 @@ class Patience(NamedTuple):
 class Sweeper(NamedTuple):
     """What a sweep works with. ``ask`` is for the state of a run; without it, runs are not asked about.
 
-    ``in_time`` says whether there is time for one more call.
+    ``in_time`` says whether there is time for one more call. ``announce_batch`` is for nodes that have a batch,
+    ``pump`` for many executions of one that has none.
     """
 
     engine: Engine
@@ -53,20 +120,65 @@ class Sweeper(NamedTuple):
     patience: Patience = Patience()
     ask: Ask | None = None
     in_time: Callable[[], bool] = lambda: True
+    announce_batch: Callable[[Batch], None] | None = None
+    pump: Callable[[Batch], None] | None = None
 
     def sweep(self) -> Outcome:
         """Do the periodic work once; return what the engine's own check came to."""
         now = self.engine.now()
-        outputs = sorted(self.engine.ledger.unsettled(), key=_age)
+        found = sorted(self.engine.ledger.unsettled(), key=_age)
+        # Each sweep begins elsewhere: what can never be done does not stand before the rest for ever.
+        outputs = self._current(in_turn(found, len(found), int(now // 60)), now)
         self._signals(outputs, now)
-        overdue = [o.active.document for o in outputs if o.active and _overdue(o.active, now, self.patience)]
-        if self._announce(overdue) and self.ask is not None:
+        batches = self.engine.program.batches
+        overdue = [
+            o.active.document
+            for o in outputs
+            if o.active and o.node not in batches and _overdue(o.active, now, self.patience)
+        ]
+        due_now = due(outputs, batches, now, lambda e: _overdue(e, now, self.patience))
+        if self._announce(overdue) and self._in_a_row(due_now, self.announce_batch) and self.ask is not None:
             self._check(self.ask, outputs, now)
         outcome = self.engine.tick(self.in_time)
         for fault in outcome.faults:
             self.log("sweep failed", fault=fault)
-        self._announce([*outcome.fired, *outcome.told])
+        self._announce(d for d in (*outcome.fired, *outcome.told) if d["node"] not in batches)
         return outcome
+
+    def _current(self, outputs: Iterable[Output], now: float) -> list[Output]:
+        """Return the outputs as they are once what no run has begun, and means nothing now, was ended."""
+        kept = []
+        for output in outputs:
+            if not any(self._stale(output, e) for e in executions.current(output)):
+                kept.append(output)
+                continue
+            if not self.in_time():
+                break
+            try:
+                kept += self._end_stale(output, now)
+            except Exception as fault:  # noqa: BLE001 - the next sweep tries again
+                self.log("sweep failed", execution=output.node, fault=f"{type(fault).__name__}: {fault}")
+        return kept
+
+    def _stale(self, output: Output, execution: Execution) -> str:
+        """Why an execution that no run has begun is of no use now: "" when it is, or a run has begun it."""
+        if execution.state == CLAIMED or is_telling(output.node):
+            return ""  # a run is under way: it ends as any other
+        node = self.engine.program.nodes.get(output.node)
+        if node is None:
+            return GONE
+        means = execution.document.get("means", node.document_builder.means)
+        return "" if means == node.document_builder.means else CHANGED
+
+    def _end_stale(self, output: Output, now: float) -> Iterable[Output]:
+        for execution in reversed(executions.current(output)):  # the held one first: none is to be released
+            if why := self._stale(output, execution):
+                id = execution_id(output.node, output.partition, execution.generation)
+                where = (self.engine.ledger, output.node, output.partition)
+                if executions.stop(*where, id, now, why, claimed=False) is not None:
+                    self.log("ended", execution=id, reason=why)
+        after, _ = self.engine.ledger.output(output.node, output.partition, None)
+        return [after] if after is not None and unsettled(after) else []
 
     def _signals(self, outputs: Iterable[Output], now: float) -> None:
         for output in outputs:
@@ -77,35 +189,71 @@ class Sweeper(NamedTuple):
                     return
                 document = execution.document
                 try:
-                    self.emit(document)
+                    self.emit(execution)
                     executions.signalled(self.engine.ledger, output.node, output.partition, document["id"])
                 except Exception as fault:  # noqa: BLE001 - the next sweep tries again
                     self._failed(document, fault)
 
     def _announce(self, documents: Iterable[Document]) -> bool:
         """Announce what nobody has claimed; False when there is no time, or Airflow takes nothing now."""
+        nodes: dict[str, list[Document]] = {}
+        single = []
         for document in documents:
+            if self.pump is not None and pumpable(document):
+                nodes.setdefault(document["node"], []).append(document)
+            else:
+                single.append(document)
+        many = [found for found in nodes.values() if len(found) > FEW]
+        single += [document for found in nodes.values() if len(found) <= FEW for document in found]
+        pumps = [Batch(chosen) for found in many for chosen in chunks(found, PUMPED)]
+        return self._in_a_row(Batch([document]) for document in single) and self._in_a_row(pumps, self.pump)
+
+    def _in_a_row(self, batches: Iterable[Batch], announce: Callable[[Batch], None] | None = None) -> bool:
+        """Announce one batch after the other, by ``announce``; without one, each is a single execution.
+
+        One that is not taken is tried again after as long as it has waited already. Airflow is down when it
+        takes none of several in a row: a fault of one execution is not one of Airflow.
+        """
+        down = 0
+        for batch in batches:
             if not self.in_time():
                 return False
             try:
-                self.announce(document)
-            except Down as fault:
-                self._failed(document, fault)
-                return False
+                if announce is None:
+                    self.announce(batch.documents[0])
+                else:
+                    announce(batch)
+                down = 0
             except Exception as fault:  # noqa: BLE001 - the next sweep tries again; others must not wait for it
-                self._failed(document, fault)
+                self._failed(batch.documents[0], fault)
+                down = down + 1 if isinstance(fault, Down) else 0
+                if down >= DOWN:
+                    return False
+                for document in batch.documents:
+                    self._postpone(document)
         return True
+
+    def _postpone(self, document: Document) -> None:
+        where = (document["node"], document["partition"], document["id"])
+        try:
+            executions.postponed(self.engine.ledger, *where, self.engine.now())
+        except Exception as fault:  # noqa: BLE001 - then it is tried again at once
+            self._failed(document, fault)
 
     def _check(self, ask: Ask, outputs: Iterable[Output], now: float) -> None:
         """Ask for some of the runs that have held their executions for long."""
-        held = claimed_for(outputs, self.patience.claimed, now)
-        for output in in_turn(held, CHECKS, int(now // 60)):
+        held: dict[tuple[str, str | None], list[Output]] = {}  # by the run: that of a batch holds several
+        for output in claimed_for(outputs, self.patience.claimed, now):
+            assert output.active is not None
+            held.setdefault((output.node, output.active.run_id), []).append(output)
+        asked = cache(ask)
+        for output in (o for of_run in in_turn(list(held.values()), CHECKS, int(now // 60)) for o in of_run):
             if not self.in_time():
                 return
             assert output.active is not None
             document = output.active.document
             try:
-                finding = reconcile(self.engine.ledger, ask, output, now)
+                finding = reconcile(self.engine.ledger, asked, output, now)
             except Down as fault:
                 self._failed(document, fault)
                 return
@@ -115,7 +263,9 @@ class Sweeper(NamedTuple):
             if finding is None or finding.became == CLAIMED:
                 continue
             self.log("reconciled", execution=document["id"], run=finding.run_id, became=finding.became)
-            if finding.ready is not None and not self._announce([finding.ready]):
+            if finding.ready is None or finding.ready["node"] in self.engine.program.batches:
+                continue  # what is ready of a batch is gathered by the next sweep
+            if not self._announce([finding.ready]):
                 return
 
     def _failed(self, document: Document, fault: Exception) -> None:
@@ -130,4 +280,4 @@ def _overdue(execution: Execution, now: float, patience: Patience) -> bool:
     since = now - execution.moved
     if execution.state == ANNOUNCED:
         return since >= max(patience.announced, execution.moved - execution.fired)
-    return execution.state == READY and since >= patience.ready
+    return execution.state == READY and since >= max(patience.ready, execution.moved - execution.fired)

@@ -4,15 +4,24 @@ A STRING value is a str, a LONG value an int. A DATETIME value is an int too, so
 shifts are plain arithmetic: at DAY the proleptic ordinal of the date, at MONTH ``year * 12 + month - 1``,
 at YEAR the year (calendar labels, without a timezone); at HOUR and MINUTE the minutes since 1970-01-01
 UTC (instants, read in the dimension's timezone).
+
+Kind -> remembered text/value conversions: what the hot path uses in place of `values.parse` and `render`.
+
+A partition's coordinates repeat (a day, a region), so each conversion is done once and then costs
+one dict look-up. A refused text is not remembered: refusals are rare and must not fill the memory.
+All functions are shared by everything of the same kinds: with thousands of routes they stay in the cache.
 """
 
 from __future__ import annotations
 
 import re
+from calendar import monthrange
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from typing import TypeVar
+from functools import cache, lru_cache
+from operator import itemgetter
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Value = str | int
@@ -20,20 +29,30 @@ Partition = tuple[Value, ...]
 V = TypeVar("V", str, int)
 
 STRING, LONG, DATETIME = "STRING", "LONG", "DATETIME"
-MINUTE, HOUR, DAY, MONTH, YEAR = "MINUTE", "HOUR", "DAY", "MONTH", "YEAR"
-GRANULARITIES = (MINUTE, HOUR, DAY, MONTH, YEAR)  # finest first
+MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR = "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"
+GRANULARITIES = (MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR)  # finest first
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_STEP = {MINUTE: 1, HOUR: 60, DAY: 1, MONTH: 1, YEAR: 1}
+_BEGIN = datetime(1970, 1, 1)
+_UNIT = {MINUTE: 1, HOUR: 60, DAY: 1, WEEK: 7, MONTH: 1, QUARTER: 1, YEAR: 1}
 # The guide's zone names that IANA does not list under the same meaning.
 _ZONES = {"PST": "America/Los_Angeles", "GMT": "UTC", "UTC": "UTC"}
 # strftime directives by the granularity that they fix; any other cannot be read back and is refused.
 _DIRECTIVES = {
     "Y": YEAR, "y": YEAR, "m": MONTH, "b": MONTH, "B": MONTH, "d": DAY, "j": DAY,
     "H": HOUR, "I": HOUR, "p": HOUR, "M": MINUTE, "S": MINUTE, "f": MINUTE,
+    "G": YEAR, "V": WEEK, "q": QUARTER,
+}  # fmt: skip
+# What each directive spells: a date in a name is exactly this.
+_SPELLS = {
+    "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{2}", "d": r"\d{2}", "j": r"\d{3}", "H": r"\d{2}", "I": r"\d{2}",
+    "M": r"\d{2}", "S": r"\d{2}", "f": r"\d{6}", "G": r"\d{4}", "V": r"\d{2}", "q": "[1-4]",
+    "b": "[^\\W\\d_]{3}", "B": "[^\\W\\d_]+", "p": "(?:AM|PM)", "%": "%",
 }  # fmt: skip
 _DEFAULT_FORMAT = {
-    MINUTE: "%Y-%m-%d %H:%M", HOUR: "%Y-%m-%d %H", DAY: "%Y-%m-%d", MONTH: "%Y-%m", YEAR: "%Y",
+    MINUTE: "%Y-%m-%d %H:%M", HOUR: "%Y-%m-%d %H", DAY: "%Y-%m-%d", WEEK: "%G-W%V", MONTH: "%Y-%m",
+    QUARTER: "%Y-Q%q", YEAR: "%Y",
 }  # fmt: skip
 DEFAULT_FORMAT = "%Y-%m-%d"
 
@@ -44,11 +63,15 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The type of a value, with all that its text form depends on.
+    """The type of a value, with all that its text form and its neighbours depend on.
 
     ``granularity``, ``timezone`` and ``format`` belong to DATETIME, ``digits`` (zero-padded width) to
-    LONG, ``insensitive`` (compared and kept in lower case) to STRING. ``min`` is the first value of the
-    domain: a value below it is refused, and no window reaches below it.
+    LONG, ``insensitive`` (compared and kept in lower case) and ``escaped`` (spelled as Hive spells it) to
+    STRING. ``min`` is the first value of the domain: a value below it is refused, and no window reaches
+    below it. ``step`` is the distance of neighbours, in units (15 of a MINUTE, 10 of a LONG), counted from
+    ``min``, else from the calendar's own zero. ``week_start`` is the first weekday of a WEEK (0 is Monday),
+    or of the weeks to which days and hours are rolled up;
+    ``calendar`` the days that are partitions, as `read_calendar` writes them.
     """
 
     type: str
@@ -58,6 +81,10 @@ class Kind:
     digits: int | None = None
     insensitive: bool = False
     min: Value | None = None
+    step: int = 1
+    week_start: int = 0
+    calendar: str | None = None
+    escaped: bool = False
 
     def __str__(self) -> str:
         if self.type == DATETIME:
@@ -65,23 +92,38 @@ class Kind:
         return self.type
 
     @property
-    def step(self) -> int:
+    def unit(self) -> int:
         """The distance of neighbouring values (60 at HOUR, whose values count minutes)."""
-        return _STEP[self.granularity] if self.granularity else 1
+        return _UNIT[self.granularity] * self.step if self.granularity else self.step
+
+    @property
+    def regular(self) -> bool:
+        """Whether neighbours are one `unit` apart everywhere: no calendar, no clock that is changed."""
+        return self.calendar is None and not (
+            self.granularity in (HOUR, MINUTE) and self.timezone not in (None, "UTC")
+        )
 
 
+_WITHIN_WEEKS = (MINUTE, HOUR, DAY, WEEK)
+
+
+@lru_cache(maxsize=1024)
 def datetime_kind(
     format: str | None = None,
     granularity: str | None = None,
     timezone: str | None = None,
     min: Value | None = None,
+    step: int = 1,
+    week_start: int = 0,
+    calendar: str | None = None,
+    escaped: bool = False,
 ) -> Kind:
     """Return a DATETIME kind with defaults filled in.
 
     Raises BadValue for a format that cannot be read back, an unknown granularity or timezone.
 
-    >>> datetime_kind("%Y-%m").granularity
-    'MONTH'
+    >>> datetime_kind("%Y-%m").granularity, datetime_kind(granularity="WEEK").format
+    ('MONTH', '%G-W%V')
     """
     if granularity is not None and granularity not in GRANULARITIES:
         raise BadValue(f"granularity {granularity!r} is none of {', '.join(GRANULARITIES)}")
@@ -92,13 +134,47 @@ def datetime_kind(
         granularity = finest
     elif GRANULARITIES.index(finest) > GRANULARITIES.index(granularity):
         raise BadValue(f"format {format!r} does not tell one {granularity} from the next")
-    return Kind(DATETIME, format=format, granularity=granularity, timezone=zone_name(timezone), min=min)
+    elif finest == WEEK != granularity:
+        raise BadValue(f"format {format!r} tells weeks, and a {granularity} is none")
+    if week_start and granularity not in _WITHIN_WEEKS:
+        raise BadValue(f"week_start belongs to weeks and to what lies in one, not to a {granularity}")
+    if calendar is not None and granularity not in (MINUTE, HOUR, DAY):
+        raise BadValue(f"a calendar chooses days, and a {granularity} is longer than one")
+    return Kind(
+        DATETIME,
+        format=format,
+        granularity=granularity,
+        timezone=zone_name(timezone),
+        min=min,
+        step=step,
+        week_start=week_start,
+        calendar=calendar,
+        escaped=escaped,
+    )
+
+
+def own_format(granularity: str | None) -> str:
+    """Return how a granularity is written where nobody says how.
+
+    >>> own_format("QUARTER")
+    '%Y-Q%q'
+    """
+    return _DEFAULT_FORMAT[granularity or DAY]
+
+
+def directives(format: str) -> list[str]:
+    """Return the directives of a strftime format, without the percent signs.
+
+    >>> directives("%Y-100%%-%m")
+    ['Y', 'm']
+    """
+    return re.findall(r"%(.)", format.replace("%%", ""))
 
 
 def finest_field(format: str) -> str:
     """Return the granularity of the finest field in a strftime format."""
     bare = format.replace("%%", "")
-    found = re.findall(r"%(.)", bare)
+    found = directives(format)
     if not found:
         raise BadValue(f"format {format!r} has no date field")
     if bare.endswith("%"):
@@ -108,12 +184,19 @@ def finest_field(format: str) -> str:
             raise BadValue(f"format {format!r}: %{directive} cannot be read back from a path")
         if found.count(directive) > 1:
             raise BadValue(f"format {format!r} has %{directive} twice")
+    weeks = {"G", "V"} & set(found)
+    if weeks:
+        if set(found) != {"G", "V"}:
+            raise BadValue(f"format {format!r}: a week is written by %G and %V, and nothing else")
+        return WEEK
     finest = min((_DIRECTIVES[d] for d in found), key=GRANULARITIES.index)
     # A half of the day, or a second, does not tell the hour or the minute that it belongs to.
     present = {_DIRECTIVES[d] for d in found if d not in "pSf"}
     if YEAR not in present:
         raise BadValue(f"format {format!r} has no year")
-    needed = set(GRANULARITIES[GRANULARITIES.index(finest) :])
+    if finest == QUARTER:
+        return QUARTER
+    needed = set(GRANULARITIES[GRANULARITIES.index(finest) :]) - {WEEK, QUARTER}
     if "j" in found:
         needed.discard(MONTH)
     if missing := needed - present:
@@ -122,6 +205,17 @@ def finest_field(format: str) -> str:
     if "I" in found and "p" not in found:
         raise BadValue(f"format {format!r} has %I without %p, so its values are not unique")
     return finest
+
+
+@lru_cache(maxsize=1024)
+def format_pattern(format: str) -> str:
+    """Return the regular expression of what a strftime format spells.
+
+    >>> format_pattern("%Y-%m")
+    '\\\\d{4}\\\\-\\\\d{2}'
+    """
+    parts = re.split(r"%(.)", format)
+    return "".join(_SPELLS[part] if i % 2 else re.escape(part) for i, part in enumerate(parts))
 
 
 def zone_name(zone: str | None) -> str | None:
@@ -148,10 +242,12 @@ def to_datetime(value: int, kind: Kind) -> datetime:
     """
     try:
         match kind.granularity:
-            case "DAY":
+            case "DAY" | "WEEK":
                 return datetime.fromordinal(value)
             case "MONTH":
                 return datetime(value // 12, value % 12 + 1, 1)
+            case "QUARTER":
+                return datetime(value // 4, value % 4 * 3 + 1, 1)
             case "YEAR":
                 return datetime(value, 1, 1)
             case _:
@@ -162,25 +258,311 @@ def to_datetime(value: int, kind: Kind) -> datetime:
 
 
 def from_datetime(moment: datetime, kind: Kind) -> int:
-    """Return the DATETIME value that holds ``moment``: truncated to the granularity of ``kind``.
+    """Return the DATETIME value that holds ``moment``: truncated to the granularity and step of ``kind``.
 
     A time with tzinfo is first read in the timezone of ``kind`` (UTC when it has none); one without
-    is taken as wall-clock time there.
+    is taken as wall-clock time there. The hour that a clock runs through twice is one value, its first.
     """
     if moment.tzinfo is not None:
         moment = moment.astimezone(_zone(kind.timezone)).replace(tzinfo=None)
+    label = _label(moment, kind)
+    return _of_label(label if kind.step == 1 else label - (label - _origin(kind)) % kind.unit, kind)
+
+
+# A label counts what stands in a path: units of the granularity, but minutes of the local clock at HOUR
+# and MINUTE. Labels are evenly spaced whatever clocks and calendars do; values are what is compared.
+
+
+def _label(moment: datetime, kind: Kind) -> int:
+    """The label of the unit (not the step) that holds a wall-clock time."""
     match kind.granularity:
         case "DAY":
             return moment.toordinal()
+        case "WEEK":
+            return moment.toordinal() - (moment.weekday() - kind.week_start) % 7
         case "MONTH":
             return moment.year * 12 + moment.month - 1
+        case "QUARTER":
+            return moment.year * 4 + (moment.month - 1) // 3
         case "YEAR":
             return moment.year
         case granularity:
-            if granularity == HOUR:
-                moment = moment.replace(minute=0)
-            instant = moment.replace(second=0, microsecond=0, tzinfo=_zone(kind.timezone))
-            return (instant - _EPOCH) // timedelta(minutes=1)
+            minutes = (moment.replace(fold=0) - _BEGIN) // timedelta(minutes=1)
+            return minutes - minutes % 60 if granularity == HOUR else minutes
+
+
+def _of_label(label: int, kind: Kind) -> int:
+    if kind.granularity in (HOUR, MINUTE):
+        try:
+            moment = (_BEGIN + timedelta(minutes=label)).replace(tzinfo=_zone(kind.timezone))
+        except (ValueError, OverflowError):
+            raise BadValue(f"{label} is out of the range of dates") from None
+        return (moment - _EPOCH) // timedelta(minutes=1)
+    return label
+
+
+def _to_label(value: int, kind: Kind) -> int:
+    if kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC"):
+        return (to_datetime(value, kind).replace(fold=0) - _BEGIN) // timedelta(minutes=1)
+    return value
+
+
+def _origin(kind: Kind) -> int:
+    """The label that steps are counted from."""
+    if isinstance(kind.min, int):
+        return _to_label(kind.min, kind)
+    # Weeks and days count from 0001-01-01, a Monday.
+    return 1 + kind.week_start if kind.granularity == WEEK else 1 if kind.granularity == DAY else 0
+
+
+def _is_partition(label: int, kind: Kind) -> bool:
+    """Whether a label on the grid names a partition: its day is in the calendar, its hour happens."""
+    if kind.calendar is not None and not in_calendar(_day_of(label, kind), kind.calendar):
+        return False
+    if kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC"):
+        return _to_label(_of_label(label, kind), kind) == label  # the clock does not jump over it
+    return True
+
+
+def _day_of(label: int, kind: Kind) -> int:
+    return label if kind.granularity == DAY else label // 1440 + _BEGIN.toordinal()
+
+
+_FARTHEST = 10_000  # units that are looked at for the next day of a calendar
+
+
+@lru_cache(maxsize=65536)
+def neighbours(value: int, first: int, last: int, kind: Kind) -> tuple[int, ...]:
+    """Return the partitions ``first`` to ``last`` steps away from a value, in this order.
+
+    Days that no calendar has and hours that no clock shows are passed over; what lies out of the range of
+    dates is left out. 0 is the value itself.
+
+    >>> day = datetime_kind()
+    >>> neighbours(737502, 0, -2, day), neighbours(737502, 1, 1, day)
+    ((737502, 737501, 737500), (737503,))
+    """
+    way = 1 if last >= first else -1
+    if kind.regular:
+        return tuple(range(value + first * kind.unit, value + (last + way) * kind.unit, way * kind.unit))
+    label = _to_label(value, kind)
+    wanted = range(first, last + way, way)
+    found = {0: label} if 0 in wanted else {}
+    for direction in (1, -1):
+        far = max((n * direction for n in wanted), default=0)
+        at = label
+        for n in range(1, far + 1):
+            at += direction * kind.unit
+            limit = at + direction * kind.unit * _FARTHEST  # a calendar may be all holidays
+            while at != limit and not _is_partition(at, kind):
+                at += direction * kind.unit
+            found[n * direction] = at
+    return tuple(_of_label(found[n], kind) for n in wanted)
+
+
+def shift(value: int, units: int, kind: Kind) -> int:
+    """Return ``value`` moved by whole steps of its kind; a negative number looks back."""
+    return value + units * kind.unit if kind.regular else neighbours(value, units, units, kind)[0]
+
+
+@lru_cache(maxsize=1024)
+def bounds(kind: Kind) -> tuple[int, int]:
+    """Return the first and the last value of a DATETIME dimension: nothing lies beyond the years 1 and 9999.
+
+    >>> [render(v, datetime_kind()) for v in bounds(datetime_kind())]
+    ['0001-01-01', '9999-12-31']
+    """
+    first, last = _label(datetime.min, kind), _label(datetime.max, kind)
+    if kind.granularity in (HOUR, MINUTE):
+        # A day is left at both ends for the zones of others.
+        first, last = first + 1440, last - 1440
+    low = _of_label(max(first, _origin(kind) if kind.granularity == WEEK else first), kind)
+    return max(low, kind.min) if isinstance(kind.min, int) else low, _of_label(last, kind)
+
+
+def on_clock(value: int, amount: int, kind: Kind) -> int:
+    """Return the value whose label stands ``amount`` further (days at DAY, minutes of the clock at HOUR and MINUTE).
+
+    Raises BadValue where the clock of the zone never shows it.
+    """
+    if kind.regular:
+        return value + amount
+    shown = replace(kind, format=own_format(kind.granularity), min=None, step=1, calendar=None, escaped=False)
+    moment = _moment(_to_label(value, kind) + amount, kind)
+    if moment == datetime.max:
+        raise BadValue(f"{value + amount} is out of the range of dates")
+    text = moment.strftime(shown.format or DEFAULT_FORMAT)
+    return _parse_datetime(text, shown)
+
+
+def between(first: int, last: int, kind: Kind) -> Sequence[int]:
+    """Return the partitions from one to another, both included, in ascending order.
+
+    >>> workday = datetime_kind(calendar="MON-FRI")
+    >>> [render(v, workday) for v in between(parse("2024-03-01", workday), parse("2024-03-05", workday), workday)]
+    ['2024-03-01', '2024-03-04', '2024-03-05']
+    """
+    if kind.regular:
+        return range(first, last + 1, kind.unit)
+    labels = range(_to_label(first, kind), _to_label(last, kind) + 1, kind.unit)
+    return [_of_label(label, kind) for label in labels if _is_partition(label, kind)]
+
+
+@lru_cache(maxsize=4096)
+def members(value: int, coarse: Kind, fine: Kind) -> tuple[int, ...]:
+    """Return the partitions of ``fine`` that lie in a value of a coarser kind, in ascending order.
+
+    A week lies in the month that holds its first day. None lies below the first value of ``fine``.
+
+    >>> len(members(2024 * 12 + 1, datetime_kind("%Y-%m"), datetime_kind()))
+    29
+    """
+    begin = _to_label(value, coarse)
+    start, end = _moment(begin, coarse), _moment(begin + coarse.unit, coarse)
+    origin, unit = _origin(fine), fine.unit
+    label = _label(start, fine)
+    label += (origin - label) % unit
+    while _moment(label, fine) < start:
+        label += unit
+    found = []
+    while _moment(label, fine) < end:
+        if _is_partition(label, fine):
+            found.append(_of_label(label, fine))
+        label += unit
+    if isinstance(fine.min, int):
+        return tuple(v for v in found if v >= fine.min)
+    return tuple(found)
+
+
+def _moment(label: int, kind: Kind) -> datetime:
+    """The wall-clock time at which a label begins."""
+    try:
+        if kind.granularity in (HOUR, MINUTE):
+            return _BEGIN + timedelta(minutes=label)
+        return to_datetime(label, kind)
+    except (BadValue, OverflowError):
+        return datetime.max
+
+
+def end_of(value: int, kind: Kind) -> float:
+    """Return the time, in seconds since 1970, at which a partition of a DATETIME dimension is over.
+
+    >>> end_of(719163, datetime_kind())
+    86400.0
+    """
+    label = _to_label(value, kind) + kind.unit
+    moment = _moment(label, kind)
+    return moment.replace(tzinfo=_zone(kind.timezone)).timestamp()
+
+
+def nearest_on_grid(value: int, kind: Kind) -> tuple[int, ...]:
+    """Return the value if it is a partition of the grid, else the two nearest."""
+    label = _to_label(value, kind)
+    below = label - (label - _origin(kind)) % kind.unit if kind.type == DATETIME or kind.step > 1 else label
+    if below == label and _is_partition(label, kind):
+        return (value,)
+    above = below + kind.unit
+    for _ in range(_FARTHEST):
+        if _is_partition(below, kind):
+            break
+        below -= kind.unit
+    for _ in range(_FARTHEST):
+        if _is_partition(above, kind):
+            break
+        above += kind.unit
+    return _of_label(below, kind), _of_label(above, kind)
+
+
+def read_calendar(days: str, holidays: Iterable[str | date] = ()) -> str:
+    """Return a calendar as its one text; raises BadValue.
+
+    ``days`` are weekdays, single or as ranges: ``"MON-FRI"``, ``"MON,WED-THU"``.
+
+    >>> read_calendar("MON-FRI", ["2024-12-25"])
+    'MON-FRI;2024-12-25'
+    """
+    _weekdays(days)
+    free = []
+    for day in holidays:
+        try:
+            free.append((date.fromisoformat(day) if isinstance(day, str) else day).isoformat()[:10])
+        except ValueError:
+            raise BadValue(f"{day!r} is no date such as '2024-12-25'") from None
+    return ";".join([days.upper().replace(" ", ""), ",".join(sorted(set(free)))]).rstrip(";")
+
+
+def _weekdays(text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for part in text.upper().replace(" ", "").split(","):
+        first, _, last = part.partition("-")
+        if first not in WEEKDAYS or (last and last not in WEEKDAYS):
+            raise BadValue(f"{part!r} is no weekday and no range of them, such as 'MON-FRI'")
+        start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+        found |= {d % 7 for d in range(start, end + 1 if end >= start else end + 8)}
+    return frozenset(found)
+
+
+@lru_cache(maxsize=64)
+def _read(calendar: str) -> tuple[frozenset[int], frozenset[int]]:
+    days, _, holidays = calendar.partition(";")
+    free = frozenset(date.fromisoformat(day).toordinal() for day in holidays.split(",") if day)
+    return _weekdays(days), free
+
+
+def in_calendar(ordinal: int, calendar: str) -> bool:
+    """Say whether a day, by its ordinal, is one of a calendar."""
+    days, holidays = _read(calendar)
+    return (ordinal + 6) % 7 in days and ordinal not in holidays
+
+
+# What Hive and Spark escape in the name of a partition's folder (Hive's FileUtils.charToEscape).
+_ESCAPED = re.compile("[\x01-\x1f\x7f\"#%'*/:=?\\\\{\\[\\]^]")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def escape(text: str) -> str:
+    """Return a text as Hive and Spark write it in the name of a folder.
+
+    >>> escape("05:00"), unescape("05%3A00")
+    ('05%3A00', '05:00')
+    """
+    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", text)
+
+
+def unescape(text: str) -> str:
+    """Return the text that Hive and Spark have escaped: the inverse of `escape`."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def check_text(text: str) -> None:
+    """Raise BadValue for what is never a STRING value, whatever brought it.
+
+    An empty text and ``.`` and ``..`` are other folders than they seem, ``/`` is several, Hive's null is no
+    value, and control characters are nothing that a folder, a log or a terminal should be given.
+    """
+    if text in ("", ".", ".."):
+        raise BadValue("an empty text is no STRING value" if not text else f"{text!r} is no STRING value")
+    if text == HIVE_NULL:
+        raise BadValue(f"{HIVE_NULL} is how Hive writes null, which is no value")
+    if "/" in text:
+        raise BadValue(f"{text!r} is no STRING value: it holds a slash")
+    if _CONTROL.search(text) or (not text.isprintable() and _unprintable(text)):
+        raise BadValue(f"{text!r} is no STRING value: it holds a control character")
+    if "%" in text and (plain := unescape(text)) != text:
+        try:
+            check_text(plain)
+        except BadValue as fault:
+            raise BadValue(f"{text!r} is an escaped text: {fault}") from None
+
+
+def _unprintable(text: str) -> bool:
+    """Surrogates and marks that turn the direction of writing; a space of another kind is a plain character."""
+    return any(
+        "\ud800" <= c <= "\udfff" or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        for c in text
+    )
 
 
 def render(value: Value, kind: Kind) -> str:
@@ -199,8 +581,14 @@ def render(value: Value, kind: Kind) -> str:
 @lru_cache(maxsize=65536)
 def _render_datetime(value: int, kind: Kind) -> str:
     moment = to_datetime(value, kind)
+    format = kind.format or DEFAULT_FORMAT
+    if kind.granularity == WEEK and "%V" in format:
+        # A week has the number of the ISO week in which most of it lies, whatever its first day.
+        moment += timedelta(days=3)
+    if "%q" in format:
+        format = format.replace("%q", str((moment.month + 2) // 3))
     # strftime leaves years below 1000 unpadded on some platforms; %Y must read back.
-    return moment.strftime((kind.format or DEFAULT_FORMAT).replace("%Y", f"{moment.year:04d}"))
+    return moment.strftime(format.replace("%Y", f"{moment.year:04d}"))
 
 
 def parse(text: str, kind: Kind) -> Value:
@@ -215,8 +603,7 @@ def parse(text: str, kind: Kind) -> Value:
         return _parse_datetime(text, kind)
     if kind.type == LONG:
         return _parse_long(text, kind)
-    if not text:
-        raise BadValue("an empty text is no STRING value")
+    check_text(text)
     return _at_least_min(text.lower() if kind.insensitive else text, kind)
 
 
@@ -227,23 +614,73 @@ def _parse_long(text: str, kind: Kind) -> int:
     value = int(text)
     if render(value, kind) != text:
         raise BadValue(f"{text!r} is not how {value} is written here ({render(value, kind)!r})")
-    _at_least_min(value, kind)
-    return value
+    return on_grid(value, kind)
 
 
 @lru_cache(maxsize=65536)
 def _parse_datetime(text: str, kind: Kind) -> int:
     format = kind.format or DEFAULT_FORMAT
     try:
-        moment = datetime.strptime(text, format)
+        moment = _strptime(text, format, kind)
     except ValueError:
+        if text == HIVE_NULL:
+            raise BadValue(f"{HIVE_NULL} is how Hive writes null, which is no value") from None
         raise BadValue(f"{text!r} is no date of format {format!r}") from None
-    value = from_datetime(moment, kind)
+    value = from_datetime(moment, replace(kind, step=1) if kind.step != 1 else kind)
     again = _render_datetime(value, kind)
     if again != text:
+        if kind.granularity == WEEK and "%V" not in format:
+            below, above = (_render_datetime(v, kind) for v in (value, value + 7))
+            raise BadValue(f"{text!r} does not begin a week; the nearest that do are {below} and {above}")
+        if kind.granularity in (MONTH, QUARTER, YEAR) and finest_field(format) != kind.granularity:
+            after = _render_datetime(value + 1, kind)
+            if re.sub(r"\d", "0", again) == re.sub(r"\d", "0", text):
+                raise BadValue(
+                    f"{text!r} does not begin a {kind.granularity}; the nearest that do are {again} and {after}"
+                )
         raise BadValue(f"{text!r} is not how that {kind.granularity} is written here ({again!r})")
+    return on_grid(value, kind)
+
+
+def _strptime(text: str, format: str, kind: Kind) -> datetime:
+    """The wall-clock time that a text spells; of a week and a quarter, its first day."""
+    if "%V" not in format and "%q" not in format:
+        return datetime.strptime(text, format)
+    names = re.split(r"%(.)", format)
+    pattern = "".join(f"(?P<{p}>{_SPELLS[p]})" if i % 2 else re.escape(p) for i, p in enumerate(names))
+    found = re.fullmatch(pattern, text)
+    if found is None:
+        raise ValueError(text)
+    if "%V" in format:
+        monday = datetime.fromisocalendar(int(found["G"]), int(found["V"]), 1)
+        # The week of the kind whose fourth day lies in this ISO week.
+        return monday - timedelta(days=(-kind.week_start) % 7 if kind.week_start > 3 else -kind.week_start)
+    year = found["Y"] if "Y" in found.groupdict() else f"20{found['y']}"
+    return datetime(int(year), int(found["q"]) * 3 - 2, 1)
+
+
+def on_grid(value: int, kind: Kind) -> int:
+    """Return a value that is a partition; raises BadValue between the steps, outside of the calendar, below the minimum."""
     _at_least_min(value, kind)
+    if kind.step != 1 or kind.calendar is not None:
+        near = nearest_on_grid(value, kind)
+        if near != (value,):
+            below, above = (render(v, kind) for v in near)
+            where = (
+                f"lies between the steps of {kind.step}"
+                if kind.calendar is None
+                else "is not in the calendar"
+            )
+            raise BadValue(f"{render(value, kind)!r} {where}; the nearest are {below} and {above}")
     return value
+
+
+def admit(value: Value, kind: Kind) -> None:
+    """Raise BadValue for a value of a kind that is no partition: see `on_grid` and `check_text`."""
+    if isinstance(value, int):
+        on_grid(value, kind)
+    else:
+        check_text(_at_least_min(value, kind))
 
 
 def _at_least_min(value: V, kind: Kind) -> V:
@@ -264,15 +701,15 @@ def cast(value: object, kind: Kind) -> Value:
         raise BadValue(f"{value!r} is no {kind}")
     if kind.type == DATETIME:
         if isinstance(value, datetime):
-            return _at_least_min(from_datetime(value, kind), kind)
+            return on_grid(from_datetime(value, kind), kind)
         if isinstance(value, date):
-            return _at_least_min(from_datetime(datetime(value.year, value.month, value.day), kind), kind)
+            return on_grid(from_datetime(datetime(value.year, value.month, value.day), kind), kind)
         if isinstance(value, str):
             return _cast_date_text(value, kind)
         raise BadValue(f"{value!r} is no {kind}")
     if kind.type == LONG:
         if isinstance(value, int | str) and re.fullmatch(r"-?[0-9]{1,19}", str(value)):
-            return _at_least_min(int(value), kind)
+            return on_grid(int(value), kind)
         raise BadValue(f"{value!r} is no LONG")
     if isinstance(value, str):
         return parse(str(value), kind)
@@ -284,6 +721,12 @@ def _cast_date_text(text: str, kind: Kind) -> int:
         return _parse_datetime(text, kind)
     except BadValue as own:
         try:
+            _strptime(text, kind.format or DEFAULT_FORMAT, kind)
+        except ValueError:
+            pass
+        else:
+            raise  # it is written as the dimension is, and what is wrong with it is said
+        try:
             moment = datetime.fromisoformat(text)
         except ValueError:
             raise own from None
@@ -292,19 +735,187 @@ def _cast_date_text(text: str, kind: Kind) -> int:
         whole = to_datetime(value, kind)
         if moment.tzinfo is None and whole != moment:
             raise own from None
-        return _at_least_min(value, kind)
+        return on_grid(value, kind)
 
 
-def shift(value: int, units: int, kind: Kind) -> int:
-    """Return ``value`` moved by whole units: granularity units of a DATETIME, ones of a LONG."""
-    return value + units * kind.step
+def shift_calendar(value: int, kind: Kind, years: int, months: int, days: int) -> int:
+    """Return a DATETIME value moved by calendar units; a day that the month lacks becomes its last.
+
+    >>> day = datetime_kind()
+    >>> render(shift_calendar(parse("2024-02-29", day), day, -1, 0, 0), day)
+    '2023-02-28'
+    """
+    moment = to_datetime(value, kind)
+    month = moment.year * 12 + moment.month - 1 + years * 12 + months
+    try:
+        last = monthrange(month // 12, month % 12 + 1)[1]
+        moved = moment.replace(
+            year=month // 12, month=month % 12 + 1, day=min(moment.day, last), fold=0
+        ) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        raise BadValue(f"{render(value, kind)!r} so moved is out of the range of dates") from None
+    return from_datetime(moved, kind)
 
 
 def trunc(value: int, kind: Kind, to: str) -> int:
     """Return a DATETIME value at the coarser granularity ``to`` that contains ``value``."""
-    return from_datetime(to_datetime(value, kind), replace(kind, granularity=to))
+    return from_datetime(to_datetime(value, kind), regrained(kind, to))
 
 
 def at(value: int, kind: Kind, to: str) -> int:
     """Return the first value at the finer granularity ``to`` within ``value``: zero-filled."""
-    return from_datetime(to_datetime(value, kind), replace(kind, granularity=to))
+    finer = regrained(kind, to)
+    start = _moment(_to_label(value, kind), kind)
+    found = from_datetime(start, finer)
+    # The week of a month's first day may begin in the month before.
+    return found + finer.unit if finer.granularity == WEEK and to_datetime(found, finer) < start else found
+
+
+@lru_cache(maxsize=1024)
+def regrained(kind: Kind, to: str) -> Kind:
+    """Return the kind of another granularity in the same zone, with its own format and every value of it."""
+    if kind.granularity == to:
+        return replace(kind, min=None, step=1, calendar=None)
+    week_start = kind.week_start if to in _WITHIN_WEEKS else 0
+    return datetime_kind(granularity=to, timezone=kind.timezone, week_start=week_start)
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+_LIMIT = 65_536  # then it starts over: bounded memory whatever the texts
+
+
+class _Memo(dict[A, B], Generic[A, B]):
+    """A dict that computes what it lacks; `dict.__getitem__` of a known key stays at C speed."""
+
+    __slots__ = ("_compute",)
+
+    def __init__(self, compute: Callable[[A], B]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, key: A) -> B:
+        value = self._compute(key)
+        if len(self) >= _LIMIT:
+            self.clear()
+        self[key] = value
+        return value
+
+
+@cache
+def parser(kind: Kind) -> Callable[[str], Value]:
+    """Return a function from a text to its value; it raises BadValue like `values.parse`.
+
+    >>> parser(Kind("LONG"))("7")
+    7
+    """
+    return _Memo[str, Value](lambda text: parse(text, kind)).__getitem__
+
+
+@cache
+def renderer(kind: Kind) -> Callable[[Value], str]:
+    """Return a function from a value to its text; it raises BadValue like `values.render`.
+
+    >>> renderer(Kind("LONG", digits=3))(7)
+    '007'
+    """
+    return _Memo[Value, str](lambda value: render(value, kind)).__getitem__
+
+
+def tuple_of(functions: tuple[Callable[[A], B], ...]) -> Callable[[A], tuple[B, ...]]:
+    """Return ``x -> (f(x), g(x), ...)``; the usual sizes are spelled out, which is twice as fast.
+
+    >>> tuple_of((abs, float))(-2)
+    (2, -2.0)
+    """
+    match functions:
+        case ():
+            return lambda x: ()
+        case (f,):
+            return lambda x: (f(x),)
+        case (f, g):
+            return lambda x: (f(x), g(x))
+        case (f, g, h):
+            return lambda x: (f(x), g(x), h(x))
+        case _:
+            return lambda x: tuple([f(x) for f in functions])
+
+
+def zipped(functions: tuple[Callable[[A], B], ...]) -> Callable[[tuple[A, ...]], tuple[B, ...]]:
+    """Return ``(a, b, ...) -> (f(a), g(b), ...)`` for tuples of exactly that length.
+
+    >>> zipped((int, str.lower))(("7", "EU"))
+    (7, 'eu')
+    """
+    match functions:
+        case ():
+            return lambda x: ()
+        case (f,):
+            return lambda x: (f(x[0]),)
+        case (f, g):
+            return lambda x: (f(x[0]), g(x[1]))
+        case (f, g, h):
+            return lambda x: (f(x[0]), g(x[1]), h(x[2]))
+        case _:
+            return lambda x: tuple([f(y) for f, y in zip(functions, x, strict=True)])
+
+
+@cache
+def partition_parser(kinds: tuple[Kind, ...]) -> Callable[[tuple[str, ...]], Partition]:
+    """Return a function from the texts of a partition to its values; it raises BadValue."""
+    return zipped(tuple(map(parser, kinds)))
+
+
+@cache
+def partition_renderer(kinds: tuple[Kind, ...]) -> Callable[[Partition], tuple[str, ...]]:
+    """Return a function from the values of a partition to its texts."""
+    return zipped(tuple(map(renderer, kinds)))
+
+
+@cache
+def joined_renderer(kinds: tuple[Kind, ...]) -> Callable[[Partition], str]:
+    """Return a function from the values of a partition to its texts, joined by ``/``.
+
+    >>> joined_renderer((Kind("STRING"), Kind("LONG", digits=2)))(("EU", 7))
+    'EU/07'
+    """
+    match tuple(map(renderer, kinds)):
+        case ():
+            return lambda p: ""
+        case (f,):
+            return lambda p: f(p[0])
+        case (f, g):
+            return lambda p: f"{f(p[0])}/{g(p[1])}"
+        case (f, g, h):
+            return lambda p: f"{f(p[0])}/{g(p[1])}/{h(p[2])}"
+        case functions:
+            return lambda p: joined(tuple([f(y) for f, y in zip(functions, p, strict=True)]))
+
+
+def identity(partition: Partition) -> Partition:
+    """Return the argument: a key that is the partition itself."""
+    return partition
+
+
+@cache
+def picker(positions: tuple[int, ...], size: int) -> Callable[[Partition], Partition]:
+    """Return a function that takes the values at ``positions`` of a tuple of ``size`` values.
+
+    >>> picker((1,), 2)(("EU", 7))
+    (7,)
+    """
+    if positions == tuple(range(size)):
+        return identity
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return (lambda p: (p[positions[0]],)) if positions else (lambda p: ())
+
+
+def joined(texts: tuple[str, ...]) -> str:
+    """Return the text of a whole partition: its coordinates' texts joined by ``/``.
+
+    >>> joined(("EWR", "2013-01-01"))
+    'EWR/2013-01-01'
+    """
+    return "/".join(texts)

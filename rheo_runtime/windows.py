@@ -11,11 +11,17 @@ from itertools import product
 from typing import Protocol
 
 from rheo_runtime import wire
+from rheo_runtime.join import branch_of
 from rheo_runtime.records import CHUNK, Key
-from rheo_runtime.scope import branch_of
-from rheo_runtime.values import STRING, Partition
+from rheo_runtime.rollup import Members, members_of
+from rheo_runtime.values import DATETIME, STRING, Kind, Partition, bounds, neighbours
 
 CHECKED = ("range_check", "nearest")
+
+
+def asked(source: wire.Input) -> bool:
+    """Say whether it matters to an input which partitions of its signal exist."""
+    return source.mode in CHECKED or source.lists_what_exists
 
 
 class Seer(Protocol):
@@ -27,7 +33,7 @@ class Seer(Protocol):
 def expand(branches: tuple[wire.Branch, ...], tip: Partition) -> list[Partition]:
     """Return the partitions of the window around ``tip``, in the order of reading: tip first, when in it.
 
-    No window reaches below the first value of a dimension.
+    No window reaches below the first value of a dimension, nor out of the range of dates.
     """
     if not branches:
         return [tip]
@@ -36,10 +42,51 @@ def expand(branches: tuple[wire.Branch, ...], tip: Partition) -> list[Partition]
         if rule.window is None or not isinstance(value, int):
             columns.append([value])
         else:
-            step, low = rule.kind.step, rule.kind.min
-            steps = [value + offset * step for offset in rule.window.offsets()]
-            columns.append([v for v in steps if not isinstance(low, int) or v >= low])
+            offsets, (low, high) = rule.window.offsets(), limits(rule.kind)
+            near = neighbours(value, offsets[0], offsets[-1], rule.kind)
+            columns.append([v for v in near if low <= v <= high])
     return list(product(*columns))
+
+
+NO_LIMIT = -(10**30)
+
+
+def limits(kind: Kind) -> tuple[int, int]:
+    """Return the first and the last value that a dimension can have."""
+    if kind.type == DATETIME:
+        return bounds(kind)
+    return (kind.min if isinstance(kind.min, int) else NO_LIMIT), -NO_LIMIT
+
+
+def reads(source: wire.Input, tip: Partition) -> list[Partition]:
+    """Return the partitions of the signal that an input reads around a tip, there or not, in order."""
+    tips = expand(source.branches, tip)
+    members = members_of(source)
+    return tips if members is None else members_within(members, tips)
+
+
+def starts(source: wire.Input, tip: Partition) -> tuple[Partition, ...]:
+    """Return the partitions of the signal that a tip of an input stands for: of a rollup its members."""
+    members = members_of(source)
+    return (tip,) if members is None else members.members(tip)
+
+
+def needed(source: wire.Input, tip: Partition) -> list[Partition]:
+    """Return the partitions of the signal without which nothing runs, each of them, around a tip.
+
+    Empty where any of what an input reads is enough, or none of it.
+    """
+    if source.mode == "range_check" and source.at_least is None:
+        return reads(source, tip)
+    whole = source.at_least is not None if source.rollup is None else source.rollup.complete
+    return list(starts(source, tip)) if source.tip is None and whole else []
+
+
+def members_within(members: Members, tips: Sequence[Partition]) -> list[Partition]:
+    """Return the members of several coarser partitions, in ascending order."""
+    if len(tips) == 1:
+        return list(members.members(tips[0]))
+    return sorted({member for tip in tips for member in members.members(tip)})
 
 
 # A stretch of one row: its first and last position; whether it is read towards the past.
@@ -47,10 +94,14 @@ Span = tuple[Key, int, int, bool]
 
 
 class Layout:
-    """How the partitions of a signal stand in rows: ``linear`` is the dimension that runs along a row."""
+    """How the partitions of a signal stand in rows: ``linear`` is the dimension that runs along a row.
 
-    def __init__(self, signal: str, linear: int | None, step: int) -> None:
-        self.signal = signal
+    ``rows`` is the name under which a ledger keeps them: another one for each meaning of the partitions, and
+    for each way in which they stand.
+    """
+
+    def __init__(self, rows: str, linear: int | None, step: int) -> None:
+        self.rows = rows
         self.linear = linear
         self.step = step
 
@@ -82,7 +133,12 @@ class Window:
     def __init__(self, source: wire.Input, layout: Layout) -> None:
         self.alias = source.alias
         self.signal = source.signal
+        self.rows = layout.rows
         self.nearest = source.mode == "nearest"
+        self.checked = source.mode == "range_check" and source.at_least is None
+        self.lists = source.lists_what_exists
+        self.at_least = source.at_least or 0
+        self.members = members_of(source)
         self._branches = source.branches
         self._layout = layout
         self._folded = [
@@ -92,7 +148,9 @@ class Window:
         self.tip_of: Callable[[Partition], Partition] = self._fold if any(self._folded) else lambda p: p
         linear = layout.linear
         self._single = all(  # a window along the row only: one span, and the usual case
-            rule.window is None or d == linear for branch in source.branches for d, rule in enumerate(branch)
+            rule.window is None or (d == linear and rule.kind.regular)
+            for branch in source.branches
+            for d, rule in enumerate(branch)
         )
 
     def _fold(self, tip: Partition) -> Partition:
@@ -101,28 +159,58 @@ class Window:
             [v.lower() if f and isinstance(v, str) else v for v, f in zip(tip, self._folded, strict=True)]
         )
 
+    @property
+    def open(self) -> bool:
+        """Whether only arrivals tell which partitions there are: a dimension went whose values nobody gave."""
+        return self.members is not None and self.members.open
+
+    def partitions(self, tip: Partition) -> list[Partition]:
+        """Return what the input reads around a tip, there or not, in the order of reading."""
+        tips = expand(self._branches, tip)
+        return tips if self.members is None else members_within(self.members, tips)
+
     def missing(self, ledger: Seer, tip: Partition) -> Partition | None:
         """Return the missing partition that is furthest from the tip, or None when all exist.
 
         The furthest, because partitions come mostly in order, forwards or backwards: whichever way,
         the one at the far end comes last of those that are still to come, or never.
         """
-        for row, first, last, back in self._spans(tip):
-            bits = ledger.seen(self.signal, row, first, last)
+        spans = self._spans(tip)
+        if spans is None:
+            there = self.present(ledger, tip)
+            gaps = [p for p in self.partitions(tip) if p not in there]
+            return None if not gaps else gaps[0] if self.members is None else gaps[-1]
+        for row, first, last, back in spans:
+            bits = ledger.seen(self.rows, row, first, last)
             absent = ~(bits >> first % CHUNK) & (1 << last - first + 1) - 1
             if absent:
                 bit = (absent & -absent).bit_length() - 1 if back else absent.bit_length() - 1
                 return self._layout.partition(row, first + bit)
         return None
 
+    def present(self, ledger: Seer, tip: Partition) -> set[Partition]:
+        """Return the partitions of the window that are known to exist: one read for each row of neighbours."""
+        rows: dict[Key, list[tuple[int, Partition]]] = {}
+        for partition in self.partitions(tip):
+            row, position = self._layout.place(partition)
+            rows.setdefault(row, []).append((position, partition))
+        found: set[Partition] = set()
+        for row, places in rows.items():
+            first, last = min(places)[0], max(places)[0]
+            bits = ledger.seen(self.rows, row, first, last)
+            start = first // CHUNK * CHUNK
+            found.update(p for position, p in places if bits >> position - start & 1)
+        return found
+
     def all_missing(self, ledger: Seer, tip: Partition) -> list[Partition]:
         """Return all missing partitions in the order of reading."""
-        return [p for p in expand(self._branches, tip) if not self.exists(ledger, p)]
+        there = self.present(ledger, tip)
+        return [p for p in self.partitions(tip) if p not in there]
 
     def exists(self, ledger: Seer, partition: Partition) -> bool:
         """Say whether a partition is known to exist."""
         row, position = self._layout.place(partition)
-        bits = ledger.seen(self.signal, row, position, position)
+        bits = ledger.seen(self.rows, row, position, position)
         return bits >> position % CHUNK & 1 == 1
 
     def candidates(self, tip: Partition) -> list[Partition]:
@@ -136,11 +224,14 @@ class Window:
 
     def _numbers(self, partition: Partition) -> list[int]:
         branch = self._branches[branch_of(self._branches, partition)] if self._branches else ()
-        return [v // r.kind.step for v, r in zip(partition, branch, strict=True) if isinstance(v, int)]
+        return [v // r.kind.unit for v, r in zip(partition, branch, strict=True) if isinstance(v, int)]
 
-    def _spans(self, tip: Partition) -> Sequence[Span]:
+    def _spans(self, tip: Partition) -> Sequence[Span] | None:
+        """The one stretch that is the window; None when it is not one."""
         linear = self._layout.linear
-        if linear is None or not self._single:
+        if self.members is not None or (linear is not None and not self._single):
+            return None
+        if linear is None:
             places = map(self._layout.place, expand(self._branches, tip))
             return [(row, position, position, False) for row, position in places]
         row, position = self._layout.place(tip)
@@ -150,9 +241,10 @@ class Window:
             return ((row, position, position, False),)
         start, count = position + window.shift, window.count
         first, last = (start + count + 1, start) if count < 0 else (start, start + count - 1)
-        low, rest = branch[linear].kind.min, row[-1]
-        if isinstance(low, int) and isinstance(rest, int):
-            first = max(first, -((rest - low) // self._layout.step))
+        (low, high), rest = limits(branch[linear].kind), row[-1]
+        if isinstance(rest, int):
+            first = max(first, -((rest - low) // self._layout.step)) if low > NO_LIMIT else first
+            last = min(last, (high - rest) // self._layout.step) if high < -NO_LIMIT else last
         return ((row, first, last, count < 0),) if first <= last else ()
 
 
@@ -163,16 +255,34 @@ def layouts(table: wire.RouteTable) -> dict[str, Layout]:
     windowed: dict[str, dict[int, int]] = {}
     for route in table.routes:
         for source in route.inputs:
-            if source.mode in CHECKED:
+            if asked(source):
                 uses = windowed.setdefault(source.signal, {})
+                grains: tuple[str | None, ...] = (None,) * len(signals[source.signal].dims)
+                grains = grains if source.rollup is None else source.rollup.grains
+                for d, grain in enumerate(grains):
+                    if grain:
+                        uses[d] = uses.get(d, 0) + 1
+                kept = [d for d, grain in enumerate(grains) if grain != ""]
                 for branch in source.branches:
                     for d, rule in enumerate(branch):
                         if rule.window is not None:
-                            uses[d] = uses.get(d, 0) + 1
+                            uses[kept[d]] = uses.get(kept[d], 0) + 1
+    for signal in table.signals:
+        for event in signal.events:
+            if isinstance(event, wire.LateEvents):
+                uses = windowed.setdefault(event.of, {})
+                if event.rollup is not None:
+                    for d in (d for d, grain in enumerate(event.rollup.grains) if grain):
+                        uses[d] = uses.get(d, 0) + 1
+                    continue
+                for d, rule in enumerate(event.branches[0]):
+                    if rule.value is None:
+                        uses[d] = uses.get(d, 0) + 1
     for name, uses in windowed.items():
         branch = signals[name].branches[0] if signals[name].branches else ()
         numbers = [d for d, rule in enumerate(branch) if rule.kind.type != STRING]
         linear = max(uses, key=lambda d: (uses[d], d)) if uses else (numbers[-1] if numbers else None)
-        step = branch[linear].kind.step if linear is not None else 1
-        found[name] = Layout(name, linear, step)
+        step = branch[linear].kind.unit if linear is not None else 1
+        rows = f"{name}~{wire.digest([wire.meaning(signals[name]), linear, step])}"
+        found[name] = Layout(rows, linear, step)
     return found

@@ -7,18 +7,82 @@ templates, links and outputs are expressions of `rheo_runtime.expr`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
 from rheo_runtime import expr as x
+from rheo_runtime.templates import template
 from rheo_runtime.values import Kind, Partition, Value, render
 
 VERSION = 1
+DECODED = "|decoded"  # ends the id of an event whose key was read decoded
+
+
+def event_text(id: str) -> str:
+    """Return the id of an event as people read it, and how its key was read where that is not plain.
+
+    >>> event_text("_SUCCESS|e|1704067200.000|decoded")
+    '_SUCCESS|e|1704067200.000 (its key came percent-encoded, and is read decoded)'
+    """
+    if not id.endswith(DECODED):
+        return id
+    return f"{id.removesuffix(DECODED)} (its key came percent-encoded, and is read decoded)"
+
+
+def resource_name(app: str) -> str:
+    """Return the name of an application's bucket, table and queue, where none is given.
+
+    >>> resource_name("My_App")
+    'rheo-my-app'
+    """
+    return "rheo-" + "".join(c if c.isalnum() or c == "-" else "-" for c in app.lower()).strip("-")
+
+
+PASS, WARN, FAIL = CHECK_RESULTS = ("PASS", "WARN", "FAIL")
+
+
+def checks_signal(node: str) -> str:
+    """Return the id of the signal that tells how the checks of a node's output ended.
+
+    >>> checks_signal("daily")
+    'daily.checks'
+    """
+    return f"{node}.checks"
+
+
+class S3Address(NamedTuple):
+    """A place in S3; the key is empty for a whole bucket."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def of(cls, text: str) -> S3Address:
+        """Return what an ``s3://`` text names.
+
+        >>> S3Address.of("s3://bucket/a/b"), S3Address.of("s3://bucket")
+        (S3Address(bucket='bucket', key='a/b'), S3Address(bucket='bucket', key=''))
+        """
+        bucket, _, key = text.removeprefix("s3://").partition("/")
+        return cls(bucket, key)
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
 
 
 class WireError(ValueError):
     """A document that is no route table of a version we read."""
+
+
+class AWSCommonParams:
+    """Names of what the ``params`` of an inlined compute hold."""
+
+    BOTO_SESSION = "AWS_BOTO_SESSION"
+    ACCOUNT_ID = "ACCOUNT_ID"
+    REGION = "REGION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +127,49 @@ Branch = tuple[Rule, ...]
 class S3Events:
     """Objects below ``s3://bucket/``: a key matches ``template`` segment by segment.
 
-    ``template`` is the whole key of a partition's folder (``orders/region={}/day={}``); each ``{}``
-    captures the text of the next dimension. ``completion`` are the names of the objects that announce
-    a partition; empty means that any object directly in the folder does. ``account`` is the bucket's
-    owner, where that is declared: events that name another are refused.
+    ``template`` is the whole key of a partition's folder (``orders/region={}/day={}``), as
+    `rheo_runtime.templates` reads it. ``completion`` are the names of the objects that announce a
+    partition, patterns (``*.csv``) and names that hold dimensions (``orders_{0}.done``) among them; empty
+    means that any object directly in the folder does, and `ITSELF` that the template names the object.
+    ``account`` is the bucket's owner, where that is declared: events that name another are refused.
+    ``topic`` is the SNS topic that tells of the objects, where that is declared: nothing else does then.
+    A name that begins with ``../`` stands above the partitions, and announces those below it that are new; after ``settle``
+    seconds without another object a partition arrives. ``reconcile`` says that what is there is compared with what
+    arrived.
     """
 
     bucket: str
     template: str
     completion: tuple[str, ...] = ("_SUCCESS",)
     account: str | None = None
+    topic: str | None = None
+    settle: int | None = None
+    reconcile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class GlueEvents:
-    """Partitions of a Glue Data Catalog table, in the order of its partition keys."""
+    """Partitions of a Glue Data Catalog table, in the order of its partition keys.
+
+    ``reconcile`` says that what is there is compared with what arrived.
+    """
 
     database: str
     table: str
+    reconcile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TimerEvents:
-    """A timer's fires: the fire time, moved by ``shift`` units, truncated to the granularity."""
+    """A timer's fires: the fire time, moved by ``shift`` units, truncated to the granularity.
+
+    ``every`` is given where the clock fires more often than the timer: so many seconds apart, counted from
+    1970, are the fires that count.
+    """
 
     timer: str
     shift: int = 0
+    every: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +193,35 @@ class SignalEvents:
     app: str
 
 
-Events = S3Events | GlueEvents | TimerEvents | AlarmEvents | SnsEvents | SignalEvents
+@dataclass(frozen=True, slots=True)
+class LateEvents:
+    """Partitions at which a view of the signal ``of`` is not complete at their time.
+
+    That time is ``after`` seconds after the end of the partition, or ``by`` minutes of the day, on the clock of
+    ``timezone``, ``days`` after its last day. Counted are those that begin at ``since`` or later, in seconds since
+    1970; None: at the first activation.
+    """
+
+    of: str
+    branches: tuple[Branch, ...]
+    mode: str = ""
+    after: int | None = None
+    by: int | None = None
+    days: int = 1
+    timezone: str | None = None
+    since: int | None = None
+    rollup: Rollup | None = None
+
+
+Events = S3Events | GlueEvents | TimerEvents | AlarmEvents | SnsEvents | SignalEvents | LateEvents
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """Something that emits partitions.
 
-    ``path`` is the template of a partition's address (``s3://bucket/orders/{}/{}``), with one ``{}``
-    for each dimension; None for a signal without data, a timer or an alarm.
+    ``path`` is the template of a partition's address (``s3://bucket/orders/{}/{}``); None for a signal
+    without data, a timer or an alarm.
     """
 
     id: str
@@ -137,22 +238,72 @@ class Signal:
         return tuple(r.kind for r in self.branches[0])
 
     def texts(self, partition: Partition) -> tuple[str, ...]:
-        """Return the text of each coordinate, as it stands in the path."""
+        """Return the text of each coordinate."""
         return tuple(map(render, partition, self.kinds(partition)))
 
-    def address(self, partition: Partition) -> str | None:
-        """Return the path of a partition, or None for a signal without data."""
-        return None if self.path is None else fill(self.path, self.texts(partition))
+    def address(
+        self, partition: Partition, texts: tuple[str, ...] | None = None, *, escaped: bool = False
+    ) -> str | None:
+        """Return the path of a partition, or None for a signal without data.
+
+        ``texts`` are how an event spelled it, where that differs; ``escaped`` writes all as Hive does.
+        """
+        if self.path is None:
+            return None
+        return template(self.path).fill(partition, self.kinds(partition), texts=texts, escaped=escaped)
 
 
-def fill(template: str, texts: tuple[str, ...]) -> str:
-    """Return ``template`` with each ``{}`` replaced by the next text.
+# Of a kind, what says which values there are, not what a value means.
+_DOMAIN = ("min", "calendar")
 
-    >>> fill("s3://b/orders/{}/{}", ("1", "2020-03-18"))
-    's3://b/orders/1/2020-03-18'
+
+def digest(data: object) -> str:
+    """Return a short name of plain data: 48 bits of its hash."""
+    return blake2b(json.dumps(data).encode(), digest_size=6).hexdigest()
+
+
+def kind_meaning(kind: Kind) -> dict[str, Any]:
+    """Return what values of a kind mean and how they are spelled, as plain data."""
+    return {name: value for name, value in x.kind_to_json(kind).items() if name not in _DOMAIN}
+
+
+@lru_cache(maxsize=10_000)
+def meaning(signal: Signal) -> str:
+    """Return a short name of what a stored partition of a signal means: its id, dimensions and their kinds.
+
+    What was stored under another one is never read as a partition of this signal. It stays when the first
+    value or the calendar of a dimension changes: those say which partitions there are.
     """
-    parts = template.split("{}")
-    return parts[0] + "".join(text + part for text, part in zip(texts, parts[1:], strict=True))
+    kinds = [
+        (
+            [rule.value for rule in branch] if len(signal.branches) > 1 else [],
+            [kind_meaning(rule.kind) for rule in branch],
+        )
+        for branch in signal.branches
+    ]
+    if all(kinds[0][1] == each[1] for each in kinds):
+        kinds = [([], kinds[0][1])] if kinds else []
+    return digest([signal.id, signal.dims, kinds])
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """How the partitions of a signal, its members, make the coarser ones that an input speaks of.
+
+    ``grains`` says of each of the signal's ``dims`` what becomes of it: None where it stays, a coarser
+    granularity, or "" where it goes. ``members`` is the filter of the members, over the signal's dimensions.
+    Unless ``complete``, the members that exist are enough.
+    """
+
+    dims: tuple[str, ...]
+    grains: tuple[str | None, ...]
+    members: tuple[Branch, ...]
+    complete: bool = True
+
+    @property
+    def coarse(self) -> tuple[str, ...]:
+        """The dimensions that are left."""
+        return tuple(dim for dim, grain in zip(self.dims, self.grains, strict=True) if grain != "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +312,9 @@ class Input:
 
     ``branches`` is the filter, windows included. ``mode`` is "" (read what exists), "range_check"
     or "nearest". ``tip`` is None for a trigger; for a reference it gives each dimension of its tip
-    as an expression over the trigger inputs.
+    as an expression over the trigger inputs. Under a ``rollup``, the filter, the tip and all expressions
+    speak of the coarser dimensions. ``at_least`` is how many partitions of the window must exist;
+    ``optional`` says that none need exist.
     """
 
     alias: str
@@ -169,6 +322,33 @@ class Input:
     branches: tuple[Branch, ...]
     mode: str = ""
     tip: tuple[x.Expr, ...] | None = None
+    rollup: Rollup | None = None
+    at_least: int | None = None
+    optional: bool = False
+
+    @property
+    def lists_what_exists(self) -> bool:
+        """Whether what does not exist is left out of what an execution reads."""
+        return (
+            self.optional
+            or self.at_least is not None
+            or (self.rollup is not None and not self.rollup.complete)
+        )
+
+    def dims(self, signal: Signal) -> tuple[str, ...]:
+        """Return the names of its dimensions."""
+        return signal.dims if self.rollup is None else self.rollup.coarse
+
+    def texts(self, signal: Signal, partition: Partition) -> tuple[str, ...]:
+        """Return the text of each coordinate of a partition of the input."""
+        if self.rollup is None:
+            return signal.texts(partition)
+        for branch in self.branches:
+            if all(r.value is None or r.value == p for r, p in zip(branch, partition, strict=True)):
+                break
+        else:
+            branch = self.branches[0]
+        return tuple(render(value, rule.kind) for value, rule in zip(partition, branch, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +365,11 @@ class Output:
 class Route:
     """How events become executions of one node. Times to live are in seconds.
 
-    ``links`` are equations between expressions over the inputs; ``retrigger`` is "all" or "any".
+    ``links`` are equations between expressions over the inputs; ``retrigger`` is "all", "any", "updated" or "never".
     ``pending_hooks`` are the names of the hooks that are told of inputs that wait. ``native`` says that
-    Airflow itself starts the node, by a timer: events that a listener gets do not.
+    Airflow itself starts the node, by a timer: events that a listener gets do not. ``alternative`` numbers the
+    routes of one node, all to one output: 0 is the first, or the only one. ``batch`` is how many executions one
+    run carries out, 0 where each has a run of its own, and ``batch_wait`` how many seconds the first waits for others.
     """
 
     node: str
@@ -199,6 +381,14 @@ class Route:
     pending_ttl: int | None = None
     pending_hooks: tuple[str, ...] = ()
     native: bool = False
+    alternative: int = 0
+    batch: int = 0
+    batch_wait: int = 0
+
+    @property
+    def key(self) -> str:
+        """The node, and which of its alternatives: what no other route has."""
+        return f"{self.node}|{self.alternative}" if self.alternative else self.node
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,17 +399,21 @@ class RouteTable:
     signals: tuple[Signal, ...]
     routes: tuple[Route, ...]
 
-    def dumps(self) -> str:
-        """Return the table as JSON text, the same text for the same table."""
+    def dumps(self, line: Callable[[Signal | Route], str] | None = None) -> str:
+        """Return the table as JSON text, the same text for the same table; ``line`` knows the `line` of each part."""
         # One line for each signal and route: quick to write, and a change is a one-line diff.
+        signals, routes = (",\n".join(map(line or _line, parts)) for parts in (self.signals, self.routes))
         return (
             f'{{"version": {VERSION}, "app": {json.dumps(self.app)},\n'
-            f'"signals": [{_lines(self.signals)}],\n"routes": [{_lines(self.routes)}]}}\n'
+            f'"signals": [{signals}],\n"routes": [{routes}]}}\n'
         )
 
-    def for_listener(self) -> RouteTable:
-        """Return the table without the nodes that Airflow itself starts."""
-        return replace(self, routes=tuple(route for route in self.routes if not route.native))
+    def topics(self) -> frozenset[str]:
+        """Return the SNS topics that something is declared with."""
+        events = (event for signal in self.signals for event in signal.events)
+        return frozenset(
+            e.topic for e in events if isinstance(e, S3Events | SnsEvents) and e.topic is not None
+        )
 
     def of_any_account(self) -> RouteTable:
         """Return the table without the owners of buckets: for a machine where they belong to nobody."""
@@ -248,32 +442,51 @@ class RouteTable:
 
 _EVENTS: dict[str, type[Any]] = {
     "s3": S3Events, "glue": GlueEvents, "timer": TimerEvents, "alarm": AlarmEvents,
-    "sns": SnsEvents, "signal": SignalEvents,
+    "sns": SnsEvents, "signal": SignalEvents, "late": LateEvents,
 }  # fmt: skip
 _EVENT_TAGS = {cls: tag for tag, cls in _EVENTS.items()}
 _DEFAULTS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     cls: tuple((f.name, f.default) for f in fields(cls))
-    for cls in (Window, Rule, Kind, Signal, Input, Output, Route, *_EVENTS.values())
+    for cls in (Window, Rule, Kind, Signal, Rollup, Input, Output, Route, *_EVENTS.values())
 }
 
 
-def _lines(items: tuple[Any, ...]) -> str:
-    return ",\n".join(json.dumps(_encode(item), ensure_ascii=False) for item in items)
+def line(part: Signal | Route) -> str:
+    """Return a signal or a route as its line of the table's text."""
+    return _text(_encode(part))
+
+
+_line = line
+_text = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
 def _encode(value: Any) -> Any:
     """Dataclasses become dicts without their defaults, expressions tagged lists."""
-    if isinstance(value, x.Expr):
-        return x.to_json(value)
-    if isinstance(value, tuple):
-        return [_encode(y) for y in value]
-    if value is None or isinstance(value, str | int):
+    kind = value.__class__
+    if kind in _PLAIN:
         return value
-    data = {
-        name: _encode(y) for name, default in _DEFAULTS[type(value)] if (y := getattr(value, name)) != default
-    }
-    tag = _EVENT_TAGS.get(type(value))
-    return {"type": tag, **data} if tag else data
+    if isinstance(value, tuple):
+        return [y if y.__class__ in _PLAIN else _encode(y) for y in value]
+    if kind is Kind:
+        return _kind(value)
+    if kind in _DEFAULTS:
+        return _fields_of(value)
+    return x.to_json(value) if isinstance(value, x.Expr) else value
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    kind = value.__class__
+    data = {"type": _EVENT_TAGS[kind]} if kind in _EVENT_TAGS else {}
+    for name, default in _DEFAULTS[kind]:
+        if (y := getattr(value, name)) is not default and y != default:
+            data[name] = y if y.__class__ in _PLAIN else _encode(y)
+    return data
+
+
+_kind = lru_cache(maxsize=512)(_fields_of)  # there are few, and each stands many times
 
 
 def _rule(data: Mapping[str, Any]) -> Rule:
@@ -287,6 +500,10 @@ def _branches(data: list[Any]) -> tuple[Branch, ...]:
 
 def _events(data: Mapping[str, Any]) -> Events:
     arguments = {k: tuple(y) if isinstance(y, list) else y for k, y in data.items() if k != "type"}
+    if "branches" in arguments:
+        arguments["branches"] = _branches(data["branches"])
+    if "rollup" in arguments:
+        arguments["rollup"] = _rollup(data["rollup"])
     event: Events = _EVENTS[data["type"]](**arguments)
     return event
 
@@ -309,12 +526,26 @@ def _input(data: Mapping[str, Any]) -> Input:
         branches=_branches(data["branches"]),
         mode=data.get("mode", ""),
         tip=None if tip is None else tuple(map(x.from_json, tip)),
+        rollup=_rollup(data["rollup"]) if "rollup" in data else None,
+        at_least=data.get("at_least"),
+        optional=data.get("optional", False),
     )
+
+
+def _rollup(data: Mapping[str, Any]) -> Rollup:
+    return Rollup(
+        tuple(data["dims"]), tuple(data["grains"]), _branches(data["members"]), data.get("complete", True)
+    )
+
+
+_ROUTE_OPTIONS = (
+    "retrigger", "arrival_ttl", "pending_ttl", "native", "alternative", "batch", "batch_wait",
+)  # fmt: skip
 
 
 def _route(data: Mapping[str, Any]) -> Route:
     output = data["output"]
-    options = {k: data[k] for k in ("retrigger", "arrival_ttl", "pending_ttl", "native") if k in data}
+    options = {k: data[k] for k in _ROUTE_OPTIONS if k in data}
     return Route(
         node=data["node"],
         inputs=tuple(map(_input, data["inputs"])),

@@ -12,16 +12,32 @@
 ... )
 """
 
-from rheodsl.alarm_actions import AlarmDefaultActionsMap, EmailAction, SlackAction, SnsAction, TicketAction
-from rheodsl.alarm_definitions import AlarmComparisonOperator, AlarmTreatMissingData
-from rheodsl.alarm_rules import AlarmRule, AlarmState, at_least
-from rheodsl.alarms import AlarmDimension, AlarmNode, CompositeAlarmNode, CWAlarm
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rheo_runtime.templates import ITSELF
+from rheo_runtime.wire import AWSCommonParams
 from rheodsl.analysis import DataFrameFormat
 from rheodsl.application import Application
-from rheodsl.aws import AWSApplication, AWSPlatform
+from rheodsl.cloudwatch.alarm_definitions import (
+    AlarmComparisonOperator,
+    AlarmDefaultActionsMap,
+    AlarmTreatMissingData,
+    EmailAction,
+    SlackAction,
+    SnsAction,
+    TicketAction,
+)
+from rheodsl.cloudwatch.alarm_rule import AlarmRule, AlarmState, at_least
+from rheodsl.cloudwatch.alarms import AlarmDimension, AlarmNode, CompositeAlarmNode, CWAlarm
+from rheodsl.cloudwatch.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod, MetricStatistic
 from rheodsl.compute import (
     ABI,
+    EMR,
+    Athena,
+    AWSBatchJob,
     BatchCompute,
+    Email,
     Glue,
     GlueBatchCompute,
     GlueWorkerType,
@@ -29,15 +45,20 @@ from rheodsl.compute import (
     InlinedCompute,
     Lang,
     Permission,
+    PrestoSQL,
+    SageMakerTrainingJob,
+    SageMakerTransformJob,
+    Slack,
+    Sns,
+    Spark,
     SparkSQL,
+    StepFunctions,
+    compact_table,
     python_module,
     scala_script,
 )
-from rheodsl.compute_jobs import EMR, AWSBatchJob, Spark, StepFunctions
-from rheodsl.compute_messages import Email, Slack, Sns
-from rheodsl.compute_sagemaker import SageMakerTrainingJob, SageMakerTransformJob
-from rheodsl.compute_sql import Athena, PrestoSQL, compact_table
 from rheodsl.control import FeedBackSignalProcessingMode
+from rheodsl.declaration import RouteRetention
 from rheodsl.dimensions import (
     DATETIME,
     LONG,
@@ -45,6 +66,7 @@ from rheodsl.dimensions import (
     AnyDate,
     AnyLong,
     AnyString,
+    Calendar,
     DateVariant,
     Dimension,
     DimensionFilter,
@@ -55,14 +77,23 @@ from rheodsl.dimensions import (
     StringVariant,
 )
 from rheodsl.errors import GraphError, RheoError
-from rheodsl.executions import ComputeState
-from rheodsl.expressions import output
-from rheodsl.external import S3, SNS, AndesDataset, DataFormat, GlueTable, S3Dataset, SignalIntegrityProtocol
+from rheodsl.expressions import date_of, output
+from rheodsl.external import (
+    S3,
+    SNS,
+    AndesDataset,
+    CsvFormat,
+    DataFormat,
+    GlueTable,
+    JsonFormat,
+    S3Dataset,
+    SignalIntegrityProtocol,
+)
 from rheodsl.hooks import RouteCheckpoint, RouteExecutionHook, RoutePendingNodeHook
+from rheodsl.ir import Batch
 from rheodsl.lifecycle import ApplicationState
-from rheodsl.metrics import CWMetric, MetricDimension, MetricNode, MetricPeriod, MetricStatistic
-from rheodsl.parameters import RouteRetention
-from rheodsl.platform import LocalPlatform
+from rheodsl.quality import check, in_range, no_rows, not_null, pandera, row_count, unique
+from rheodsl.reports import ComputeState
 from rheodsl.retrieval import QueryApplicationScope, QueryContext
 from rheodsl.security import (
     ConstructEncryption,
@@ -78,18 +109,23 @@ from rheodsl.security import (
     Storage,
 )
 from rheodsl.sharing import RemoteApplication
-from rheodsl.views import SignalNode, View
+from rheodsl.signals import SignalNode, View
+
+if TYPE_CHECKING:
+    from rheodsl.platforms import AWSApplication, AWSPlatform, LocalPlatform
 
 __all__ = [
     "ABI",
     "DATETIME",
     "EMR",
+    "ITSELF",
     "LONG",
     "S3",
     "SNS",
     "STRING",
     "AWSApplication",
     "AWSBatchJob",
+    "AWSCommonParams",
     "AWSPlatform",
     "AlarmComparisonOperator",
     "AlarmDefaultActionsMap",
@@ -105,9 +141,11 @@ __all__ = [
     "Application",
     "ApplicationState",
     "Athena",
+    "Batch",
     "BatchCompute",
     "CWAlarm",
     "CWMetric",
+    "Calendar",
     "CompositeAlarmNode",
     "ComputeState",
     "ConstructEncryption",
@@ -115,6 +153,7 @@ __all__ = [
     "ConstructPersistenceSecurityDef",
     "ConstructProcessingSecurityDef",
     "ConstructSecurityConf",
+    "CsvFormat",
     "DataFormat",
     "DataFrameFormat",
     "DataHandlingType",
@@ -135,6 +174,7 @@ __all__ = [
     "GraphError",
     "IInlinedCompute",
     "InlinedCompute",
+    "JsonFormat",
     "Lang",
     "LocalPlatform",
     "LongVariant",
@@ -172,8 +212,25 @@ __all__ = [
     "TicketAction",
     "View",
     "at_least",
+    "check",
     "compact_table",
+    "date_of",
+    "in_range",
+    "no_rows",
+    "not_null",
     "output",
+    "pandera",
     "python_module",
+    "row_count",
     "scala_script",
+    "unique",
 ]
+
+# They are at the end of the chain of imports, and load what runs applications: only when they are named.
+_PLATFORMS = ("AWSApplication", "AWSPlatform", "LocalPlatform")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLATFORMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("rheodsl.platforms"), name)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
-
-from rheodsl.platform import OnPlatform
-from rheodsl.views import View
+from typing import Any
 
 
 class DataFrameFormat(StrEnum):
@@ -46,19 +43,6 @@ class LoadedPartition:
     format: DataFrameFormat
 
 
-class Analysis(Protocol):
-    """What a platform reads of an application's signals, of external data and of its own."""
-
-    def load(self, view: View, values: Sequence[object] | None, wanted: Loading) -> Iterator[LoadedPartition]:
-        """Yield the partitions of a view that exist, in the order of reading, each when it is asked for."""
-
-    def merge(self, parts: Sequence[LoadedPartition]) -> Any:
-        """Return the rows of all parts, of which there is at least one, as one."""
-
-    def show(self, data: Any, format: DataFrameFormat) -> None:
-        """Print data; display it in a notebook."""
-
-
 class LoadedData(Iterator[Any]):
     """Data, one partition at a time; ``partition`` is the one that was given last."""
 
@@ -71,86 +55,14 @@ class LoadedData(Iterator[Any]):
         return self.partition.data
 
 
-class AnalysisMethods(OnPlatform):
-    """The part of an application that reads data. Raises StateError without a platform."""
-
-    def preview_data(
-        self,
-        output: View,
-        limit: int = 10,
-        columns: int | Sequence[str] | None = None,
-        *,
-        values: Sequence[object] | None = None,
-    ) -> tuple[Any, DataFrameFormat]:
-        """Print the first rows of a partition, or of a window; return them, and what they are.
-
-        Parameters
-        ----------
-        output
-            The partition: ``daily[1]["2020-03-18"]``.
-        limit
-            How many rows.
-        columns
-            Names of columns, or how many of the first ones; all when left out.
-        values
-            As for `load_data`.
-
-        Raises as `load_data` does.
-        """
-        analysis = self._at().analysis(self.name)
-        parts = list(analysis.load(output, values, Loading(limit, columns)))
-        data, format = analysis.merge(parts), parts[0].format
-        analysis.show(data, format)
-        return data, format
-
-    def load_data(
-        self,
-        output: View,
-        limit: int | None = None,
-        format: DataFrameFormat | str | None = None,
-        spark: Any = None,
-        iterate: bool = False,
-        *,
-        columns: int | Sequence[str] | None = None,
-        values: Sequence[object] | None = None,
-    ) -> LoadedData:
-        """Return an iterator over data: one partition at a time, or all as one.
-
-        Parameters
-        ----------
-        output
-            A partition, ``daily[1]["2020-03-18"]``, or a window of which those that exist are read, the
-            tip first.
-        limit
-            How many rows, in all.
-        format
-            What it becomes; when left out, a pandas data frame, or one of Spark where pandas is not
-            installed, or rows where neither is.
-        spark
-            The session for data frames of Spark; the active one, or a new one, when left out.
-        iterate
-            Give each partition by itself, when it is asked for. The iterator's ``partition`` says which.
-        columns
-            Names of columns, or how many of the first ones; all when left out.
-        values
-            What the view leaves open: a value for each dimension, or for each open one.
-            ``app.load_data(daily[1][:-7], values=["2020-03-18"])`` are seven days. A window without a
-            tip ends now.
-
-        Raises MissingDataError when no such partition exists, FilterError when the view leaves something
-        open, ValueError for no format.
-        """
-        wanted = Loading(limit, columns, DataFrameFormat(format) if format is not None else None, spark)
-        analysis = self._at().analysis(self.name)
-        parts = analysis.load(output, values, wanted)
-        return LoadedData(parts if iterate else _merged(analysis, parts))
-
-
-def _merged(analysis: Analysis, parts: Iterator[LoadedPartition]) -> Iterator[LoadedPartition]:
+def merged(
+    merge: Callable[[Sequence[LoadedPartition]], Any], parts: Iterator[LoadedPartition]
+) -> Iterator[LoadedPartition]:
+    """Yield all parts as one, when it is asked for; ``merge`` returns the rows of several."""
     found = list(parts)
     first = found[0]
     yield (
         first
         if len(found) == 1
-        else LoadedPartition(first.path, first.dimensions, analysis.merge(found), first.format)
+        else LoadedPartition(first.path, first.dimensions, merge(found), first.format)
     )

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from rheo_runtime.wire import checks_signal
 from rheodsl import ir
-from rheodsl.errors import CycleError, NameError_, RheoError, Warning_
-from rheodsl.resolution import Declaration
+from rheodsl.declaration import Declaration
+from rheodsl.errors import ComputeError, CycleError, InvalidNameError, RheoError
+from rheodsl.modules import imports_missing
+from rheodsl.texts import check_texts
 
 
 def check(graph: ir.Graph) -> list[RheoError]:
     """Return all faults of a resolved graph."""
-    return list(_same_file(graph))
+    texts = [fault for node in graph.nodes for fault in check_texts(node)]
+    return [*_same_file(graph), *_no_checks(graph), *texts, *imports_missing(graph)]
+
+
+def _no_checks(graph: ir.Graph) -> Iterator[RheoError]:
+    """Signals of checks that nobody makes, and ids that such signals have."""
+    for signal in graph.signals:
+        source = signal.source
+        if not isinstance(source, ir.ChecksSource) or source.app:
+            continue
+        if not graph.has_node(source.of) or not graph.node(source.of).checks:
+            readers = [n for n in graph.nodes if any(i.signal == signal.id for i in n.inputs)]
+            yield ComputeError(
+                f"{readers[0].id if readers else signal.id}: {source.of} has no checks, so they never end",
+                where=readers[0].where if readers else signal.where,
+                hint=f"give {source.of} some: checks=[row_count(1)]",
+            )
+    for node in graph.nodes:
+        id = checks_signal(node.id)
+        if node.checks and graph.has_signal(id) and not isinstance(graph.signal(id).source, ir.ChecksSource):
+            yield InvalidNameError(
+                f"the id {id!r} is that of the checks of {node.id}",
+                where=graph.signal(id).where,
+                hint="choose another id",
+            )
 
 
 def _same_file(graph: ir.Graph) -> Iterator[RheoError]:
@@ -25,27 +50,11 @@ def _same_file(graph: ir.Graph) -> Iterator[RheoError]:
     for nodes in files.values():
         if len(nodes) > 1:
             names = " and ".join(repr(n.id) for n in nodes)
-            yield NameError_(
+            yield InvalidNameError(
                 f"{names} would be written to one file",
                 where=nodes[1].where,
                 hint="choose ids that differ in letters",
             )
-
-
-def misspelt(nodes: Iterable[ir.Node], create: Callable[..., object]) -> Iterator[Warning_]:
-    """Yield a warning for metadata named almost like a parameter of ``create``, which it is likely meant to be."""
-    parameters = [
-        p.name for p in inspect.signature(create).parameters.values() if p.kind is not p.VAR_KEYWORD
-    ]
-    for node in nodes:
-        for name, _ in node.metadata:
-            if near := difflib.get_close_matches(name, parameters, 1, 0.85):
-                yield Warning_(
-                    "RD202",
-                    f"{node.id}: {name!r} is kept as metadata; create_data has no such parameter",
-                    node.where,
-                    f"did you mean {near[0]!r}?",
-                )
 
 
 def in_order(declared: Mapping[str, Declaration], faults: list[RheoError]) -> list[str]:
@@ -80,4 +89,6 @@ def in_order(declared: Mapping[str, Declaration], faults: list[RheoError]) -> li
 
 
 def _upstream(declared: Mapping[str, Declaration], id: str) -> list[str]:
-    return [view.id for _, view in declared[id].inputs if view.id in declared]
+    sources = ((view.id, view.signal.source) for _, view in declared[id].inputs)
+    read = [source.of if isinstance(source, ir.ChecksSource) else name for name, source in sources]
+    return [each for each in read if each in declared]

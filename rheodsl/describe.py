@@ -10,6 +10,7 @@ from rheodsl import ir
 from rheodsl.expressions import OUTPUT
 from rheodsl.filters import show_filter
 from rheodsl.notation import show
+from rheodsl.rollups import show_mode, show_rollup
 
 
 def describe(graph: ir.Graph) -> str:
@@ -26,6 +27,8 @@ def _lines(graph: ir.Graph) -> Iterator[str]:
         yield f"  node {node.id}{_at(node.where)}"
         for line in describe_node(node):
             yield f"    {line}"
+    if any(link.default for node in graph.nodes for link in node.written):
+        yield "  (links by default join dimensions of one name; auto_input_dim_linking_enabled=False leaves them out)"
 
 
 def _at(where: object) -> str:
@@ -38,11 +41,17 @@ def describe_node(node: ir.Node) -> Iterator[str]:
         yield f"input  {describe_input(input)}"
         if input.tip is not None:
             yield f"       at ({', '.join(map(show, input.tip))})"
+    for way in node.alternatives:
+        yield f"or     {' & '.join(describe_input(i) for i in way.inputs if not i.optional)}"
     for link in node.written:
         yield f"link   {show(link.left)} == {show(link.right)}{'  (by default)' if link.default else ''}"
     yield f"output {', '.join(describe_output(node)) or '(no dimensions)'}"
     if node.options.retrigger != "all":
-        yield f"runs again when {node.options.retrigger} input arrives anew"
+        yield {
+            "any": "runs again when any input arrives anew",
+            "updated": "runs again when anything that it reads is written anew",
+            "never": "an output that is made is never made again by events",
+        }[node.options.retrigger]
 
 
 def describe_output(node: ir.Node) -> tuple[str, ...]:
@@ -60,9 +69,10 @@ def _output(name: str, value: Expr) -> str:
 def describe_input(input: ir.Input) -> str:
     """Return an input as the user would write it: ``orders[1][:-30].range_check(True)``."""
     name = input.signal if input.alias == input.signal else f"{input.alias}: {input.signal}"
-    mode = {"range_check": ".range_check(True)", "nearest": ".nearest()"}.get(input.mode, "")
-    end = " (a sensor waits for it)" if input.awaited else ".ref" if input.reference else ""
-    return name + show_filter(input.branches) + mode + end
+    rolled = "" if input.rollup is None else show_rollup(input.rollup)
+    reference = ".optional()" if input.optional else ".ref" if input.reference else ""
+    end = " (a sensor waits for it)" if input.awaited else reference
+    return name + rolled + show_filter(input.branches) + show_mode(input.mode, input.at_least) + end
 
 
 def describe_dims(signal: ir.Signal) -> str:
@@ -87,8 +97,13 @@ def describe_source(source: ir.Source) -> str:
             return f"Glue table {database}.{table}"
         case ir.SnsSource(topic):
             return f"SNS topic {topic}"
-        case ir.TimerSource(schedule, shift):
-            return f"timer {schedule}" + (f" shifted by {shift:+d}" if shift else "")
+        case ir.TimerSource(schedule, shift, zone):
+            clock = f" on the clock of {zone}" if zone else ""
+            return f"timer {schedule}{clock}" + (f" shifted by {shift:+d}" if shift else "")
+        case ir.LateSource(of, branches):
+            return f"what is late of {of}{show_filter(branches)}"
+        case ir.ChecksSource(of):
+            return f"the checks of {of}"
         case ir.AlarmSource(name):
             return f"alarm {name}"
         case ir.MetricSource(namespace):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from rheo_runtime import values as v
+from rheo_runtime.templates import ambiguous
 from rheo_runtime.values import BadValue, Kind
 from rheodsl.errors import SpecError
 
@@ -23,23 +26,63 @@ class DimensionType(StrEnum):
 
 STRING, LONG, DATETIME = DimensionType.STRING, DimensionType.LONG, DimensionType.DATETIME
 
-_ATTRIBUTES = ("type", "format", "granularity", "timezone", "digits", "insensitive", "min")
+_ATTRIBUTES = (
+    "type", "format", "granularity", "timezone", "digits", "insensitive", "min", "step", "week_start",
+    "calendar", "escaped",
+)  # fmt: skip
 FITTING = {
-    "STRING": {"insensitive", "min"},
-    "LONG": {"digits", "min"},
-    "DATETIME": {"format", "granularity", "timezone", "min"},
+    "STRING": {"insensitive", "min", "escaped"},
+    "LONG": {"digits", "min", "step"},
+    "DATETIME": {"format", "granularity", "timezone", "min", "step", "week_start", "calendar", "escaped"},
 }
 # What each attribute is, beside the type and the minimum.
 _FORMS: dict[str, tuple[Any, str]] = {
     "format": (str, "a format such as '%Y-%m-%d'"),
-    "granularity": (str, "one of MINUTE, HOUR, DAY, MONTH, YEAR"),
+    "granularity": (str, f"one of {', '.join(v.GRANULARITIES)}"),
     "timezone": (str, "an IANA name, such as 'Europe/Berlin'"),
     "digits": (int, "a whole number from 1 to 19"),
     "insensitive": (bool, "True or False"),
+    "escaped": (bool, "True or False"),
+    "step": (int, "a whole number of units, such as 15"),
+    "week_start": (str, "a weekday, such as 'SUNDAY'"),
 }
 
 # A spec: a name and its attributes for each dimension, in order.
 Spec = tuple[tuple[str, Kind], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The days that are partitions: weekdays, without holidays.
+
+    Parameters
+    ----------
+    days
+        Weekdays, single or as ranges: ``"MON-FRI"``, ``"SUN-THU"``, ``"MON,WED"``.
+    holidays
+        Days that are none, as dates or as ISO texts.
+
+    Raises SpecError.
+
+    >>> Calendar("MON-FRI", holidays=["2024-12-25"]).text
+    'MON-FRI;2024-12-25'
+    """
+
+    days: str
+    holidays: Sequence[str | date] = ()
+
+    def __post_init__(self) -> None:
+        self.text  # noqa: B018 - reading is the check
+
+    @property
+    def text(self) -> str:
+        """The calendar as its one text."""
+        try:
+            return v.read_calendar(self.days, self.holidays)
+        except (BadValue, AttributeError, TypeError) as fault:
+            raise SpecError(
+                f"no calendar: {fault}", hint='write Calendar("MON-FRI", holidays=["2024-12-25"])'
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +221,11 @@ def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
             )
         _check_form(name, attribute, given[attribute])
     minimum = given.pop("min", None)
+    if "calendar" in given:
+        calendar = given["calendar"]
+        given["calendar"] = (calendar if isinstance(calendar, Calendar) else Calendar(calendar)).text
+    if "week_start" in given:
+        given["week_start"] = _weekday(name, given["week_start"])
     try:
         if type_ == "DATETIME":
             granularity = given.pop("granularity", None)
@@ -185,10 +233,18 @@ def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
         else:
             kind = Kind(type_, **given)
         if minimum is not None:
-            kind = replace(kind, min=v.cast(minimum, kind))
+            # Steps count from the minimum, so it is on the grid by itself.
+            kind = replace(kind, min=v.cast(minimum, replace(kind, step=1)))
     except BadValue as fault:
         raise SpecError(f"dimension {name!r}: {fault}", hint=_hint(attributes)) from None
     return kind
+
+
+def _weekday(name: str, text: str) -> int:
+    short = text.strip().upper()[:3]
+    if short not in v.WEEKDAYS:
+        raise SpecError(f"dimension {name!r}: week_start is {text!r}", hint="use a weekday, such as 'SUNDAY'")
+    return v.WEEKDAYS.index(short)
 
 
 def _hint(attributes: Mapping[str, Any]) -> str:
@@ -201,7 +257,11 @@ def _hint(attributes: Mapping[str, Any]) -> str:
 def _check_form(name: str, attribute: str, value: object) -> None:
     type_, form = _FORMS.get(attribute, (object, ""))
     fits = isinstance(value, type_) and (type_ is not int or not isinstance(value, bool))
-    if not fits or (attribute == "digits" and not 1 <= value <= 19):  # type: ignore[operator]
+    if (
+        not fits
+        or (attribute == "digits" and not 1 <= value <= 19)  # type: ignore[operator]
+        or (attribute == "step" and not 1 <= value <= 1_000_000)  # type: ignore[operator]
+    ):
         raise SpecError(f"dimension {name!r}: {attribute} is {value!r}", hint=f"use {form}")
 
 
@@ -261,39 +321,152 @@ def split_body(body: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]
 
 
 _PLACEHOLDER = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
+_FILE = re.compile(r"\.[A-Za-z]{2,}(\.bz2)?$")
 
 
-def from_template(template: str, signal: str) -> tuple[str, Spec]:
-    """Return the path with bare ``{}`` and the spec that a template short form writes.
+def from_template(
+    path: str, signal: str, attributes: Mapping[str, Mapping[str, Any]] | None = None
+) -> tuple[str, Spec]:
+    """Return the template of paths and the spec that a template short form writes.
 
     ``{name}`` is a STRING, ``{name:int}`` a LONG, ``{name:03d}`` a LONG of three digits, and
-    ``{name:%Y-%m-%d}`` a DATETIME of that format. Raises SpecError.
+    ``{name:%Y-%m-%d}`` a DATETIME of that format. A name may stand in several levels, each with its part of
+    the date. ``attributes`` are more of each dimension's. Raises SpecError.
 
     >>> from_template("orders/{region_id:int}/{day:%Y-%m-%d}", "orders")[0]
     'orders/{}/{}'
+    >>> from_template("logs/year={day:%Y}/month={day:%m}/day={day:%d}", "logs")[0]
+    'logs/year={0:%Y}/month={0:%m}/day={0:%d}'
     """
-    spec: list[tuple[str, Kind]] = []
-    for name, form in _PLACEHOLDER.findall(template):
+    forms: dict[str, list[str]] = {}
+    for name, form in _PLACEHOLDER.findall(path):
         if not name:
-            raise SpecError(f"{signal}: {{}} in {template!r} names no dimension", hint="write {name}")
-        check_name(name, [n for n, _ in spec])
-        if not form or form == "str":
-            attributes: dict[str, Any] = {"type": STRING}
-        elif form in ("int", "d"):
-            attributes = {"type": LONG}
-        elif match := re.fullmatch(r"0(\d+)d", form):
-            attributes = {"type": LONG, "digits": int(match[1])}
-        elif "%" in form:
-            attributes = {"type": DATETIME, "format": form}
-        else:
-            raise SpecError(
-                f"{signal}: {{{name}:{form}}} is no form of a dimension",
-                hint="write {name}, {name:int}, {name:03d} or {name:%Y-%m-%d}",
-            )
-        spec.append((name, make_kind(name, attributes)))
-    bare = _PLACEHOLDER.sub("{}", template)
-    if bare.count("{") != len(spec) or bare.count("}") != len(spec):
+            raise SpecError(f"{signal}: {{}} in {path!r} names no dimension", hint="write {name}")
+        known = forms.setdefault(name, [])
+        parts = "%" in form and all("%" in other for other in known)
+        check_name(name, [name] if known and (form in known or not parts) else [])
+        known.append(form)
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", path)):
         raise SpecError(
-            f"{signal}: the braces of {template!r} do not match", hint="close each {, and write no others"
+            f"{signal}: the braces of {path!r} do not match", hint="close each {, and write no others"
         )
-    return bare, tuple(spec)
+    more = attributes or {}
+    for name in more:
+        if name not in forms:
+            near = difflib.get_close_matches(name, forms, 1)
+            raise SpecError(
+                f"{signal}: dimensions= speaks of {name!r}, which the path {path!r} does not name",
+                hint=f"did you mean {near[0]!r}?"
+                if near
+                else f"its dimensions: {', '.join(forms) or 'none'}",
+            )
+    spec = tuple(
+        (name, make_kind(name, {**_of_forms(name, said, signal), **dict(more.get(name, {}))}))
+        for name, said in forms.items()
+    )
+    order = list(forms)
+    simple = all(len(said) == 1 and "/" not in said[0] for said in forms.values())
+
+    def place(found: re.Match[str]) -> str:
+        name, form = found[1], found[2] or ""
+        position = order.index(name)
+        if "/" in form:
+            return laid_out(position, form)
+        parts = len([f for f in forms[name] if "%" in f])
+        return f"{{{position}:{form}}}" if "%" in form and parts > 1 else f"{{{position}}}"
+
+    made = _PLACEHOLDER.sub("{}" if simple else place, path)
+    check_levels(made, tuple(kind for _, kind in spec), signal)
+    return made, spec
+
+
+def _of_forms(name: str, forms: Sequence[str], signal: str) -> dict[str, Any]:
+    """The attributes that the places of one dimension write."""
+    dates = [form for form in forms if "%" in form]
+    if dates:
+        if len(dates) == 1 and "/" not in dates[0]:
+            return {"type": DATETIME, "format": dates[0]}
+        fields = dict.fromkeys(field for form in dates for field in v.directives(form))
+        try:
+            granularity = v.datetime_kind(" ".join(f"%{field}" for field in fields)).granularity
+        except BadValue:
+            granularity = None
+        if granularity is None:
+            return {"type": DATETIME, "format": "/".join(dates)}  # to be refused with its reason
+        return {"type": DATETIME, "format": v.own_format(granularity)}
+    (form,) = forms
+    if not form or form == "str":
+        return {"type": STRING}
+    if form in ("int", "d"):
+        return {"type": LONG}
+    if match := re.fullmatch(r"0(\d+)d", form):
+        return {"type": LONG, "digits": int(match[1])}
+    raise SpecError(
+        f"{signal}: {{{name}:{form}}} is no form of a dimension",
+        hint="write {name}, {name:int}, {name:03d} or {name:%Y-%m-%d}",
+    )
+
+
+def laid_out(position: int, format: str) -> str:
+    """Return the levels of a date whose format holds slashes, as a template has them.
+
+    >>> laid_out(0, "year=%Y/month=%m")
+    'year={0:%Y}/month={0:%m}'
+    """
+    return "/".join(
+        re.sub(r"(%[^%].*%[^%]|%[^%])", lambda found: f"{{{position}:{found[0]}}}", level)
+        for level in format.split("/")
+    )
+
+
+def split_layout(kind: Kind) -> tuple[Kind, str | None]:
+    """Return a kind whose texts hold no slash, and the format of its levels where it was declared by one."""
+    if "/" not in (kind.format or ""):
+        return kind, None
+    return replace(kind, format=v.own_format(kind.granularity)), kind.format
+
+
+def without_layouts(spec: Spec) -> Spec:
+    """Return a spec of kinds whose texts hold no slash."""
+    return tuple((name, split_layout(kind)[0]) for name, kind in spec)
+
+
+def with_layouts(path: str, spec: Spec) -> str:
+    """Return a template of ``{}`` for each dimension with the levels of the dates that have several.
+
+    >>> with_layouts("logs/{}", read_spec({"day": {"type": DATETIME, "format": "%Y/%m"}}))
+    'logs/{0:%Y}/{0:%m}'
+    """
+    layouts = [split_layout(kind)[1] for _, kind in spec]
+    if not any(layouts):
+        return path
+    first, *rest = path.split("{}")
+    places = [laid_out(i, layout) if layout else f"{{{i}}}" for i, layout in enumerate(layouts)]
+    return first + "".join(place + part for place, part in zip(places, rest, strict=True))
+
+
+def output_layout(spec: Spec | None) -> str:
+    """Return how an output's partitions are laid out below its folder; "" where each dimension is a level."""
+    if spec is None or all(split_layout(kind)[1] is None for _, kind in spec):
+        return ""
+    return with_layouts("/".join(["{}"] * len(spec)), spec)
+
+
+def check_levels(path: str, kinds: Sequence[Kind], signal: str) -> None:
+    """Refuse a level of a path that can be split in two ways; raises SpecError."""
+    level = ambiguous(path, kinds)
+    if level is not None:
+        raise SpecError(
+            f"{signal}: the level {level!r} of the path can be split in two ways",
+            hint="of the dimensions of one level, one may be a text, and a date, or something that is no digit, "
+            "stands between two numbers",
+        )
+
+
+def ends_like_a_file(path: str) -> bool:
+    """Say whether the last level of a path is the name of a file.
+
+    >>> ends_like_a_file("in/orders_{0}.csv"), ends_like_a_file("in/{0:%d.%m.%Y}")
+    (True, False)
+    """
+    return _FILE.search(path.rsplit("/", 1)[-1]) is not None

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Literal
 
 _PACKAGES = tuple(
     os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) + os.sep
-    for name in ("rheodsl", "rheo_runtime", "codegen", "platforms")
+    for name in ("rheodsl", "rheo_runtime", "codegen", "rheo_platforms")
 )
 
 _COMMANDS = os.path.join(_PACKAGES[-1], "commands") + os.sep
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLocation:
     """A line of the user's code; shown relative to the working directory when it lies below it."""
 
     file: str
@@ -27,34 +30,66 @@ class Place:
         return f"{self.file.removeprefix(below)}:{self.line}"
 
 
-def here() -> Place | None:
+def here() -> SourceLocation | None:
     """Return the innermost line outside Rheo's own packages: where the user wrote the call."""
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(_COMMANDS):
+        if (whose := _whose(file)) == "command":
             return None  # called by the command, not by a line of the user's
         # A dataclass's generated __init__ has no file.
-        generated = file.startswith("<frozen") or (file == "<string>" and frame.f_code.co_name == "__init__")
-        if not generated and not file.startswith(_PACKAGES):
-            return Place(file if file.startswith("<") else os.path.abspath(file), frame.f_lineno)
+        generated = file == "<string>" and frame.f_code.co_name == "__init__"
+        if whose == "user" and not generated:
+            return SourceLocation(file if file.startswith("<") else _whole(file), frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
 
 
+@cache
+def _whose(file: str) -> Literal["command", "rheo", "user"]:
+    """Whose code a file holds; Python's own frozen modules count as Rheo's."""
+    if file.startswith(_COMMANDS):
+        return "command"
+    return "rheo" if file.startswith(("<frozen", *_PACKAGES)) else "user"
+
+
+@cache
+def _normal(file: str) -> str:
+    return os.path.normpath(file)
+
+
+def _whole(file: str) -> str:
+    return _normal(file) if os.path.isabs(file) else os.path.abspath(file)
+
+
 @dataclass(frozen=True, slots=True)
-class Warning_:
+class GraphWarning:
     """A likely mistake that does not stop a graph from being compiled."""
 
     code: str
     what: str
-    where: Place | None
+    where: SourceLocation | None
     hint: str | None
 
     def __str__(self) -> str:
         at = f"\n  at   {self.where}" if self.where else ""
         hint = f"\n  hint {self.hint}" if self.hint else ""
         return f"{self.code}: {self.what}{at}{hint}"
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known name that is most like this one; None when none is as like it as that, of 1."""
+    return next(iter(difflib.get_close_matches(name, list(known), 1, likeness)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the hint that names what was probably meant, or the other one when nothing is like it.
+
+    >>> did_you_mean("dya", ["day", "region"], "its dimensions: day, region")
+    "did you mean 'day'?"
+    """
+    near = nearest(name, known)
+    return otherwise if near is None else f"did you mean {str(near)!r}?"
 
 
 class RheoError(Exception):
@@ -69,20 +104,20 @@ class RheoError(Exception):
     hint
         The next step.
 
-    >>> str(RheoError("orders has no dimension 'dya'", where=Place("app.py", 3), hint="did you mean 'day'?"))
+    >>> str(RheoError("orders has no dimension 'dya'", where=SourceLocation("app.py", 3), hint="did you mean 'day'?"))
     "RD000: orders has no dimension 'dya'\\n  at   app.py:3\\n  hint did you mean 'day'?"
     """
 
     code = "RD000"
 
-    def __init__(self, what: str, *, where: Place | None = None, hint: str | None = None) -> None:
+    def __init__(self, what: str, *, where: SourceLocation | None = None, hint: str | None = None) -> None:
         self.what = what
         self.where = where if where is not None else here()
         self.hint = hint
         super().__init__(what)
 
     @classmethod
-    def of_warning(cls, warning: Warning_) -> RheoError:
+    def of_warning(cls, warning: GraphWarning) -> RheoError:
         """Return a warning as an error, for those who treat it as one."""
         made = cls(warning.what, where=warning.where, hint=warning.hint)
         made.code = warning.code
@@ -139,7 +174,7 @@ class SpecError(RheoError, ValueError):
     code = "RD107"
 
 
-class NameError_(RheoError, ValueError):
+class InvalidNameError(RheoError, ValueError):
     """An id that is taken, or that Airflow or the path limits of MWAA do not allow."""
 
     code = "RD108"
@@ -167,6 +202,12 @@ class StateError(RheoError, RuntimeError):
     """An operation at a time when it has no meaning."""
 
     code = "RD112"
+
+
+class FileError(RheoError, RuntimeError):
+    """The file of an application stops by an error of its own."""
+
+    code = "RD113"
 
 
 class GraphError(RheoError, ValueError):

@@ -1,10 +1,19 @@
-"""``orders.day == ships.day.fmt(...)`` -> a link: the facade over `rheo_runtime.expr`."""
+"""``orders.day == ships.day.fmt(...)`` -> a link: the facade over `rheo_runtime.expr`.
+
+Two computed values -> two expressions that compare as values of one type, or why none do.
+
+A guide-style function -> an expression: called once with expressions, or tabulated over known values.
+No user function is kept: what it does to its arguments is recorded now, and runs nowhere later.
+"""
 
 from __future__ import annotations
 
-import difflib
+import builtins
+import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+import types
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,12 +22,12 @@ from rheo_runtime import expr as x
 from rheo_runtime import values as v
 from rheo_runtime.expr import BadExpr, Expr
 from rheo_runtime.values import DATETIME, LONG, STRING, BadValue, Kind, Value
-from rheodsl import ir, tracing
-from rheodsl.agreement import agree
+from rheodsl import ir
 from rheodsl.dimensions import DimensionType
-from rheodsl.errors import LinkError, TruthError, UnknownNameError, here
+from rheodsl.errors import LinkError, RheoError, TraceError, TruthError, UnknownNameError, here, nearest
 from rheodsl.notation import show as show
 from rheodsl.notation import show_delta
+from rheodsl.own_past import OwnPast, not_iterable
 
 _FIELDS = frozenset("aAwdbBmyYHIpMSfzZjUWGuV")
 # The input name of a reference to the node's own output.
@@ -52,6 +61,21 @@ class Links(tuple["ir.Link", ...]):
         )
 
 
+_tracing: ContextVar[bool] = ContextVar("tracing", default=False)
+
+
+class Delta:
+    """A timedelta whose parts may be expressions, as a traced function builds it."""
+
+    def __init__(self, days: Any = 0, *, hours: Any = 0, minutes: Any = 0, **others: Any) -> None:
+        if others:
+            raise TypeError(f"a computed timedelta has no {', '.join(others)}, only days, hours and minutes")
+        parts = [(days, v.DAY), (hours, v.HOUR), (minutes, v.MINUTE)]
+        self.parts = [
+            (amount, unit) for amount, unit in parts if not (isinstance(amount, int) and amount == 0)
+        ]
+
+
 class DimensionExpr:
     """A value computed from dimensions, such as ``orders.day - 1``. Nothing is computed until an event.
 
@@ -78,11 +102,12 @@ class DimensionExpr:
     @property
     def kind(self) -> Kind:
         """The type of the value."""
-        if any(ref.input == OUTPUT and ref not in self._kinds for ref in x.refs(self._node)):
-            raise LinkError(
-                f"{self!r} has no type before the node exists",
-                hint="put the operator on the other side of ==",
-            )
+        for ref in x.refs(self._node):
+            if ref.input == OUTPUT and ref not in self._kinds:
+                raise LinkError(
+                    f"{self!r} has no type before the node exists",
+                    hint="put the operator on the other side of ==",
+                )
         return x.kind_of(self._node, self._kinds.__getitem__)
 
     def __repr__(self) -> str:
@@ -115,18 +140,18 @@ class DimensionExpr:
             if name.startswith("_"):
                 raise AttributeError(name)
             known = [n for n in vars(DimensionExpr) if not n.startswith("_") and n not in ("node", "kind")]
-            near = difflib.get_close_matches(name, known, 1)
+            near = nearest(name, known)
             raise UnknownNameError(
                 f"{self!r} has no operator {name!r}",
-                hint=f"did you mean .{near[0]}?" if near else f"its operators: {', '.join(sorted(known))}",
+                hint=f"did you mean .{near}?" if near else f"its operators: {', '.join(sorted(known))}",
             )
 
     def __str__(self) -> str:
-        tracing.refuse_text(self)
+        refuse_text(self)
         return repr(self)
 
     def __format__(self, spec: str) -> str:
-        tracing.refuse_text(self)
+        refuse_text(self)
         return format(repr(self), spec)
 
     # --- text and time ---
@@ -187,7 +212,7 @@ class DimensionExpr:
         return self._then(x.At(self._node, unit.upper()))
 
     def tz(self, zone: str) -> DimensionExpr:
-        """Return the same instant, read in another timezone."""
+        """Return the same instant, read in another timezone; of a day, the zone in which its hours are meant."""
         self._need(str, zone, "tz", "an IANA name, such as 'Europe/Berlin'")
         try:
             v.zone_name(zone)
@@ -196,6 +221,55 @@ class DimensionExpr:
                 f"{self!r}.tz: {fault}", hint="give an IANA name, such as 'Europe/Berlin'"
             ) from None
         return self._then(x.Tz(self._node, zone))
+
+    def shift(self, *, years: int = 0, months: int = 0, weeks: int = 0, days: int = 0) -> DimensionExpr:
+        """Return the date moved by the calendar: ``.shift(years=-1)`` is the same day of the year before.
+
+        A day that the month lacks becomes its last: 2024-02-29 a year back is 2023-02-28. Such a shift takes
+        two days to one, so it cannot be turned around.
+        """
+        for name, amount in {"years": years, "months": months, "weeks": weeks, "days": days}.items():
+            self._need(int, amount, f"shift({name}=...)", "a whole number")
+        kind = self.kind
+        finest = "days" if days or weeks else "months" if months else "years"
+        needed = {"days": v.DAY, "months": v.MONTH, "years": v.YEAR}[finest]
+        if kind.type == DATETIME and v.GRANULARITIES.index(kind.granularity or v.DAY) > v.GRANULARITIES.index(
+            needed
+        ):
+            raise LinkError(
+                f"{self!r} is a {kind} and cannot be moved by {finest}",
+                hint="move it by whole units of its own: + n, - n",
+            )
+        return self._then(x.CalendarShift(self._node, years, months, days + 7 * weeks))
+
+    def replace(
+        self,
+        *,
+        year: int | DimensionExpr | None = None,
+        month: int | DimensionExpr | None = None,
+        day: int | DimensionExpr | None = None,
+    ) -> DimensionExpr:
+        """Return the date with fields of its own moved, as traced functions write it: ``d.replace(year=d.year - 1)``.
+
+        ``replace(day=1)`` is the first day of the month. Other fields are an error that names `shift`.
+        """
+        moved = self
+        for name, value in (("year", year), ("month", month)):
+            if value is None:
+                continue
+            match value.node if isinstance(value, DimensionExpr) else None:
+                case x.Shift(x.Part(base, field), by) if base == self._node and field == name:
+                    moved = moved.shift(**{f"{name}s": by})
+                case _:
+                    raise LinkError(
+                        f"{self!r}.replace({name}=...) is no shift",
+                        hint=f"use .shift({name}s=n), or .trunc(...)",
+                    )
+        if day is not None:
+            if day != 1 or isinstance(day, bool | DimensionExpr):
+                raise LinkError(f"{self!r}.replace(day=...) is no shift", hint="use .shift(days=n)")
+            moved = moved.trunc("month").at("day")
+        return moved
 
     @property
     def year(self) -> DimensionExpr:
@@ -262,19 +336,19 @@ class DimensionExpr:
 
     def apply(self, function: Callable[[Any], Any]) -> DimensionExpr:
         """Return ``function`` of the value. It is traced into an expression now, and never run later."""
-        result = tracing.trace(function, [self])
+        result = trace(function, [self])
         return result if isinstance(result, DimensionExpr) else literal(result, self)
 
-    def __add__(self, by: int | timedelta | tracing.Delta) -> DimensionExpr:
+    def __add__(self, by: int | timedelta | Delta) -> DimensionExpr:
         return self._moved(by, 1)
 
     __radd__ = __add__
 
-    def __sub__(self, by: int | timedelta | tracing.Delta) -> DimensionExpr:
+    def __sub__(self, by: int | timedelta | Delta) -> DimensionExpr:
         return self._moved(by, -1)
 
     def _moved(self, by: object, sign: int) -> DimensionExpr:
-        if isinstance(by, tracing.Delta):
+        if isinstance(by, Delta):
             moved = self
             for amount, unit in by.parts:
                 if isinstance(amount, DimensionExpr):
@@ -285,6 +359,8 @@ class DimensionExpr:
             return moved
         if isinstance(by, timedelta):
             return self._then(x.Shift(self._node, sign * self._units(by)))
+        if type(by).__name__ == "relativedelta" and (units := _calendar_units(by)) is not None:
+            return self.shift(**{name: sign * amount for name, amount in units.items()})
         if isinstance(by, bool) or not isinstance(by, int):
             raise LinkError(
                 f"{self!r} cannot be moved by {by!r}",
@@ -294,11 +370,12 @@ class DimensionExpr:
 
     def _units(self, by: timedelta) -> int:
         kind = self.kind
-        unit = {v.MINUTE: timedelta(minutes=1), v.HOUR: timedelta(hours=1), v.DAY: timedelta(days=1)}.get(
-            kind.granularity or ""
-        )
-        if unit is not None and not by % unit:
-            return by // unit
+        unit = {
+            v.MINUTE: timedelta(minutes=1), v.HOUR: timedelta(hours=1), v.DAY: timedelta(days=1),
+            v.WEEK: timedelta(weeks=1),
+        }.get(kind.granularity or "")  # fmt: skip
+        if unit is not None and not by % (unit * kind.step):
+            return by // (unit * kind.step)
         hint = "add or subtract a whole number of units"
         if kind.type == STRING:
             hint = "parse the text first: .parse('%Y-%m-%d')"
@@ -339,6 +416,122 @@ class DimensionExpr:
             raise LinkError(f"{self!r}.{operator}({argument!r}) makes no sense", hint=f"give {wanted}")
 
 
+def agree(left: DimensionExpr, right: DimensionExpr) -> tuple[Expr, Expr]:
+    """Return two expressions that compare as values of one type; raises LinkError when none can."""
+    a, b = left.kind, right.kind
+    if a.type == b.type == DATETIME:
+        if a.granularity != b.granularity:
+            fine, coarse = (left, right) if _finer(a, b) else (right, left)
+            unit = (coarse.kind.granularity or "").lower()
+            other = (fine.kind.granularity or "").lower()
+            raise LinkError(
+                f"{left!r} ({a}) cannot equal {right!r} ({b})",
+                hint=f"write {fine!r}.trunc({unit!r}) or {coarse!r}.at({other!r})",
+            )
+        if a.granularity == v.WEEK and a.week_start != b.week_start:
+            raise LinkError(
+                f"{left!r} and {right!r} begin their weeks on {_weekday(a)} and {_weekday(b)}",
+                hint="declare both with the same week_start",
+            )
+        for side, other_kind in ((left, b), (right, a)):
+            _check_zoned(side, other_kind)
+        return left.node, right.node
+    if a.type == b.type:
+        if a.insensitive != b.insensitive:
+            return _lowered(left), _lowered(right)
+        return left.node, right.node
+    if {a.type, b.type} == {STRING, DATETIME}:
+        when, text = (left, right) if a.type == DATETIME else (right, left)
+        return _as_text(left, when, text), _as_text(right, when, text)
+    raise LinkError(f"{left!r} ({a}) cannot equal {right!r} ({b})", hint=_cast_hint(left, right))
+
+
+def _weekday(kind: Kind) -> str:
+    return v.WEEKDAYS[kind.week_start]
+
+
+def _check_zoned(side: DimensionExpr, other: Kind) -> None:
+    """Hours of a day say in which zone that day is meant, where they are compared with those of a zone."""
+    if other.granularity not in (v.HOUR, v.MINUTE) or other.timezone in (None, "UTC"):
+        return
+    made = _hours_of_no_zone(side.node, side._kinds)
+    if made is not None:
+        zoned = f"{show(made.base)}.tz({other.timezone!r})"
+        hours = zoned if isinstance(made, x.Offset) else f"{zoned}.at({made.unit.lower()!r})"
+        raise LinkError(
+            f"{side!r} is in no zone, and is compared with hours in {other.timezone}",
+            hint=f"say whose day it is: {hours}",
+        )
+
+
+def _hours_of_no_zone(expr: Expr, kinds: Kinds) -> x.At | x.Offset | None:
+    """What makes hours of a day of which nothing says in which zone it is meant."""
+    if isinstance(expr, x.At | x.Offset):
+        day, made = (x.kind_of(each, kinds.__getitem__) for each in (expr.base, expr))
+        if day.timezone is None and _finer(made, day) and made.granularity in (v.HOUR, v.MINUTE):
+            return expr
+    found = (_hours_of_no_zone(child, kinds) for child in x.children(expr))
+    return next((each for each in found if each is not None), None)
+
+
+def _finer(a: Kind, b: Kind) -> bool:
+    order = v.GRANULARITIES.index
+    return order(a.granularity or v.DAY) < order(b.granularity or v.DAY)
+
+
+def _lowered(side: DimensionExpr) -> Expr:
+    return side.node if side.kind.insensitive else x.Lower(side.node)
+
+
+def _as_text(side: DimensionExpr, when: DimensionExpr, text: DimensionExpr) -> Expr:
+    """A date compared with text is compared in its own format."""
+    own = when.kind.format or v.DEFAULT_FORMAT
+    if isinstance(text.node, x.Fmt) and text.node.format != own:
+        raise LinkError(
+            f"{when!r} (written {own!r}) and {text!r} can never be equal",
+            hint="drop .fmt, dates compare as dates",
+        )
+    return x.Fmt(when.node, own) if side is when else text.node
+
+
+def _cast_hint(left: DimensionExpr, right: DimensionExpr) -> str:
+    number = left if left.kind.type == LONG else right
+    other = right if number is left else left
+    if other.kind.type == STRING:
+        return f"write {number!r}.cast(STRING) or {other!r}.cast(LONG), or .map({{...}})"
+    return "compare dates with dates; .year, .month, .day_of_month and .hour are numbers"
+
+
+def _calendar_units(by: object) -> dict[str, int] | None:
+    """The units of dateutil's relativedelta; None where it sets fields, or moves by less than a day."""
+    absolute = ("year", "month", "day", "weekday", "hour", "minute", "second", "microsecond")
+    finer = ("hours", "minutes", "seconds", "microseconds", "leapdays")
+    if any(getattr(by, n, None) is not None for n in absolute) or any(getattr(by, n, 0) for n in finer):
+        return None
+    return {name: int(getattr(by, name)) for name in ("years", "months", "days")}
+
+
+def date_of(year: Any, month: Any = None, day: Any = None, hour: Any = None) -> DimensionExpr:
+    """Return the date that LONG dimensions spell: ``date_of(logs.year, logs.month, logs.day)``.
+
+    Fields may be left out from the finest on: ``date_of(y, m)`` is a month. Raises LinkError.
+    """
+    given = [year, month, day, hour]
+    while given and given[-1] is None:
+        given.pop()
+    expressions = [part for part in given if isinstance(part, DimensionExpr)]
+    if not expressions or not all(isinstance(p, DimensionExpr) or type(p) is int for p in given):
+        raise LinkError(
+            "date_of() makes a date of LONG dimensions", hint="write date_of(logs.year, logs.month, logs.day)"
+        )
+    number = Kind(LONG)
+    nodes = [p.node if isinstance(p, DimensionExpr) else x.Const(p, number) for p in given]
+    unit = (v.YEAR, v.MONTH, v.DAY, v.HOUR)[len(nodes) - 1]
+    nodes += [x.Const(first, number) for first in (1, 1, 1, 0)[len(nodes) :]]
+    first, *others = expressions
+    return first._then(x.DateOf(nodes[0], nodes[1], nodes[2], nodes[3], unit), *others)
+
+
 def literal(value: object, beside: DimensionExpr) -> DimensionExpr:
     """Return a literal as an expression of the kind that it is compared with; raises LinkError."""
     kind = beside.kind
@@ -372,8 +565,173 @@ def raw_literal(value: object, beside: DimensionExpr) -> Expr:
     return x.Const(value, Kind(STRING if isinstance(value, str) else LONG))
 
 
+# --- a function as an expression ---
+
+
+def _delta(*args: Any, **kwargs: Any) -> Any:
+    """timedelta, for plain numbers as well as for expressions."""
+    if all(isinstance(a, int | float) for a in (*args, *kwargs.values())):
+        return dt.timedelta(*args, **kwargs)
+    return Delta(*args, **kwargs)
+
+
+class _Datetime:
+    """datetime.datetime in a traced function: strptime and friends on expressions."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(dt.datetime, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        fields = [*args, *(kwargs.get(n) for n in ("year", "month", "day", "hour")[len(args) :])]
+        if not any(map(_is_expression, fields)):
+            return dt.datetime(*args, **kwargs)
+        return date_of(*fields[:4])
+
+    @staticmethod
+    def strptime(text: Any, format: str) -> Any:
+        return text.parse(format) if _is_expression(text) else dt.datetime.strptime(text, format)
+
+    @staticmethod
+    def strftime(moment: Any, format: str) -> Any:
+        return moment.strftime(format)
+
+
+class _Module:
+    """The datetime module in a traced function."""
+
+    timedelta = staticmethod(_delta)
+    datetime = _Datetime()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(dt, name)
+
+
+def _int(value: Any = 0, *args: Any) -> Any:
+    return value.cast("LONG") if _is_expression(value) else int(value, *args)
+
+
+def _str(value: Any = "", *args: Any) -> Any:
+    return value.cast("STRING") if _is_expression(value) else str(value, *args)
+
+
+_STAND_INS: dict[Any, Any] = {dt.timedelta: _delta, dt.datetime: _Datetime(), dt: _Module()}
+
+
+def refuse_text(expr: DimensionExpr) -> None:
+    """Raise TraceError while a function is traced: a text made from an expression would be a constant."""
+    if _tracing.get():
+        raise TraceError(
+            f"{expr!r} cannot be put into a text", hint="use .fmt(...), .cast(STRING) or .zfill(n)"
+        )
+
+
+def trace(function: Callable[..., Any], arguments: Sequence[DimensionExpr]) -> Any:
+    """Return what ``function`` makes of expressions: an expression or a literal.
+
+    When it cannot be traced (it looks a value up, or branches on it), it is tabulated over the values
+    that the argument's filter enumerates. Raises TraceError when that is impossible too.
+    """
+    token = _tracing.set(True)
+    try:
+        result = _instrumented(function)(*arguments)
+        # A Delta, say, is no value of a dimension.
+        if _is_expression(result) or isinstance(result, str | int | dt.date):
+            return result
+        fault: Exception = TraceError(f"it returns {type(result).__name__}")
+    except Exception as raised:  # noqa: BLE001 - any fault of the user's function means: not traceable
+        fault = raised
+    finally:
+        _tracing.reset(token)
+    return _tabulated(function, arguments, fault)
+
+
+def _is_expression(value: object) -> bool:
+    return isinstance(value, DimensionExpr)
+
+
+def _instrumented(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same code, with datetime, timedelta, int and str that take expressions."""
+    if not isinstance(function, types.FunctionType):
+        return function
+    known = function.__globals__
+    # Only what the code names: a module of many nodes has many globals.
+    scope = {name: _stand_in(known[name], known) for name in _names(function.__code__) if name in known} | {
+        "__builtins__": vars(builtins) | {"int": _int, "str": _str}
+    }
+    cells = tuple(types.CellType(_stand_in(cell.cell_contents, known)) for cell in function.__closure__ or ())
+    made = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inner = (_names(const) for const in code.co_consts if isinstance(const, types.CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _stand_in(value: Any, known: Mapping[str, Any]) -> Any:
+    if isinstance(value, types.FunctionType) and value.__globals__ is known:
+        # A helper beside the function; looked into when it is called, as it may call itself.
+        return lambda *args, **kwargs: _instrumented(value)(*args, **kwargs)
+    try:
+        return _STAND_INS.get(value, value)
+    except (TypeError, RheoError):  # unhashable, so none of ours
+        return value
+
+
+def _tabulated(function: Callable[..., Any], arguments: Sequence[DimensionExpr], fault: Exception) -> Any:
+    shown = ", ".join(map(repr, arguments))
+    reason = fault.what if isinstance(fault, RheoError) else f"{type(fault).__name__}: {fault}"
+    if len(arguments) != 1 or not (known := enumerated(arguments[0])):
+        raise TraceError(
+            f"the function of {shown} cannot be written as an expression ({reason})",
+            hint="use an operator: .map({...}), .fmt(...), .parse(...), .upper(), + n, .trunc('month'); "
+            "or enumerate the values in the signal's dimension_filter, so that it can be tabulated",
+        ) from None
+    argument = arguments[0]
+    kind = argument.kind
+    table: dict[Any, Any] = {}
+    for value in known:
+        plain = v.to_datetime(value, kind) if kind.type == v.DATETIME else value  # type: ignore[arg-type]
+        try:
+            result = function(plain)
+        except Exception as raised:  # noqa: BLE001 - the user's function, on a value that may occur
+            raise TraceError(
+                f"the function of {shown} fails on {v.render(value, kind)!r} ({type(raised).__name__}: {raised})",
+                hint="make it total over the filter's values, or use .map({...})",
+            ) from None
+        if result is not None:
+            table[plain] = result
+    if not table:
+        values = ", ".join(v.render(value, kind) for value in known)
+        raise TraceError(
+            f"the function of {shown} gives no value for any of the filter's values",
+            hint=f"it is asked for {values}",
+        )
+    return argument.map(table)
+
+
+def enumerated(argument: DimensionExpr) -> tuple[v.Value, ...]:
+    """Return the values of an expression that is a bare dimension with an enumerated filter, else ()."""
+    return argument._enumerated.get(argument.node, ())  # type: ignore[call-overload,no-any-return]
+
+
 class OutputDims:
-    """The node's own output, for links that set its dimensions: ``output.day == orders.day``."""
+    """The node's own output, for links that set its dimensions: ``output.day == orders.day``.
+
+    As an input it is the node's own past: ``output[-1:].ref``.
+    """
+
+    def __getitem__(self, index: Any) -> OwnPast:
+        return OwnPast((index,))
+
+    def __iter__(self) -> NoReturn:
+        raise not_iterable()
+
+    @property
+    def ref(self) -> OwnPast:
+        """The node's own output as a reference, which only an earlier partition can be."""
+        return OwnPast(is_reference=True)
 
     def __getattr__(self, name: str) -> DimensionExpr:
         if name.startswith("_"):

@@ -11,9 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from rheodsl import ir
-from rheodsl.compute import Compute, InlinedCompute, InlinedPython
-from rheodsl.compute_messages import EmailMessage, SlackMessage, SnsMessage
-from rheodsl.errors import ComputeError, SpecError, Warning_
+from rheodsl.compute import Compute, EmailMessage, InlinedCompute, InlinedPython, SlackMessage, SnsMessage
+from rheodsl.errors import ComputeError, GraphWarning, SpecError
 
 _HOOKS = (InlinedPython, EmailMessage, SlackMessage, SnsMessage)
 # What a hook may be: an inlined compute, a message, or a function; or several of them.
@@ -152,7 +151,7 @@ def _checkpoints(id: str, given: Any) -> Iterator[RouteCheckpoint]:
         yield point
 
 
-def never_called(nodes: Iterable[ir.Node]) -> Iterator[Warning_]:
+def never_called(nodes: Iterable[ir.Node]) -> Iterator[GraphWarning]:
     """Yield a warning for each hook of a pending node that cannot be called."""
     for node in nodes:
         expiry = node.options.pending_ttl
@@ -164,7 +163,7 @@ def never_called(nodes: Iterable[ir.Node]) -> Iterator[Warning_]:
                 seconds = int(name.removeprefix(PENDING_CHECKPOINT))
                 why = f"what waits expires after {expiry} seconds" if seconds >= expiry else None
             if why is not None:
-                yield Warning_(
+                yield GraphWarning(
                     "RD203",
                     f"{node.id}: {name} is never called: {why}",
                     node.where,

@@ -22,6 +22,13 @@ def show(expr: Expr) -> str:
             return repr(render(value, kind)) if kind.type != LONG else str(value)
         case x.Shift(base, by):
             return f"({show(base)} {'-' if by < 0 else '+'} {abs(by)})"
+        case x.CalendarShift(base, years, months, days):
+            moved = {"years": years, "months": months, "days": days}
+            return f"{show(base)}.shift({', '.join(f'{k}={n}' for k, n in moved.items() if n)})"
+        case x.DateOf():
+            parts = [getattr(expr, name) for name, _ in x.DATE_FIELDS]
+            unit = ("YEAR", "MONTH", "DAY", "HOUR").index(expr.unit)
+            return f"date_of({', '.join(map(show, parts[: unit + 1]))})"
         case x.Offset(base, amount, unit, sign):
             return f"({show(base)} {'-' if sign < 0 else '+'} timedelta({unit.lower()}s={show(amount)}))"
         case x.Fmt(base, format):

@@ -5,22 +5,26 @@
         assert [r.node for r in rheo_sim.send(rheo_app["orders"][1]["2020-03-18"])] == ["daily"]
 
 ``rheo_app`` is the application of the file that the mark, or ``rheo_app`` in the pytest
-configuration, names; ``rheo_sim`` is a fresh simulator of it.
+configuration, names; ``rheo_sim`` is a fresh simulator of it; ``rheo_compute`` runs the compute of a node
+over objects that the test gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheo_runtime.texts import joined
+from rheo_runtime.values import joined
+from rheodsl.application import Application
+from rheodsl.loading import load_app
+from rheodsl.testing import Simulator
 
 if TYPE_CHECKING:
-    from rheodsl.application import Application
-    from rheodsl.testing import Simulator
+    from rheodsl.testing import ComputeRun
 
 _SIMULATOR = pytest.StashKey[Any]()
 
@@ -38,8 +42,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def rheo_app(request: pytest.FixtureRequest) -> Application:
     """The application under test."""
-    from rheodsl.loading import load_app
-
     mark = request.node.get_closest_marker("rheo_app")
     file = mark.args[0] if mark and mark.args else request.config.getini("rheo_app")
     if not file:
@@ -53,11 +55,17 @@ def rheo_app(request: pytest.FixtureRequest) -> Application:
 @pytest.fixture
 def rheo_sim(request: pytest.FixtureRequest, rheo_app: Application) -> Simulator:
     """A simulator of the application under test."""
-    from rheodsl.testing import Simulator
-
     simulator = Simulator(rheo_app)
     request.node.stash[_SIMULATOR] = simulator
     return simulator
+
+
+@pytest.fixture(scope="session")
+def rheo_compute() -> Generator[Callable[..., ComputeRun], None, None]:
+    """`rheodsl.testing.run_compute`, whose Spark stays warm until the last test has ended."""
+    module = import_module("rheodsl.testing.compute")
+    yield module.run_compute
+    module.close_session()
 
 
 @pytest.hookimpl(wrapper=True)

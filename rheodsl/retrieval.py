@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
 from rheodsl import ir
-from rheodsl.alarms import facade
 from rheodsl.describe import describe_dims, describe_source
-from rheodsl.platform import OnPlatform
-from rheodsl.views import SignalNode
+from rheodsl.signals import SignalNode
 
 # What has no data: the rest of the sources are what `list_data` and its like find.
-_NO_DATA = ir.TimerSource | ir.AlarmSource | ir.MetricSource
+_NO_DATA = ir.TimerSource | ir.LateSource | ir.ChecksSource | ir.AlarmSource | ir.MetricSource
 
 
 class QueryApplicationScope(Enum):
@@ -140,36 +138,13 @@ class FindsNodes:
 
         >>> from rheodsl import Application
         >>> app = Application("a")
-        >>> items = app.s3("items", "s3://lake/items/{day:%Y-%m-%d}", team="Fulfilment", tier=1)
+        >>> items = app.s3("items", "s3://lake/items/{day:%Y-%m-%d}", metadata={"team": "Fulfilment"})
         >>> list(app.search_data("fulfilment LAKE", context=QueryContext.DEV_CONTEXT))
         ['items']
         """
         words = query.casefold().split()
         found = ((signal, _text(signal)) for signal in self._find_data(app_scope, context))
         return _by_id(signal for signal, text in found if all(word in text for word in words))
-
-
-class RetrievalMethods(OnPlatform, FindsNodes):
-    """The part of an application that finds nodes."""
-
-    _signals: dict[str, ir.Signal]
-
-    def _own_signals(self, context: QueryContext) -> Iterable[ir.Signal]:
-        if context is QueryContext.DEV_CONTEXT:
-            known: Iterable[ir.Signal] = self._signals.values()
-        else:
-            graph = None if self.platform is None else self.platform.active_graph(self.name)
-            known = () if graph is None else graph.signals
-        # Inputs from imported applications are known here too; they are found where they come from.
-        return [signal for signal in known if not isinstance(signal.source, ir.UpstreamSource)]
-
-    def _find_entity(self, id: str) -> SignalNode | None:
-        """The signal of this id: declared or imported here, else active."""
-        for context in (QueryContext.DEV_CONTEXT, QueryContext.ACTIVE_RUNTIME_CONTEXT):
-            for signal in self._find(QueryApplicationScope.ALL, context):
-                if signal.id == id:
-                    return facade(signal)
-        return None
 
 
 def _by_id(found: Iterable[ir.Signal]) -> dict[str, SignalNode]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 from rheodsl import compute
-from rheodsl.errors import RheoError, Warning_, here
-from rheodsl.platform import OnPlatform
+from rheodsl.errors import GraphWarning, RheoError, here
 
 # What KMS takes for RotationPeriodInDays.
 ROTATION = (90, 2560)
@@ -121,44 +119,25 @@ class ConstructSecurityConf:
 Construct = type[BaseConstruct] | Callable[..., Any]
 
 
-class SecurityMethods(OnPlatform):
-    """The part of an application that secures it."""
+def secured(
+    known: Mapping[str, ConstructSecurityConf], construct: Construct, conf: ConstructSecurityConf
+) -> Mapping[str, ConstructSecurityConf]:
+    """Return what is said of the parts of an application, with this in place of what was said of one of them.
 
-    _security: Mapping[str, ConstructSecurityConf] = MappingProxyType({})
-    _security_warnings: Mapping[str, Warning_] = MappingProxyType({})
-    _graph: Any
-
-    def set_security_conf(self, construct_type: Construct, conf: ConstructSecurityConf) -> None:
-        """Say how a part of the application is secured, in place of what was said of it before.
-
-        Parameters
-        ----------
-        construct_type
-            `Storage`, `RoutingTable`, `ProcessingUnit`, `ProcessorQueue` or `BatchCompute`.
-        conf
-            What of it, by what the part does with data: keeping, passing on, processing.
-
-        Raises SecurityError for what AWS cannot do.
-
-        >>> from rheodsl import *
-        >>> app = Application("shop")
-        >>> key = ConstructEncryption(EncryptionKeyAllocationLevel.HIGH, key_rotation_cycle_in_days=180)
-        >>> app.set_security_conf(Storage, ConstructSecurityConf(ConstructPersistenceSecurityDef(key)))
-        """
-        name = _name(construct_type)
-        if not isinstance(conf, ConstructSecurityConf):
-            raise SecurityError(
-                f"{name}: {conf!r} is no ConstructSecurityConf",
-                hint="ConstructSecurityConf(persisting=..., passing=None, processing=None)",
-            )
-        _check_encryption(name, conf.persisting)
-        _check_passing(name, conf.passing)
-        _check_processing(name, conf.processing)
-        known = {**self._security, name: conf}
-        _check_shared(known)
-        self._security = known
-        self._security_warnings = dict(_rotation_warnings(known, self._security_warnings))
-        self._graph = None
+    Raises SecurityError.
+    """
+    name = _name(construct)
+    if not isinstance(conf, ConstructSecurityConf):
+        raise SecurityError(
+            f"{name}: {conf!r} is no ConstructSecurityConf",
+            hint="ConstructSecurityConf(persisting=..., passing=None, processing=None)",
+        )
+    _check_encryption(name, conf.persisting)
+    _check_passing(name, conf.passing)
+    _check_processing(name, conf.processing)
+    changed = {**known, name: conf}
+    _check_shared(changed)
+    return changed
 
 
 def _name(construct: object) -> str:
@@ -275,14 +254,14 @@ def rotation_days(encryption: ConstructEncryption) -> int:
     return 365 if days is None else min(max(days, ROTATION[0]), ROTATION[1])
 
 
-def _rotation_warnings(
-    security: Mapping[str, ConstructSecurityConf], known: Mapping[str, Warning_]
-) -> Iterator[tuple[str, Warning_]]:
+def rotation_warnings(
+    security: Mapping[str, ConstructSecurityConf], known: Mapping[str, GraphWarning]
+) -> Iterator[tuple[str, GraphWarning]]:
     """Yield a warning for each rotation that KMS does at another time than was asked."""
     for name, encryption in encryptions(security):
         asked = encryption.key_rotation_cycle_in_days
         if asked is not None and asked != (days := rotation_days(encryption)):
             what = f"{name}: KMS rotates a key every {ROTATION[0]} to {ROTATION[1]} days: every {days}, not {asked}"
-            made = Warning_(SecurityError.code, what, here(), f"say key_rotation_cycle_in_days={days}")
+            made = GraphWarning(SecurityError.code, what, here(), f"say key_rotation_cycle_in_days={days}")
             # What was said before was said at another place.
             yield name, known[name] if name in known and known[name].what == what else made

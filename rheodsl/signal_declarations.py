@@ -1,212 +1,167 @@
-"""``app.s3(...)``, ``app.add_timer(...)`` -> signals: the declarations of what comes from outside."""
+"""``app.s3(...)``, ``app.add_timer(...)`` -> signals: what comes from outside, as it is declared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
+from rheo_runtime.templates import ABOVE
+from rheo_runtime.values import BadValue, zone_name
 from rheo_runtime.wire import Branch
 from rheodsl import dimensions as dims
 from rheodsl import ir, schedule
+from rheodsl.declaration import read_metadata
 from rheodsl.dimensions import DimensionFilter, DimensionSpec, DimensionVariant, Spec, read_spec
-from rheodsl.domains import all_pass, read_filter
 from rheodsl.errors import SpecError, here
-from rheodsl.external import S3, DataFormat, External, GlueTable, S3Dataset, SignalIntegrityProtocol, split_s3
-from rheodsl.parameters import read_metadata
-from rheodsl.views import SignalNode
+from rheodsl.external import S3, External, S3Dataset, SignalIntegrityProtocol, split_s3
+from rheodsl.filters import all_pass, read_filter
+from rheodsl.words import own_data
 
 
-class SignalDeclarations:
-    """The part of an application that declares external data and timers."""
+def external_data(
+    external: External,
+    id: str,
+    dimension_spec: DimensionSpec | Mapping[Any, Any] | None,
+    dimension_filter: DimensionFilter | Mapping[Any, Any] | None,
+    protocol: SignalIntegrityProtocol | None,
+    tags: str | None,
+    metadata: Mapping[str, Any] | None,
+) -> ir.Signal:
+    """Return the signal of data that others write; raises SpecError, FilterError, ValueCastError."""
+    declared = read_spec(dimension_spec)
+    branches = read_filter(dims.without_layouts(declared), dimension_filter, id)
+    own = own_data(metadata, id)
+    kept = own if tags is None else {**own, "tags": tags}
+    return _external(external, id, declared, branches, protocol, kept)
 
-    def _add_signal(self, signal: ir.Signal) -> SignalNode:
-        raise NotImplementedError
 
-    # --- external data ---------------------------------------------------------------------------
+def data_of_variants(
+    id: str, external: External, completion: str | Sequence[str] | None, metadata: Mapping[str, Any] | None
+) -> ir.Signal:
+    """Return the signal of data that carries its dimensions; raises SpecError."""
+    if not isinstance(external, S3):
+        raise SpecError(
+            f"{id}: {type(external).__name__} does not carry dimensions",
+            hint="use S3(account, bucket, folder, AnyDate('day'), ...), or marshal_external_data",
+        )
+    spec, branches = external.domain(id)
+    return _external(external, id, spec, branches, _completion(completion), metadata)
 
-    def marshal_external_data(
-        self,
-        external_data_desc: External,
-        id: str,
-        dimension_spec: DimensionSpec | Mapping[Any, Any] | None = None,
-        dimension_filter: DimensionFilter | Mapping[Any, Any] | None = None,
-        protocol: SignalIntegrityProtocol | None = None,
-        tags: str | None = None,
-        **metadata: Any,
-    ) -> SignalNode:
-        """Declare data that others write, so that its partitions are signals.
 
-        Parameters
-        ----------
-        external_data_desc
-            `S3Dataset`, `AndesDataset`, `GlueTable` or `SNS`.
-        id
-            The id of the signal.
-        dimension_spec
-            The dimensions, each nested in the one before it.
-        dimension_filter
-            What passes: values, ``"*"`` or windows, with attributes that apply there.
-        protocol
-            The completion protocol; ``_SUCCESS`` objects by default.
-        tags, metadata
-            Kept for `search_data`.
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """How data in S3 is written, and whose it is."""
 
-        Raises SpecError, FilterError, ValueCastError, NameError_.
-        """
-        spec = read_spec(dimension_spec)
-        branches = read_filter(spec, dimension_filter, id)
-        spec = tuple((name, rule.kind) for (name, _), rule in zip(spec, branches[0], strict=True))
-        if tags is not None:
-            metadata["tags"] = tags
-        return self._external(external_data_desc, id, spec, branches, protocol, metadata)
+    format: ir.DataFormatSpec
+    account: str | None
+    dimensions: Mapping[str, Mapping[str, Any]] | None = None
+    settle: timedelta | None = None
+    reconcile: bool = False
 
-    def add_external_data(
-        self,
-        data_id: str,
-        external: External,
-        completion_file: str | Sequence[str] | None = "_SUCCESS",
-        **metadata: Any,
-    ) -> SignalNode:
-        """Declare external data whose dimensions are given as variants: ``S3(..., AnyDate("day"))``."""
-        if not isinstance(external, S3):
+
+def s3_data(
+    id: str,
+    path: str,
+    dimension_filter: DimensionFilter | Mapping[Any, Any] | None,
+    completion: str | Sequence[str] | None,
+    options: S3Options,
+    metadata: Mapping[str, Any] | None,
+) -> ir.Signal:
+    """Return the signal of data in S3, by the template of its paths; raises SpecError, FilterError."""
+    bucket, key = split_s3(path, id)
+    template, spec = dims.from_template(key, id, options.dimensions)
+    external = S3Dataset(
+        options.account, bucket, "", dataset_format=options.format, reconcile=options.reconcile
+    )
+    branches = read_filter(spec, dimension_filter, id)
+    source = external.at(template, spec, _completion(completion), id)
+    if options.settle is not None:
+        source = replace(source, settle=_seconds(id, options.settle))
+        if any(name.startswith(ABOVE) for name in source.completion):
             raise SpecError(
-                f"{data_id}: {type(external).__name__} does not carry dimensions",
-                hint="use S3(account, bucket, folder, AnyDate('day'), ...), or marshal_external_data",
+                f"{id}: a marker above says that all is there, and settle that nothing has been written for a while",
+                hint="leave one of the two out",
             )
-        spec, branches = external.domain(data_id)
-        protocol = SignalIntegrityProtocol("FILE_CHECK", {"file": completion_file or []})
-        return self._external(external, data_id, spec, branches, protocol, metadata)
+    return _signal(external, id, spec, branches, source, metadata)
 
-    def s3(
-        self,
-        id: str,
-        path: str,
-        *,
-        dimension_filter: DimensionFilter | Mapping[Any, Any] | None = None,
-        completion: str | Sequence[str] | None = "_SUCCESS",
-        format: DataFormat | str | None = None,
-        header: bool = True,
-        delimiter: str = ",",
-        schema: str | None = None,
-        account_id: str | None = None,
-        **metadata: Any,
-    ) -> SignalNode:
-        """Declare S3 data by the template of its paths.
 
-        >>> from rheodsl import Application
-        >>> Application("a").s3("orders", "s3://bucket/orders/{region:int}/{day:%Y-%m-%d}").dimension_spec()
-        {'region': {'type': 'LONG', 'day': {'type': 'DATETIME', 'format': '%Y-%m-%d', 'granularity': 'DAY'}}}
-        """
-        bucket, key = split_s3(path, id)
-        template, spec = dims.from_template(key, id)
-        external = S3Dataset(
-            account_id, bucket, "", template,
-            dataset_format=format, header=header, delimiter=delimiter, schema=schema,
-        )  # fmt: skip
-        protocol = SignalIntegrityProtocol("FILE_CHECK", {"file": completion or []})
-        branches = read_filter(spec, dimension_filter, id)
-        return self._external(external, id, spec, branches, protocol, metadata)
+def _seconds(id: str, settle: timedelta) -> int:
+    if not isinstance(settle, timedelta) or settle < timedelta(seconds=1):
+        raise SpecError(f"{id}: settle is {settle!r}", hint="a time of quiet, such as timedelta(minutes=5)")
+    return int(settle.total_seconds())
 
-    def glue_table(
-        self,
-        id: str,
-        database: str,
-        table: str,
-        dimension_spec: DimensionSpec | Mapping[Any, Any] | None = None,
-        dimension_filter: DimensionFilter | Mapping[Any, Any] | None = None,
-        **options: Any,
-    ) -> SignalNode:
-        """Declare a table of the Glue Data Catalog; options are those of `GlueTable`."""
-        spec = read_spec(dimension_spec)
-        branches = read_filter(spec, dimension_filter, id)
-        return self._external(GlueTable(database, table, **options), id, spec, branches, None, {})
 
-    def _external(
-        self,
-        external: External,
-        id: str,
-        spec: Spec,
-        branches: tuple[Branch, ...],
-        protocol: SignalIntegrityProtocol | None,
-        metadata: Mapping[str, Any],
-    ) -> SignalNode:
-        return self._add_signal(
-            ir.Signal(
-                id=id,
-                dims=tuple(name for name, _ in spec),
-                branches=branches,
-                source=external.source(spec, protocol),
-                data=external.data,
-                metadata=read_metadata({**external.metadata, **metadata}, id),
-                where=here(),
-            )
+def _completion(files: str | Sequence[str] | None) -> SignalIntegrityProtocol:
+    return SignalIntegrityProtocol("FILE_CHECK", {"file": [] if files is None else files})
+
+
+def _external(
+    external: External,
+    id: str,
+    spec: Spec,
+    branches: tuple[Branch, ...],
+    protocol: SignalIntegrityProtocol | None,
+    metadata: Mapping[str, Any] | None,
+) -> ir.Signal:
+    return _signal(external, id, spec, branches, external.source(spec, protocol), metadata)
+
+
+def _signal(
+    external: External,
+    id: str,
+    spec: Spec,
+    branches: tuple[Branch, ...],
+    source: ir.Source,
+    metadata: Mapping[str, Any] | None,
+) -> ir.Signal:
+    return ir.Signal(
+        id=id,
+        dims=tuple(name for name, _ in spec),
+        branches=branches,
+        source=source,
+        data=external.data,
+        metadata=read_metadata({**external.metadata, **own_data(metadata, id)}, id),
+        where=here(),
+    )
+
+
+def timer(
+    id: str,
+    expression: str,
+    dimension: DimensionVariant | str,
+    shift: int,
+    timezone: str | None,
+    metadata: Mapping[str, Any] | None,
+) -> ir.Signal:
+    """Return the signal of a timer; raises ScheduleError, SpecError."""
+    variant = DimensionVariant(dimension, dims.DATETIME) if isinstance(dimension, str) else dimension
+    zone = _zone(id, timezone)
+    parsed = schedule.parse(expression)
+    if isinstance(shift, bool) or not isinstance(shift, int):
+        raise SpecError(
+            f"timer {id!r}: time_dimension_shift is {shift!r}", hint="a whole number of units, such as -1"
         )
+    clock = {"timezone": zone} if zone is not None else {}
+    attributes = {"granularity": parsed.granularity, **clock, **(variant.params or {})}
+    spec = read_spec({variant.name: {"type": variant.type, **attributes}})
+    return ir.Signal(
+        id=id,
+        dims=(variant.name,),
+        branches=all_pass(spec),
+        source=ir.TimerSource(expression, shift, zone),
+        metadata=read_metadata(metadata, id),
+        where=here(),
+    )
 
-    # --- timers ----------------------------------------------------------------------------------
 
-    def add_timer(
-        self,
-        id: str,
-        schedule_expression: str,
-        time_dimension_id: str = "time",
-        time_dimension_shift: int = 0,
-        **metadata: Any,
-    ) -> SignalNode:
-        """Declare a timer: a signal of one DATETIME dimension, the fire time at the timer's granularity.
-
-        Parameters
-        ----------
-        schedule_expression
-            ``rate(1 day)`` or ``cron(0 0 1 * ? *)``, as AWS writes schedules.
-        time_dimension_id
-            The name of the dimension.
-        time_dimension_shift
-            Moves the partition by whole units of the granularity.
-
-        Raises ScheduleError, SpecError.
-
-        >>> from rheodsl import Application
-        >>> Application("a").add_timer("daily", "rate(1 day)", "day").dimension_spec()["day"]["granularity"]
-        'DAY'
-        """
-        return self._timer(
-            id,
-            schedule_expression,
-            DimensionVariant(time_dimension_id, dims.DATETIME),
-            time_dimension_shift,
-            metadata,
+def _zone(id: str, timezone: object) -> str | None:
+    if timezone is not None and not isinstance(timezone, str):
+        raise SpecError(
+            f"timer {id!r}: timezone is {timezone!r}", hint='the IANA name of a zone, such as "Europe/Berlin"'
         )
-
-    def create_timer(
-        self,
-        id: str,
-        schedule_expression: str,
-        date_dimension: DimensionVariant | str = "time",
-        time_dimension_shift: int = 0,
-        **metadata: Any,
-    ) -> SignalNode:
-        """Declare a timer whose dimension is given as a variant: ``AnyDate("day", {"format": "%Y-%m-%d"})``."""
-        if isinstance(date_dimension, str):
-            date_dimension = DimensionVariant(date_dimension, dims.DATETIME)
-        return self._timer(id, schedule_expression, date_dimension, time_dimension_shift, metadata)
-
-    def _timer(
-        self, id: str, expression: str, variant: DimensionVariant, shift: int, metadata: Mapping[str, Any]
-    ) -> SignalNode:
-        parsed = schedule.parse(expression)
-        if isinstance(shift, bool) or not isinstance(shift, int):
-            raise SpecError(
-                f"timer {id!r}: time_dimension_shift is {shift!r}", hint="a whole number of units, such as -1"
-            )
-        attributes = {"granularity": parsed.granularity, **(variant.params or {})}
-        spec = read_spec({variant.name: {"type": variant.type, **attributes}})
-        return self._add_signal(
-            ir.Signal(
-                id=id,
-                dims=(variant.name,),
-                branches=all_pass(spec),
-                source=ir.TimerSource(expression, shift),
-                metadata=read_metadata(metadata, id),
-                where=here(),
-            )
-        )
+    try:
+        return zone_name(timezone)
+    except BadValue as fault:
+        raise SpecError(f"timer {id!r}: {fault}", hint='a name such as "America/New_York"') from None

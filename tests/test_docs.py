@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("rheodsl", "rheo_runtime", "codegen", "platforms")
+PACKAGES = ("rheodsl", "rheo_runtime", "codegen", "rheo_platforms")
 FLAGS = doctest.ELLIPSIS
 _BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

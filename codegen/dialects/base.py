@@ -26,7 +26,8 @@ class Dialect:
     """One Airflow and its amazon provider.
 
     ``schedule`` spells a DAG's schedule; ``operators`` are arguments that only this provider's
-    operators take, by our operator's name. ``inlets`` says that a task may name data that no DAG writes.
+    operators take, by our operator's name. ``inlets`` says that a task may name data that no DAG writes, ``pumps``
+    that one task can send events of many partition keys.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Dialect:
     schedule: Callable[[Schedule], Scheduled]
     operators: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     inlets: bool = True
+    pumps: bool = True

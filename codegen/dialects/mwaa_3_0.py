@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.dialects.base import Dialect, Scheduled
-from codegen.plan import ByHand, OnCron, OnDelta, OnEvents, Schedule
+from codegen.plan import ByHand, OnCron, OnEvents, Schedule
 from codegen.source import Raw, comment, literal
 
 TRIGGER = "airflow.timetables.trigger"
@@ -19,15 +19,10 @@ def schedule(when: Schedule) -> Scheduled:
                     "Runs are created by the listener, one for each output partition that is ready."
                 ),
             )
-        case OnCron(expression):
+        case OnCron(expression, timezone=zone):
             return Scheduled(
-                Raw(f'CronTriggerTimetable({literal(expression)}, timezone="UTC")'),
+                Raw(f"CronTriggerTimetable({literal(expression)}, timezone={literal(zone)})"),
                 imports=((TRIGGER, "CronTriggerTimetable"),),
-            )
-        case OnDelta(seconds):
-            return Scheduled(
-                Raw(f"DeltaTriggerTimetable(timedelta(seconds={literal(seconds)}))"),
-                imports=(("datetime", "timedelta"), (TRIGGER, "DeltaTriggerTimetable")),
             )
         case ByHand():
             return Scheduled(Raw("None"))
@@ -35,4 +30,6 @@ def schedule(when: Schedule) -> Scheduled:
 
 # Its scheduler takes an asset that is no DAG's schedule or outlet for inactive, and fails every task that
 # has an inactive asset among its inlets (AirflowInactiveAssetInInletOrOutletException).
-DIALECT = Dialect(name="mwaa-3.0", airflow="3.0.6", amazon="9.12.0", schedule=schedule, inlets=False)
+DIALECT = Dialect(
+    name="mwaa-3.0", airflow="3.0.6", amazon="9.12.0", schedule=schedule, inlets=False, pumps=False
+)

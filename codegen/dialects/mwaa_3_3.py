@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.dialects.base import Dialect, Scheduled
-from codegen.plan import ByHand, OnCron, OnDelta, OnEvents, Schedule
+from codegen.plan import ByHand, OnCron, OnEvents, Schedule
 from codegen.source import Raw, comment, literal
 
 SDK = "airflow.sdk"
@@ -23,23 +23,18 @@ def schedule(when: Schedule) -> Scheduled:
                     + f"\nREADY = Asset({literal(asset)})"
                 ),
             )
-        case OnCron(expression, key_format=None):
+        case OnCron(expression, key_format=None, timezone=zone):
             return Scheduled(
-                Raw(f'CronTriggerTimetable({literal(expression)}, timezone="UTC")'),
+                Raw(f"CronTriggerTimetable({literal(expression)}, timezone={literal(zone)})"),
                 imports=((SDK, "CronTriggerTimetable"),),
             )
-        case OnCron(expression, key_format=key_format):
+        case OnCron(expression, key_format=key_format, timezone=zone):
             return Scheduled(
                 Raw(
-                    f'CronPartitionTimetable({literal(expression)}, timezone="UTC", '
+                    f"CronPartitionTimetable({literal(expression)}, timezone={literal(zone)}, "
                     f"key_format={literal(key_format)})"
                 ),
                 imports=((SDK, "CronPartitionTimetable"),),
-            )
-        case OnDelta(seconds):
-            return Scheduled(
-                Raw(f"DeltaTriggerTimetable(timedelta(seconds={literal(seconds)}))"),
-                imports=(("datetime", "timedelta"), (SDK, "DeltaTriggerTimetable")),
             )
         case ByHand():
             return Scheduled(Raw("None"))
@@ -50,5 +45,8 @@ DIALECT = Dialect(
     airflow="3.3.1",
     amazon="9.34.0",
     schedule=schedule,
-    operators={"GlueComputeOperator": {"resume_glue_job_on_retry": True}},
+    operators={
+        "GlueComputeOperator": {"resume_glue_job_on_retry": True},
+        "GlueBatchOperator": {"resume_glue_job_on_retry": True},
+    },
 )

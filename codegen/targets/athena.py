@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from codegen import plan as p
-from codegen.routes import app_bucket
-from codegen.source import comment
 from codegen.targets.base import (
+    LoweringContext,
     Operator,
-    Site,
     Statement,
+    batchable,
     files,
     lower,
     operator,
@@ -22,8 +22,10 @@ from codegen.targets.base import (
     writes_output,
 )
 from codegen.targets.glue import spark_code
-from rheodsl import compute_sql
+from rheo_runtime.wire import S3Address, resource_name
+from rheodsl import compute
 from rheodsl.errors import ComputeError
+from rheodsl.ir import DataFormatSpec
 
 # Spark's names of types -> Hive's, where they differ.
 _TYPES = {
@@ -36,27 +38,32 @@ _TYPES = {
 }
 
 
+# An account may let a query take 240 minutes ("DML query timeout", Service Quotas of Athena), and an hour waiting.
+LONGEST = 5 * 3600
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AthenaTask(p.Task):
     """A query; ``file`` holds it."""
 
+    compute: compute.AthenaQuery
     code: p.Code
     file: str
-    workgroup: str
     writes: bool = True
 
 
 @lower.register
-def _(target: compute_sql.AthenaQuery, site: Site) -> p.Task:
+def _(target: compute.AthenaQuery, site: LoweringContext) -> p.Task:
     writes_output(site, "a query on Athena")
     code = spark_code(target.code)
     return AthenaTask(
         task_id=site.name,
         where=code.where,
         retries=target.retry_count,
+        timeout=LONGEST,
         code=code,
         file=f"sql/{site.node.id}{site.suffix}.sql",
-        workgroup=target.workgroup,
+        compute=target,
     )
 
 
@@ -66,7 +73,12 @@ def database(app: str) -> str:
     >>> database("My-App")
     'rheo_my_app'
     """
-    return app_bucket(app).replace("-", "_")
+    return resource_name(app).replace("-", "_")
+
+
+@batchable.register
+def _(task: AthenaTask) -> bool:
+    return True
 
 
 @operator.register
@@ -76,14 +88,14 @@ def _(task: AthenaTask, dag: p.DagPlan) -> Operator:
         "inputs": {i.alias: _input(i, task) for i in dag.inputs if i.table or i.location is not None},
         "result": _result(dag, task),
         "database": database(dag.app),
-        "workgroup": task.workgroup,
+        "workgroup": task.compute.workgroup,
     }
-    return Operator("rheo_runtime.tasks.athena", "AthenaComputeOperator", arguments)
+    return Operator("rheo_airflow.tasks.athena", "AthenaComputeOperator", arguments)
 
 
 def _input(i: p.Input, task: AthenaTask) -> dict[str, Any] | None:
     if i.table:
-        return None
+        return {"table": i.table}
     if i.format.schema is None:
         raise ComputeError(
             f"the query needs to know the columns of {i.alias!r}",
@@ -95,8 +107,28 @@ def _input(i: p.Input, task: AthenaTask) -> dict[str, Any] | None:
         "format": i.format.format,
         "header": i.format.header,
         "delimiter": i.format.delimiter,
-        "completion": list(i.completion),
+        "completion": list(i.marks),
+        **(_csv(i, task) if i.format.format == "CSV" else {}),
     }
+
+
+def _csv(i: p.Input, task: AthenaTask) -> dict[str, Any]:
+    """What is said of a CSV input beyond the defaults."""
+    encoding = codecs.lookup(i.format.encoding).name
+    if encoding not in ("utf-8", "utf-8-sig", "ascii"):
+        raise ComputeError(
+            f"{i.alias!r} is written in {i.format.encoding}, and Athena reads CSV in utf-8 alone",
+            where=task.where,
+            hint="read it by SparkSQL, or BatchCompute",
+        )
+    usual = DataFormatSpec()
+    names = ("encoding", "quote", "escape", "nulls", "date_format", "timestamp_format")
+    given = {
+        name: getattr(i.format, name) for name in names if getattr(i.format, name) != getattr(usual, name)
+    }
+    if "nulls" in given:
+        given["nulls"] = list(given["nulls"])
+    return {**given, **({"lenient": True} if i.format.columns == "lenient" else {})}
 
 
 def _result(dag: p.DagPlan, task: AthenaTask) -> dict[str, str]:
@@ -143,8 +175,7 @@ def _split(schema: str) -> list[str]:
 
 @files.register
 def _(task: AthenaTask, dag: p.DagPlan) -> Mapping[str, str]:
-    where = comment(str(task.where or "query:1")).replace("#", "--", 1)
-    return {task.file: f"{where}\n{task.code.text.rstrip()}\n"}
+    return {task.file: f"{task.code.text.rstrip()}\n"}
 
 
 @resources.register
@@ -155,7 +186,7 @@ def _(task: AthenaTask, dag: p.DagPlan) -> Mapping[str, Sequence[Mapping[str, An
 @permissions.register
 def _(task: AthenaTask, dag: p.DagPlan) -> Sequence[Statement]:
     glue = "arn:${AWS::Partition}:glue:${AWS::Region}:${AWS::AccountId}"
-    bucket = dag.location.removeprefix("s3://").split("/")[0]
+    bucket = S3Address.of(dag.location).bucket
     objects = f"arn:${{AWS::Partition}}:s3:::{bucket}"
     athena = "arn:${AWS::Partition}:athena:${AWS::Region}:${AWS::AccountId}"
     own = database(dag.app)
@@ -168,8 +199,14 @@ def _(task: AthenaTask, dag: p.DagPlan) -> Sequence[Statement]:
     ]
     return (
         {
-            "Action": ["athena:GetQueryExecution", "athena:StartQueryExecution", "athena:StopQueryExecution"],
-            "Resource": [f"{athena}:workgroup/{task.workgroup}"],
+            "Action": [
+                "athena:BatchGetQueryExecution",
+                "athena:GetQueryExecution",
+                "athena:ListQueryExecutions",
+                "athena:StartQueryExecution",
+                "athena:StopQueryExecution",
+            ],
+            "Resource": [f"{athena}:workgroup/{task.compute.workgroup}"],
         },
         {
             "Action": [

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from string import Formatter
 from typing import Any
 
 from codegen import plan as p
+from codegen.cloudformation.names import role_name, role_path
+from codegen.dialects.base import Dialect
+from codegen.source import INDENT, LINE, Fragment, Raw, assigned, call, duration, literal, name
 from rheodsl import compute, ir
-from rheodsl.errors import ComputeError, Place
+from rheodsl.errors import ComputeError, SourceLocation
 
 # An IAM statement without its effect: {"Action": [...], "Resource": [...]}.
 Statement = Mapping[str, Any]
@@ -19,7 +22,7 @@ Files = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class LoweringContext:
     """Where a target stands.
 
     ``name`` is its task's id. ``suffix`` tells apart the names of several targets of one node; ``writes`` says
@@ -47,7 +50,7 @@ class Operator:
 
 
 @singledispatch
-def lower(target: compute.Compute, site: Site) -> p.Task:
+def lower(target: compute.Compute, site: LoweringContext) -> p.Task:
     """Return the task of a compute target or hook; each class has a rule, in its file of this package.
 
     Raises ComputeError for what cannot be run.
@@ -63,6 +66,12 @@ def lower(target: compute.Compute, site: Site) -> p.Task:
 def operator(task: p.Task, dag: p.DagPlan) -> Operator:
     """Return how a task is spelled in its DAG."""
     raise NotImplementedError(f"{type(task).__name__} has no operator rule")
+
+
+@singledispatch
+def batchable(task: p.Task) -> bool:
+    """Say whether one task of an Airflow run can carry out several executions, one after the other."""
+    return False
 
 
 @singledispatch
@@ -83,7 +92,57 @@ def permissions(task: p.Task, dag: p.DagPlan) -> Sequence[Statement]:
     return ()
 
 
-def writes_output(site: Site, what: str) -> None:
+def compute_fragment(dag: p.DagPlan, dialect: Dialect, more: Mapping[str, object]) -> Fragment:
+    """Return the compute tasks of a node; ``more`` are arguments that each takes beside its own."""
+    made = [(task, operator(task, dag)) for task in dag.tasks]
+    return Fragment(
+        imports=frozenset((one.module, one.name) for _, one in made) | timeouts(task for task, _ in made),
+        tasks={task.task_id: task_source(task, one, dialect, more) for task, one in made},
+    )
+
+
+def timeouts(tasks: Iterable[p.Task]) -> frozenset[tuple[str, str]]:
+    """Return what the timeouts of tasks import."""
+    return frozenset({("datetime", "timedelta")} if any(task.timeout for task in tasks) else ())
+
+
+def task_source(task: p.Task, made: Operator, dialect: Dialect, more: Mapping[str, object]) -> str:
+    """Return the source of a task: ``more`` are arguments beside its operator's own."""
+    arguments: dict[str, object] = {"task_id": task.task_id, **made.arguments}
+    if task.title:
+        arguments["task_display_name"] = f"{task.task_id}: {task.title}"
+    arguments |= dialect.operators.get(made.name, {})
+    # Said where it is 0 too: an environment may have another default.
+    arguments["retries"] = task.retries
+    if task.timeout is not None:
+        arguments["execution_timeout"] = duration(task.timeout)
+    return assigned(task.task_id, made.name, arguments | dict(more))
+
+
+def recipe(made: Operator, indent: str) -> Raw:
+    """Return how an operator is made later: ``partial(GlueComputeOperator, ...)``, in lines when it is long."""
+    flat = _flat(made)
+    if len(indent) + len(flat) + 1 <= LINE:
+        return flat
+    text = call("partial", made.arguments, indent=indent)
+    return Raw(text.replace("(\n", f"(\n{indent}{INDENT}{name(made.name)},\n", 1))
+
+
+def recipes(made: Sequence[Operator], indent: str, used: int) -> Raw:
+    """Return recipes as a list, one a line when one line would be too long."""
+    flat = f"[{', '.join(_flat(one) for one in made)}]"
+    if len(indent) + used + len(flat) <= LINE:
+        return Raw(flat)
+    inner = indent + INDENT
+    return Raw("[\n" + "".join(f"{inner}{recipe(one, inner)},\n" for one in made) + indent + "]")
+
+
+def _flat(made: Operator) -> Raw:
+    arguments = [f"{name(k)}={literal(v)}" for k, v in made.arguments.items()]
+    return Raw(f"partial({', '.join([name(made.name), *arguments])})")
+
+
+def writes_output(site: LoweringContext, what: str) -> None:
     """Raise ComputeError where another target of the node writes its output already."""
     if not site.writes:
         raise ComputeError(
@@ -93,10 +152,10 @@ def writes_output(site: Site, what: str) -> None:
         )
 
 
-def check_texts(value: object, site: Site) -> None:
+def check_texts(value: object, site: LoweringContext) -> None:
     """Raise ComputeError for a ``{...}`` in some text of JSON values that nothing fills in.
 
-    What fills them in is `rheo_runtime.tasks.natural.filled`.
+    What fills them in is `rheo_airflow.tasks.idempotency.filled`.
     """
     if isinstance(value, Mapping):
         for part in (*value.keys(), *value.values()):
@@ -108,7 +167,7 @@ def check_texts(value: object, site: Site) -> None:
         _check_text(value, site)
 
 
-def _check_text(text: str, site: Site) -> None:
+def _check_text(text: str, site: LoweringContext) -> None:
     known = ["app", "node", "execution", "output", *(name for name, _ in site.node.output)]
     known += [f"inputs[{i.alias}]" for i in site.node.inputs]
     try:
@@ -134,20 +193,18 @@ def role(app: str, service: str) -> str:
     >>> role("shop", "sagemaker")
     'rheo/shop/rheo-shop-sagemaker-{region}'
     """
-    from codegen.template.names import role_name, role_path  # the template reads all targets
-
     name = role_name(app, service).replace("${AWS::Region}", "{region}")
     return f"{role_path(app).lstrip('/')}{name}"
 
 
-def user_code(code: compute.Code) -> p.Code:
+def user_code(code: compute.Code) -> compute.Code:
     """Return user code with the place that generated files show."""
-    return p.Code(code.text, code.form, code.entry, place(code.where))
+    return replace(code, where=place(code.where))
 
 
-def place(where: Place | None) -> Place | None:
+def place(where: SourceLocation | None) -> SourceLocation | None:
     """A place as generated files show it: the same from whichever folder the compiler is started."""
-    return None if where is None else Place(os.path.basename(where.file), where.line)
+    return None if where is None else SourceLocation(os.path.basename(where.file), where.line)
 
 
 def untemplated(text: str) -> str:

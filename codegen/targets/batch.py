@@ -8,8 +8,8 @@ from typing import Any
 
 from codegen import plan as p
 from codegen.targets.base import (
+    LoweringContext,
     Operator,
-    Site,
     Statement,
     check_texts,
     lower,
@@ -18,61 +18,56 @@ from codegen.targets.base import (
     place,
     resources,
 )
-from rheodsl import compute_jobs
+from rheodsl import compute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchTask(p.Task):
-    """A job; ``request`` are further fields of SubmitJob."""
+    """A job of AWS Batch."""
 
-    definition: str
-    queue: str
-    command: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...]
-    request: tuple[tuple[str, Any], ...]
+    compute: compute.BatchJob
 
 
 @lower.register
-def _(target: compute_jobs.BatchJob, site: Site) -> p.Task:
+def _(target: compute.BatchJob, site: LoweringContext) -> p.Task:
     check_texts([list(target.command), dict(target.environment), dict(target.request)], site)
     return BatchTask(
         task_id=site.name,
         where=place(site.node.where),
         retries=target.retry_count,
-        definition=target.job_definition,
-        queue=target.job_queue,
-        command=target.command,
-        environment=target.environment,
-        request=target.request,
+        compute=target,
     )
 
 
 @operator.register
 def _(task: BatchTask, dag: p.DagPlan) -> Operator:
-    arguments: dict[str, object] = {"job_definition": task.definition, "job_queue": task.queue}
-    if task.command:
-        arguments["command"] = list(task.command)
-    if task.environment:
-        arguments["environment"] = dict(task.environment)
-    if task.request:
-        arguments["request"] = dict(task.request)
-    return Operator("rheo_runtime.tasks.batch", "BatchComputeOperator", arguments)
+    job = task.compute
+    arguments: dict[str, object] = {"job_definition": job.job_definition, "job_queue": job.job_queue}
+    if job.command:
+        arguments["command"] = list(job.command)
+    if job.environment:
+        arguments["environment"] = dict(job.environment)
+    if job.request:
+        arguments["request"] = dict(job.request)
+    return Operator("rheo_airflow.tasks.batch", "BatchComputeOperator", arguments)
 
 
 @resources.register
 def _(task: BatchTask, dag: p.DagPlan) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    return {"batch_jobs": [{"definition": task.definition, "queue": task.queue}]}
+    return {"batch_jobs": [{"definition": task.compute.job_definition, "queue": task.compute.job_queue}]}
 
 
 @permissions.register
 def _(task: BatchTask, dag: p.DagPlan) -> Sequence[Statement]:
     base = "arn:${AWS::Partition}:batch:${AWS::Region}:${AWS::AccountId}"
-    queue = task.queue if task.queue.startswith("arn:") else f"{base}:job-queue/{task.queue}"
-    definition = task.definition
+    queue, definition = task.compute.job_queue, task.compute.job_definition
+    if not queue.startswith("arn:"):
+        queue = f"{base}:job-queue/{queue}"
     if not definition.startswith("arn:"):
         definition = f"{base}:job-definition/{definition if ':' in definition else f'{definition}*'}"
     return (
         {"Action": ["batch:SubmitJob"], "Resource": [queue, definition]},
+        {"Action": ["batch:TerminateJob"], "Resource": [f"{base}:job/*"]},
         # Batch knows no ARNs for these.
-        {"Action": ["batch:DescribeJobs", "batch:ListJobs", "batch:TerminateJob"], "Resource": ["*"]},
+        {"Action": ["batch:DescribeJobs", "batch:ListJobs"], "Resource": ["*"]},
     )

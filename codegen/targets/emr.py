@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from codegen import plan as p
-from codegen.glue_script import emr_script
-from codegen.routes import app_bucket
+from codegen.spark_script import library, spark_script
 from codegen.targets.base import (
+    LoweringContext,
     Operator,
-    Site,
     Statement,
     files,
     lower,
@@ -21,8 +20,9 @@ from codegen.targets.base import (
     resources,
     role,
 )
-from codegen.targets.glue import check_spark, spark_code
-from rheodsl import compute_jobs
+from codegen.targets.glue import check_output, check_spark, spark_code
+from rheo_runtime.wire import S3Address, resource_name
+from rheodsl import compute
 
 RELEASE = "emr-7.5.0"
 SERVICE = "emr-serverless"
@@ -36,18 +36,22 @@ class EmrTask(p.ScriptTask):
     spark: str
     minutes: int
     permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    libraries: tuple[str, ...] = ()
 
 
 @lower.register
-def _(target: compute_jobs.EmrCompute, site: Site) -> p.Task:
+def _(target: compute.EmrCompute, site: LoweringContext) -> p.Task:
     check_spark(target.code, target.args, site)
+    check_output(target.code, "PYTHON", site)
     code, given = spark_code(target.code), dict(target.parameters)
     jars = f"--jars {','.join(target.libraries)}" if target.libraries else ""
     spark = " ".join(filter(None, [jars, given.get("SparkSubmitParameters")]))
+    minutes = given.get("Timeout", 480)
     return EmrTask(
         task_id=site.name,
         where=code.where,
         retries=target.retry_count,
+        timeout=(minutes + 60) * 60,
         writes=site.writes,
         code=code,
         script=f"emr/{site.node.id}{site.suffix}.py",
@@ -55,8 +59,9 @@ def _(target: compute_jobs.EmrCompute, site: Site) -> p.Task:
         args=target.args,
         release=given.get("ReleaseLabel", RELEASE),
         spark=spark,
-        minutes=given.get("Timeout", 480),
+        minutes=minutes,
         permissions=target.permissions,
+        libraries=target.libraries,
     )
 
 
@@ -66,7 +71,7 @@ def application(app: str, release: str) -> str:
     >>> application("shop", "emr-7.5.0")
     'rheo-shop-emr-7-5-0'
     """
-    return f"{app_bucket(app)}-{re.sub('[^a-z0-9]+', '-', release.lower())}"
+    return f"{resource_name(app)}-{re.sub('[^a-z0-9]+', '-', release.lower())}"
 
 
 @operator.register
@@ -74,20 +79,21 @@ def _(task: EmrTask, dag: p.DagPlan) -> Operator:
     arguments: dict[str, object] = {
         "application": application(dag.app, task.release),
         "role": role(dag.app, SERVICE),
-        "bucket": dag.location.removeprefix("s3://").split("/")[0],
+        "bucket": S3Address.of(dag.location).bucket,
         "script": task.script,
         "minutes": task.minutes,
+        "modules": sorted(library(dag, task)),
     }
     if task.spark:
         arguments["spark"] = task.spark
     if task.args:
         arguments["args"] = dict(task.args)
-    return Operator("rheo_runtime.tasks.emr", "EmrComputeOperator", arguments)
+    return Operator("rheo_airflow.tasks.emr", "EmrComputeOperator", arguments)
 
 
 @files.register
 def _(task: EmrTask, dag: p.DagPlan) -> Mapping[str, str]:
-    return {task.script: emr_script(dag, task)}
+    return {task.script: spark_script(dag, task), **library(dag, task)}
 
 
 @resources.register

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from codegen import plan as p
-from codegen.glue_script import glue_script
 from codegen.inlined import check_parameters
-from codegen.places import first_line
 from codegen.scala_script import scala_script
-from codegen.targets.base import Operator, Site, files, lower, operator, resources, untemplated, user_code
+from codegen.spark_script import LIBRARY, batch_module, batch_script, library, spark_script
+from codegen.targets.base import (
+    LoweringContext,
+    Operator,
+    batchable,
+    files,
+    lower,
+    operator,
+    resources,
+    untemplated,
+    user_code,
+)
+from rheo_runtime.wire import S3Address
 from rheodsl import compute
 from rheodsl.errors import ComputeError
+from rheodsl.texts import first_line, text_fault
 
 # What claim leaves for a job: the execution as JSON, or where it lies when it is too large.
 EXECUTION = "{{ ti.xcom_pull('claim', key='argument') }}"
@@ -22,12 +34,14 @@ EXECUTION = "{{ ti.xcom_pull('claim', key='argument') }}"
 _RUN_PARAMETERS = frozenset(
     {"ExecutionClass", "MaxCapacity", "NumberOfWorkers", "SecurityConfiguration", "Timeout", "WorkerType"}
 )
+# Minutes after which Glue ends a run of which nothing else is said (CreateJob, "Timeout"); Glue 5 ends it sooner.
+_GLUE_TIMEOUT = 2880
 _SCALA = {"--job-language": "scala", "--class": "GlueApp"}
 _RESERVED_ARGS = {"execution", "conf", "debug", "mode", "JOB_NAME", "JOB_ID", "JOB_RUN_ID", "TempDir"}
 
 
 @lower.register
-def _(target: compute.SparkCompute, site: Site) -> p.Task:
+def _(target: compute.SparkCompute, site: LoweringContext) -> p.Task:
     node = site.node
     if target.lang is compute.Lang.PRESTO_SQL:
         raise ComputeError(
@@ -42,15 +56,18 @@ def _(target: compute.SparkCompute, site: Site) -> p.Task:
             hint='scala_script("orders.limit(100)")',
         )
     check_spark(target.code, target.args, site)
+    check_output(target.code, target.lang.value, site)
     code = spark_code(target.code)
+    script = f"glue/{node.id}{site.suffix}.{'scala' if target.lang is compute.Lang.SCALA else 'py'}"
     return p.SparkTask(
         task_id=site.name,
         where=code.where,
         retries=target.retry_count,
+        timeout=(dict(target.parameters).get("Timeout", _GLUE_TIMEOUT) + 60) * 60,
         writes=site.writes,
         code=code,
-        job=f"{site.app}-{node.id}{site.suffix.replace('_', '-')}",
-        script=f"glue/{node.id}{site.suffix}.{'scala' if target.lang is compute.Lang.SCALA else 'py'}",
+        job=job_name(site.app, node.id, site.suffix),
+        script=f"{LIBRARY}/{batch_module(node.id)}.py" if node.options.batch else script,
         lang=target.lang.value,
         parameters=target.parameters,
         args=target.args,
@@ -59,7 +76,21 @@ def _(target: compute.SparkCompute, site: Site) -> p.Task:
     )
 
 
-def check_spark(code: compute.Code, args: tuple[tuple[str, str], ...], site: Site) -> None:
+def job_name(app: str, node: str, suffix: str) -> str:
+    """Return the name of a node's job in Glue: that of no other node, of this or another application.
+
+    >>> job_name("shop", "daily", ""), job_name("shop", "daily", "_2")
+    ('shop-daily', 'shop-daily-2')
+    >>> job_name("a-b", "c", ""), job_name("a", "b-c", "")
+    ('a-b-c-2113b57a', 'a-b-c-e840729c')
+    """
+    name = f"{app}-{node}{re.sub('[_/]', '-', suffix)}"
+    if "-" not in app + node:
+        return name
+    return f"{name}-{hashlib.sha256(f'{app}/{node}/{suffix}'.encode()).hexdigest()[:8]}"
+
+
+def check_spark(code: compute.Code, args: tuple[tuple[str, str], ...], site: LoweringContext) -> None:
     """Raise ComputeError for arguments and parameters that a script cannot have."""
     for name, _ in args:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or name in _RESERVED_ARGS:
@@ -79,21 +110,45 @@ def spark_code(code: compute.Code) -> p.Code:
     return user_code(code)
 
 
+def check_output(code: compute.Code, lang: str, site: LoweringContext) -> None:
+    """Raise ComputeError for code that does not parse, that lacks its ``output``, or assigns one in vain."""
+    fault = text_fault(site.node, code, lang, site.writes)
+    if fault is not None:
+        raise fault
+
+
+@batchable.register
+def _(task: p.SparkTask) -> bool:
+    return task.lang != "SCALA"
+
+
 @operator.register
 def _(task: p.SparkTask, dag: p.DagPlan) -> Operator:
     run: dict[str, Any] = {k: v for k, v in task.parameters if k in _RUN_PARAMETERS}
-    arguments: dict[str, object] = {
-        "job_name": task.job,
-        "script_args": {"--execution": EXECUTION} | {f"--{k}": untemplated(v) for k, v in task.args},
-    }
+    # A batch's executions lie in S3: its operator says where.
+    given = {} if dag.batch else {"--execution": EXECUTION}
+    given |= {f"--{k}": untemplated(v) for k, v in task.args}
+    arguments: dict[str, object] = {"code": task.script, "job_name": task.job}
+    if given:
+        arguments["script_args"] = given
     if run:
         arguments["run_job_kwargs"] = run
-    return Operator("rheo_runtime.tasks.glue", "GlueComputeOperator", arguments)
+    name = "GlueBatchOperator" if dag.batch else "GlueComputeOperator"
+    return Operator("rheo_airflow.tasks.glue", name, arguments)
 
 
 @files.register
 def _(task: p.SparkTask, dag: p.DagPlan) -> Mapping[str, str]:
-    return {task.script: scala_script(dag, task) if task.lang == "SCALA" else glue_script(dag, task)}
+    if task.lang == "SCALA":
+        return {task.script: scala_script(dag, task)}
+    if dag.batch:
+        return {_script(task, dag): batch_script(dag), **library(dag, task)}
+    return {task.script: spark_script(dag, task), **library(dag, task)}
+
+
+def _script(task: p.SparkTask, dag: p.DagPlan) -> str:
+    """The job's own script; that of a batch runs the node's for each execution."""
+    return f"glue/{dag.node}.py" if dag.batch else task.script
 
 
 @resources.register
@@ -105,7 +160,7 @@ def _job(task: p.SparkTask, dag: p.DagPlan) -> dict[str, Any]:
     given = dict(task.parameters)
     job: dict[str, Any] = {
         "name": task.job,
-        "script": task.script,
+        "script": _script(task, dag),
         "glue_version": given.pop("GlueVersion", "5.0"),
         "timeout": given.pop("Timeout", 480),
         "concurrent": dag.max_active_runs,
@@ -119,8 +174,15 @@ def _job(task: p.SparkTask, dag: p.DagPlan) -> dict[str, Any]:
         job["workers"] = given.pop("NumberOfWorkers", 2)
     if given:
         job["parameters"] = given
+    if task.lang != "SCALA":
+        modules = ",".join(f"s3://{_bucket(dag)}/rheo/{path}" for path in sorted(library(dag, task)))
+        job["arguments"]["--extra-py-files"] = modules
     if task.libraries:
         job["arguments"]["--extra-jars"] = ",".join(task.libraries)
     if task.permissions:
         job["permissions"] = [{"resources": list(r), "actions": list(a)} for r, a in task.permissions]
     return job
+
+
+def _bucket(dag: p.DagPlan) -> str:
+    return S3Address.of(dag.location).bucket

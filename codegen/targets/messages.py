@@ -8,8 +8,8 @@ from typing import Any
 
 from codegen import plan as p
 from codegen.targets.base import (
+    LoweringContext,
     Operator,
-    Site,
     Statement,
     check_texts,
     lower,
@@ -18,98 +18,82 @@ from codegen.targets.base import (
     place,
     resources,
 )
-from rheodsl import compute_messages
+from rheodsl import compute
 
-MODULE = "rheo_runtime.tasks.messages"
+MODULE = "rheo_airflow.tasks.messages"
+
+
+Message = compute.EmailMessage | compute.SlackMessage | compute.SnsMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageTask(p.Task):
-    """A message: the operator that sends it, and what it is told."""
+    """A message."""
 
-    operator: str
-    arguments: tuple[tuple[str, Any], ...]
+    compute: Message
+
+    @property
+    def title(self) -> str:
+        """Where it goes."""
+        return {"EmailMessage": "e-mail", "SlackMessage": "Slack"}.get(type(self.compute).__name__, "SNS")
 
 
-def _task(target: Any, site: Site, operator: str, **arguments: Any) -> MessageTask:
+@lower.register(compute.EmailMessage)
+@lower.register(compute.SlackMessage)
+@lower.register(compute.SnsMessage)
+def _(target: Message, site: LoweringContext) -> p.Task:
+    _, arguments = _sent(target)
     check_texts(arguments, site)
-    given = tuple((key, value) for key, value in arguments.items() if value not in (None, "", {}))
     return MessageTask(
-        task_id=site.name,
-        where=place(site.node.where),
-        retries=target.retry_count,
-        operator=operator,
-        arguments=given,
-    )
-
-
-@lower.register
-def _(target: compute_messages.EmailMessage, site: Site) -> p.Task:
-    task = _task(target, site, "EmailOperator", sender=target.sender, recipients=list(target.recipients))
-    check_texts([target.subject, target.body], site)
-    texts = (("subject", target.subject), ("body", target.body))
-    return MessageTask(
-        task_id=task.task_id,
-        where=task.where,
-        retries=task.retries,
-        operator=task.operator,
-        arguments=(*task.arguments, *texts),
-    )
-
-
-@lower.register
-def _(target: compute_messages.SlackMessage, site: Site) -> p.Task:
-    return _task(
-        target,
-        site,
-        "SlackOperator",
-        message=target.message,
-        connection=target.connection,
-        secret=target.secret,
-    )
-
-
-@lower.register
-def _(target: compute_messages.SnsMessage, site: Site) -> p.Task:
-    return _task(
-        target,
-        site,
-        "SnsOperator",
-        topic=target.topic,
-        message=target.message,
-        subject=target.subject,
-        attributes=dict(target.attributes),
+        task_id=site.name, where=place(site.node.where), retries=target.retry_count, compute=target
     )
 
 
 @operator.register
 def _(task: MessageTask, dag: p.DagPlan) -> Operator:
-    return Operator(MODULE, task.operator, dict(task.arguments))
+    name, arguments = _sent(task.compute)
+    return Operator(MODULE, name, arguments)
+
+
+def _sent(message: Message) -> tuple[str, dict[str, object]]:
+    """The operator that sends a message, and what it is told; what is empty is left out, but for a mail's texts."""
+    always: dict[str, object] = {}
+    match message:
+        case compute.EmailMessage(sender, recipients, subject, body):
+            operator = "EmailOperator"
+            given: dict[str, object] = {"sender": sender, "recipients": list(recipients)}
+            always = {"subject": subject, "body": body}
+        case compute.SlackMessage(text, connection, secret):
+            operator = "SlackOperator"
+            given = {"message": text, "connection": connection, "secret": secret}
+        case compute.SnsMessage(topic, text, subject, attributes):
+            operator = "SnsOperator"
+            given = {"topic": topic, "message": text, "subject": subject, "attributes": dict(attributes)}
+    told = {key: value for key, value in given.items() if value is not None and value not in ("", {})}
+    return operator, told | always
 
 
 @resources.register
 def _(task: MessageTask, dag: p.DagPlan) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    given = dict(task.arguments)
-    if "topic" in given:
-        return {"topics": [{"arn": given["topic"]}]}
-    return {"senders": [{"address": given["sender"]}]} if "sender" in given else {}
+    match task.compute:
+        case compute.SnsMessage(topic):
+            return {"topics": [{"arn": topic}]}
+        case compute.EmailMessage(sender):
+            return {"senders": [{"address": sender}]} if sender else {}
+    return {}
 
 
 @permissions.register
 def _(task: MessageTask, dag: p.DagPlan) -> Sequence[Statement]:
-    given = dict(task.arguments)
     here = "${AWS::Region}:${AWS::AccountId}"
-    match task.operator:
-        case "EmailOperator":
+    match task.compute:
+        case compute.EmailMessage():
             resource = f"arn:${{AWS::Partition}}:ses:{here}:identity/*"
             return ({"Action": ["ses:SendEmail"], "Resource": [resource]},)
-        case "SnsOperator":
-            return ({"Action": ["sns:Publish"], "Resource": [given["topic"]]},)
-    if (secret := given.get("secret")) is None:
-        return ()
-    known = (
-        secret
-        if secret.startswith("arn:")
-        else f"arn:${{AWS::Partition}}:secretsmanager:{here}:secret:{secret}-*"
-    )
-    return ({"Action": ["secretsmanager:GetSecretValue"], "Resource": [known]},)
+        case compute.SnsMessage(topic):
+            return ({"Action": ["sns:Publish"], "Resource": [topic]},)
+        case compute.SlackMessage(secret=str(secret)) if secret:
+            known = f"arn:${{AWS::Partition}}:secretsmanager:{here}:secret:{secret}-*"
+            known = secret if secret.startswith("arn:") else known
+            return ({"Action": ["secretsmanager:GetSecretValue"], "Resource": [known]},)
+    return ()

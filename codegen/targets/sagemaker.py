@@ -10,8 +10,8 @@ from typing import Any
 from codegen import plan as p
 from codegen.targets.athena import staging_permissions
 from codegen.targets.base import (
+    LoweringContext,
     Operator,
-    Site,
     Statement,
     check_texts,
     lower,
@@ -21,7 +21,7 @@ from codegen.targets.base import (
     role,
     writes_output,
 )
-from rheodsl import compute_sagemaker
+from rheodsl import compute
 from rheodsl.errors import ComputeError
 
 SERVICE = "sagemaker"
@@ -39,25 +39,22 @@ _CONTENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingTask(p.Task):
-    """A training job; ``channels`` are pairs of a channel and an alias, all inputs where there are none."""
+    """A training job."""
 
-    channels: tuple[tuple[str, str], ...]
-    request: tuple[tuple[str, Any], ...]
+    compute: compute.TrainingJob
     writes: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformTask(p.Task):
-    """A transform job; ``input`` is an alias, None for the only input."""
+    """A transform job."""
 
-    input: str | None
-    model: tuple[tuple[str, Any], ...]
-    request: tuple[tuple[str, Any], ...]
+    compute: compute.TransformJob
     writes: bool = True
 
 
 @lower.register
-def _(target: compute_sagemaker.TrainingJob, site: Site) -> p.Task:
+def _(target: compute.TrainingJob, site: LoweringContext) -> p.Task:
     writes_output(site, "a training job")
     _check(site, "Training", target.request)
     for channel, alias in target.channels:
@@ -72,13 +69,13 @@ def _(target: compute_sagemaker.TrainingJob, site: Site) -> p.Task:
         task_id=site.name,
         where=place(site.node.where),
         retries=target.retry_count,
-        channels=target.channels,
-        request=target.request,
+        timeout=_seconds(target) + 3600,
+        compute=target,
     )
 
 
 @lower.register
-def _(target: compute_sagemaker.TransformJob, site: Site) -> p.Task:
+def _(target: compute.TransformJob, site: LoweringContext) -> p.Task:
     writes_output(site, "a transform job")
     _check(site, "Transform", target.request)
     check_texts(dict(target.model), site)
@@ -95,13 +92,18 @@ def _(target: compute_sagemaker.TransformJob, site: Site) -> p.Task:
         task_id=site.name,
         where=place(site.node.where),
         retries=target.retry_count,
-        input=target.input,
-        model=target.model,
-        request=target.request,
+        compute=target,
     )
 
 
-def _check(site: Site, kind: str, request: tuple[tuple[str, Any], ...]) -> None:
+def _seconds(target: compute.TrainingJob) -> int:
+    """How long a training job may take: a day, where its request does not say (CreateTrainingJob)."""
+    stopping = dict(target.request).get("StoppingCondition")
+    given = stopping.get("MaxRuntimeInSeconds", 86400) if isinstance(stopping, Mapping) else 86400
+    return given if isinstance(given, int) else 86400
+
+
+def _check(site: LoweringContext, kind: str, request: tuple[tuple[str, Any], ...]) -> None:
     check_texts(dict(request), site)
     for name, _ in request:
         if name in _SET_FOR_YOU[kind]:
@@ -112,7 +114,7 @@ def _check(site: Site, kind: str, request: tuple[tuple[str, Any], ...]) -> None:
             )
 
 
-def _check_alias(site: Site, alias: str) -> None:
+def _check_alias(site: LoweringContext, alias: str) -> None:
     aliases = [i.alias for i in site.node.inputs]
     if alias not in aliases:
         raise ComputeError(
@@ -125,8 +127,8 @@ def _check_alias(site: Site, alias: str) -> None:
 @operator.register
 def _(task: TrainingTask, dag: p.DagPlan) -> Operator:
     known = _data(dag)
-    channels = dict(task.channels) or {alias: alias for alias in known}
-    config = dict(task.request)
+    channels = dict(task.compute.channels) or {alias: alias for alias in known}
+    config = dict(task.compute.request)
     arguments = {
         "channels": channels,
         "inputs": {a: _reading(_one(dag, task, known, a)) for a in sorted(set(channels.values()))},
@@ -134,30 +136,30 @@ def _(task: TrainingTask, dag: p.DagPlan) -> Operator:
     }
     if "RoleArn" not in config:
         arguments["role"] = role(dag.app, SERVICE)
-    return Operator("rheo_runtime.tasks.sagemaker", "SageMakerTrainingComputeOperator", arguments)
+    return Operator("rheo_airflow.tasks.sagemaker", "SageMakerTrainingComputeOperator", arguments)
 
 
 @operator.register
 def _(task: TransformTask, dag: p.DagPlan) -> Operator:
     known = _data(dag)
-    if task.input is None and len(known) != 1:
+    if task.compute.input is None and len(known) != 1:
         raise ComputeError(
             f"{dag.node}: it is not said which input is transformed",
             where=task.where,
             hint=f"name one of {', '.join(known) or 'the inputs with data'}",
         )
-    alias = task.input or next(iter(known))
+    alias = task.compute.input or next(iter(known))
     source = _one(dag, task, known, alias)
     by_line = {"split_type": "Line" if source.format.format in ("CSV", "JSON") else "None"}
     arguments: dict[str, Any] = {
         "inputs": {alias: _reading(source) | by_line},
-        "config": dict(task.request),
+        "config": dict(task.compute.request),
     }
-    if task.model:
-        arguments["model"] = dict(task.model)
+    if task.compute.model:
+        arguments["model"] = dict(task.compute.model)
         if "ExecutionRoleArn" not in arguments["model"]:
             arguments["role"] = role(dag.app, SERVICE)
-    return Operator("rheo_runtime.tasks.sagemaker", "SageMakerTransformComputeOperator", arguments)
+    return Operator("rheo_airflow.tasks.sagemaker", "SageMakerTransformComputeOperator", arguments)
 
 
 def _data(dag: p.DagPlan) -> dict[str, p.Input]:
@@ -175,7 +177,7 @@ def _one(dag: p.DagPlan, task: p.Task, known: Mapping[str, p.Input], alias: str)
 
 
 def _reading(source: p.Input) -> dict[str, Any]:
-    return {"completion": list(source.completion), "content_type": _CONTENT[source.format.format]}
+    return {"completion": list(source.marks), "content_type": _CONTENT[source.format.format]}
 
 
 @permissions.register(TrainingTask)
@@ -192,6 +194,7 @@ def _(task: p.Task, dag: p.DagPlan) -> Sequence[Statement]:
     )
     return (
         {"Action": jobs, "Resource": [f"{arn}:{kind.lower()}-job/*"]},
+        {"Action": [f"sagemaker:List{kind}Jobs"], "Resource": ["*"]},
         *models,
         *staging_permissions(bucket),
     )

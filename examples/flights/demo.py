@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from codegen.compiler import compile_app, write
+from codegen.compiler import compile_graph, write
 from examples.flights import data
-from platforms.local.commands import executions
-from platforms.local.stack import LocalStack
+from rheo_platforms.local.commands import executions
+from rheo_platforms.local.stack import LocalStack
 from rheo_runtime.records import SUCCEEDED
 from rheodsl.loading import load_app
 
@@ -66,9 +66,9 @@ def main() -> int:
             stack.down()
 
 
-def demo(stack: LocalStack, started: float, meanwhile: Callable[[LocalStack], None] = lambda _: None) -> int:
-    """Compile, start, send, wait, check; ``meanwhile`` happens after all events are sent."""
-    changed = write(compile_app(load_app(ROOT / "examples" / "flights" / "app.py")), COMPILED)
+def demo(stack: LocalStack, started: float, meanwhile: Callable[[LocalStack], None] | None = None) -> int:
+    """Compile, start, send, wait, check; ``meanwhile`` happens after all events are sent: trouble."""
+    changed = write(compile_graph(load_app(ROOT / "examples" / "flights" / "app.py").graph()), COMPILED)
     console.print(f"compiled into {COMPILED.relative_to(ROOT)}/ ({len(changed)} files changed)")
     stack.down()  # what is there of another time would be counted too
     stack.up(COMPILED, say=console.print)
@@ -76,16 +76,17 @@ def demo(stack: LocalStack, started: float, meanwhile: Callable[[LocalStack], No
     sender = Sender(stack)
     sender.send_all()
     console.print(f"sent {sender.sent} events: partitions in random order, and some noise among them")
-    meanwhile(stack)
+    if meanwhile is not None:
+        meanwhile(stack)
     wait(stack)
     tables = {
         "flight_weather": (sender.table("flight_weather"), data.expected_flight_weather()),
         "delay_trend": (sender.table("delay_trend"), data.expected_delay_trend()),
-        "daily_note": (sender.table("daily_note"), pd.DataFrame({"day": [NOTE_DAY]})),
+        "daily_note": (sender.table("daily_note"), pd.DataFrame({"day": [NOTE_DAY, *fires(stack)]})),
     }
     seconds = {"stack": round(ready - started, 1), "events to tables": round(time.monotonic() - ready, 1)}
     time.sleep(QUIET)
-    faults = check(stack, tables)
+    faults = check(stack, tables, troubled=meanwhile is not None)
     summary = summarise(stack, sender, seconds)
     for name in ("flight_weather", "delay_trend"):
         show(name, tables[name][0])
@@ -191,7 +192,7 @@ def wait(stack: LocalStack) -> None:
             states = executions(stack)
             for node, bar in bars.items():
                 progress.update(bar, completed=states[node][SUCCEEDED])
-            if all(states[node][SUCCEEDED] >= count for node, count in EXPECTED.items()):
+            if all(states[node][SUCCEEDED] >= count for node, count in expected(stack).items()):
                 return
             if failed := {node: n["FAILED"] for node, n in states.items() if n["FAILED"]}:
                 raise Wrong(f"executions failed: {failed}; logs are in {stack.folder}")
@@ -200,20 +201,38 @@ def wait(stack: LocalStack) -> None:
             time.sleep(1.0)
 
 
-def check(stack: LocalStack, tables: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> list[str]:
-    """Return what differs from pandas, is missing, or ran more than once."""
-    faults = []
-    for node, (found, expected) in tables.items():
+def fires(stack: LocalStack) -> list[str]:
+    """Return the days that Airflow's own clock has run: a stack that starts soon after midnight runs that day."""
+    runs = stack.airflow.call("GET", "/dags/flights__daily_note/dagRuns?run_type=scheduled")["dag_runs"]
+    return sorted(run["partition_key"] for run in runs)
+
+
+def expected(stack: LocalStack) -> dict[str, int]:
+    """Return how many executions of each node there have to be."""
+    return {**EXPECTED, "daily_note": EXPECTED["daily_note"] + len(fires(stack))}
+
+
+def check(
+    stack: LocalStack, tables: dict[str, tuple[pd.DataFrame, pd.DataFrame]], *, troubled: bool = False
+) -> list[str]:
+    """Return what differs from pandas, is missing, or ran more than once.
+
+    A listener that is killed between an announcement and the end of its messages announces again: the second
+    run of an execution finds it claimed, and skips.
+    """
+    faults, due = [], expected(stack)
+    for node, (found, right) in tables.items():
         try:
-            pd.testing.assert_frame_equal(found, expected, check_dtype=False, atol=2e-4, rtol=0)
+            pd.testing.assert_frame_equal(found, right, check_dtype=False, atol=2e-4, rtol=0)
         except AssertionError as difference:
             faults.append(f"{node}: {difference}")
     for node, states in executions(stack).items():
-        if states != Counter({SUCCEEDED: EXPECTED[node]}):
-            faults.append(f"{node}: executions are {dict(states)}, expected {EXPECTED[node]} {SUCCEEDED}")
+        if states != Counter({SUCCEEDED: due[node]}):
+            faults.append(f"{node}: executions are {dict(states)}, expected {due[node]} {SUCCEEDED}")
     for node, counted in dag_runs(stack).items():
-        if counted != Counter(success=EXPECTED[node]):
-            faults.append(f"{node}: DAG runs are {dict(counted)}, expected {EXPECTED[node]} success")
+        enough = counted["success"] >= due[node] if troubled else counted["success"] == due[node]
+        if counted.keys() != {"success"} or not enough:
+            faults.append(f"{node}: DAG runs are {dict(counted)}, expected {due[node]} success")
     return faults
 
 

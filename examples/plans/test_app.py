@@ -50,5 +50,5 @@ def test_the_generated_dags(rheo_app: Application) -> None:
     assert sorted(dags) == sorted(node.id for node in rheo_app.graph().nodes)
     run = run_dag(dags, "plans_df", {"day": "2021-01-16"})
     assert (run.state, run.signals) == ("success", ["2021-01-16"])
-    assert run.submitted["compute"]["job_name"] == "adpd-training-plans_df"
+    assert run.submitted["compute"]["job_name"] == "adpd-training-plans_df-553e2908"
     assert run.submitted["compute"]["run_job_kwargs"]["NumberOfWorkers"] == 150

@@ -51,7 +51,8 @@ default_selection_features = app.create_data(
     ],
     [  # when inputs are ready, trigger the following
         BatchCompute(
-            "output = offline_data.subtract(offline_training_data)",
+            # frames of several partitions name the partition of each row: rows are compared without it
+            'output = offline_data.drop("day").subtract(offline_training_data.drop("region", "my_day_my_way"))',
             Lang.PYTHON,
             ABI.GLUE_EMBEDDED,
             # passed in as a job argument

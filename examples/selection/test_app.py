@@ -61,4 +61,8 @@ def test_the_job_gets_its_arguments(rheo_app: Application) -> None:
     run = run_dag(load_dags(rheo_app), NODE, {"reg": "NA", "day": "18-03-2020"})
     assert (run.state, run.signals) == ("success", ["NA/18-03-2020"])
     assert run.submitted["compute"]["script_args"]["--spark_ver"] == "3.5"
-    assert run.submitted["compute"]["run_job_kwargs"] == {"MaxCapacity": 5, "Timeout": 30}
+    assert run.submitted["compute"]["run_job_kwargs"] == {
+        "WorkerType": "G.1X",
+        "NumberOfWorkers": 5,
+        "Timeout": 30,
+    }

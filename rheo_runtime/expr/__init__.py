@@ -6,14 +6,17 @@ Nodes are frozen and serialise to JSON lists ``[tag, field, ...]``. `kind_of` ty
 
 from rheo_runtime.expr.codec import from_json, kind_from_json, kind_to_json, to_json
 from rheo_runtime.expr.evaluate import compile_expr
-from rheo_runtime.expr.inverse import NotInvertible, solve
+from rheo_runtime.expr.inverse import NotInvertible, implied, solve
 from rheo_runtime.expr.kinds import BadExpr, kind_of
 from rheo_runtime.expr.nodes import (
+    DATE_FIELDS,
     NODES,
     PARTS,
     At,
+    CalendarShift,
     Cast,
     Const,
+    DateOf,
     Expr,
     Fmt,
     Lower,
@@ -33,12 +36,15 @@ from rheo_runtime.expr.nodes import (
 )
 
 __all__ = [
+    "DATE_FIELDS",
     "NODES",
     "PARTS",
     "At",
     "BadExpr",
+    "CalendarShift",
     "Cast",
     "Const",
+    "DateOf",
     "Expr",
     "Fmt",
     "Lower",
@@ -56,6 +62,7 @@ __all__ = [
     "children",
     "compile_expr",
     "from_json",
+    "implied",
     "kind_from_json",
     "kind_of",
     "kind_to_json",

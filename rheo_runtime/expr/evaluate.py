@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import singledispatch
 from typing import Any
 
@@ -11,8 +12,10 @@ from rheo_runtime import values as v
 from rheo_runtime.expr.kinds import BadExpr, kind_of, node_kind
 from rheo_runtime.expr.nodes import (
     At,
+    CalendarShift,
     Cast,
     Const,
+    DateOf,
     Expr,
     Fmt,
     Lower,
@@ -111,8 +114,30 @@ def _(expr: Zfill, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
 
 @_compile.register
 def _(expr: Shift, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
-    base, by = below[0], expr.by * kinds[0].step
+    base, source, units = below[0], kinds[0], expr.by
+    if not source.regular:
+        return lambda x: v.shift(base(x), units, source)
+    by = units * source.unit
     return lambda x: base(x) + by
+
+
+@_compile.register
+def _(expr: CalendarShift, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
+    base, source = below[0], kinds[0]
+    return lambda x: v.shift_calendar(base(x), source, expr.years, expr.months, expr.days)
+
+
+@_compile.register
+def _(expr: DateOf, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
+    year, month, day, hour = below
+
+    def date_of(x: Any) -> Value:
+        try:
+            return v.from_datetime(datetime(year(x), month(x), day(x), hour(x)), kind)
+        except (ValueError, OverflowError):
+            raise BadValue(f"there is no date {year(x)}-{month(x)}-{day(x)}") from None
+
+    return date_of
 
 
 @_compile.register
@@ -121,7 +146,7 @@ def _(expr: Offset, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
     source, finer = kinds[0], kind.granularity or v.DAY
     # Values at DAY count days, at HOUR and MINUTE minutes (see rheo_runtime.values).
     per_unit = expr.sign * (1 if finer == v.DAY else {v.DAY: 1440, v.HOUR: 60, v.MINUTE: 1}[expr.unit])
-    return lambda x: v.at(base(x), source, finer) + amount(x) * per_unit
+    return lambda x: v.on_clock(v.at(base(x), source, finer), amount(x) * per_unit, kind)
 
 
 @_compile.register
@@ -138,7 +163,11 @@ def _(expr: At, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
 
 @_compile.register
 def _(expr: Tz, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
-    return below[0]  # the same instant; only its text and its calendar fields change
+    base = below[0]
+    if kind.granularity not in (v.HOUR, v.MINUTE) or kind.regular:
+        return base  # the same instant; only its text and its calendar fields change
+    # The hour that a clock shows twice is one partition, its first.
+    return lambda x: v.from_datetime(v.to_datetime(base(x), kind), kind)
 
 
 @_compile.register

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from rheo_runtime import values as v
 from rheo_runtime.expr.nodes import (
+    DATE_FIELDS,
     At,
+    CalendarShift,
     Cast,
+    Const,
+    DateOf,
     Expr,
     Fmt,
     Lower,
     MapValues,
     Offset,
     Parse,
+    Part,
     Ref,
     Shift,
     Trunc,
@@ -45,6 +51,18 @@ def solve(side: Expr, known: Expr, target: Ref, kind: KindOf, *, total: bool = T
             return known
         case Shift(base, by):
             return solve(base, Shift(known, -by), target, kind, total=total)
+        case CalendarShift(base, years, months, days):
+            months += years * 12
+            longest = {v.MONTH: 1, v.QUARTER: 3, v.YEAR: 12}.get(kind(base).granularity or v.DAY)
+            if months and (longest is None or months % longest or days):
+                raise NotInvertible(
+                    "a calendar shift that takes two days to one (the last of a month) has no inverse"
+                )
+            return solve(base, CalendarShift(known, 0, -months, -days), target, kind, total=total)
+        case DateOf():
+            for name, part in DATE_FIELDS:
+                if target in refs(child := getattr(side, name)):
+                    return solve(child, Part(known, part), target, kind, total=total)
         case Offset(base, amount, unit, sign) if target not in refs(amount):
             if kind(base).granularity != kind(side).granularity:
                 raise NotInvertible(f"a time of {kind(side)} does not tell the {kind(base)}")
@@ -68,11 +86,12 @@ def solve(side: Expr, known: Expr, target: Ref, kind: KindOf, *, total: bool = T
         case Zfill(base, _) if kind(base).type == v.LONG:
             return solve(base, Cast(known, v.LONG), target, kind, total=total)
         case Tz(base, _):
+            if kind(base).granularity not in (v.HOUR, v.MINUTE):
+                return solve(base, known, target, kind, total=total)  # a label, whose zone `at` would read
+            zone, own = _zone(side, kind), _zone(base, kind)
+            if kind(base).granularity == v.HOUR and not _whole_hours(zone, own):
+                raise NotInvertible(f"an hour of {zone} is half of one hour of {own} and half of the next")
             return solve(base, Tz(known, kind(base).timezone or "UTC"), target, kind, total=total)
-        case At(base, _) if kind(base).granularity == v.HOUR and _zone(base, kind) != _zone(target, kind):
-            # In another zone its hours may begin at the half: they are whole in the dimension's own.
-            hours = Trunc(Tz(known, _zone(target, kind)), v.HOUR)
-            return solve(base, Tz(hours, _zone(base, kind)), target, kind, total=total)
         case At(base, _):
             return solve(base, Trunc(known, kind(base).granularity or v.DAY), target, kind, total=total)
         case Lower(base) | Upper(base) if kind(base).insensitive:
@@ -83,8 +102,32 @@ def solve(side: Expr, known: Expr, target: Ref, kind: KindOf, *, total: bool = T
     raise NotInvertible(f"{name} has no inverse")
 
 
+def implied(left: Expr, right: Expr) -> list[tuple[Expr, Expr]]:
+    """Return the equations that follow from one: a date of numbers says what each number is.
+
+    >>> date = DateOf(Ref("a", "y"), Ref("a", "m"), Ref("a", "d"), Const(0, Kind("LONG")), "DAY")
+    >>> [other for _, other in implied(date, Ref("b", "day"))][0]
+    Part(base=Ref(input='b', dim='day'), field='year')
+    """
+    found: list[tuple[Expr, Expr]] = []
+    for side, other in ((left, right), (right, left)):
+        if isinstance(side, DateOf):
+            for name, part in DATE_FIELDS:
+                child = getattr(side, name)
+                if not isinstance(child, Const):
+                    found.append((child, Part(other, part)))
+    return found
+
+
 def _zone(expr: Expr, kind: KindOf) -> str:
     return kind(expr).timezone or "UTC"
+
+
+def _whole_hours(zone: str, other: str) -> bool:
+    """Say whether the hours of two zones begin together, in winter and in summer."""
+    kinds = [replace(v.datetime_kind("%Y-%m-%d-%H"), timezone=name) for name in (zone, other)]
+    at = [datetime(2024, month, 1, 12, tzinfo=UTC) for month in (1, 7)]
+    return all(v.from_datetime(one, kinds[0]) == v.from_datetime(one, kinds[1]) for one in at)
 
 
 def _read_back(format: str, kind: Kind) -> Kind:

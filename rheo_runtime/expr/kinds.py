@@ -9,8 +9,10 @@ from functools import singledispatch
 from rheo_runtime import values as v
 from rheo_runtime.expr.nodes import (
     At,
+    CalendarShift,
     Cast,
     Const,
+    DateOf,
     Expr,
     Fmt,
     Lower,
@@ -27,6 +29,8 @@ from rheo_runtime.expr.nodes import (
     children,
 )
 from rheo_runtime.values import DATETIME, LONG, STRING, Kind
+
+_STRING, _LONG = Kind(STRING), Kind(LONG)
 
 
 class BadExpr(ValueError):
@@ -73,7 +77,7 @@ def _(expr: Const, below: list[Kind]) -> Kind:
 @node_kind.register
 def _(expr: Fmt, below: list[Kind]) -> Kind:
     _need(below[0], DATETIME, ".fmt()", "cast a number or text with .cast() or .zfill()")
-    return Kind(STRING)
+    return _STRING
 
 
 @node_kind.register
@@ -84,21 +88,21 @@ def _(expr: Parse, below: list[Kind]) -> Kind:
 
 @node_kind.register
 def _(expr: MapValues, below: list[Kind]) -> Kind:
-    return Kind(LONG if isinstance(expr.pairs[0][1], int) else STRING)
+    return _LONG if isinstance(expr.pairs[0][1], int) else _STRING
 
 
 @node_kind.register(Upper)
 @node_kind.register(Lower)
 def _(expr: Expr, below: list[Kind]) -> Kind:
     _need(below[0], STRING, f".{type(expr).__name__.lower()}()")
-    return Kind(STRING)
+    return _STRING
 
 
 @node_kind.register
 def _(expr: Zfill, below: list[Kind]) -> Kind:
     if below[0].type == DATETIME:
         raise BadExpr(f".zfill() needs a STRING or a LONG, not a {below[0]}", "use .fmt() for a date's text")
-    return Kind(STRING)
+    return _STRING
 
 
 @node_kind.register
@@ -106,6 +110,19 @@ def _(expr: Shift, below: list[Kind]) -> Kind:
     if below[0].type == STRING:
         raise BadExpr("+ and - need a LONG or a DATETIME, not a STRING", "parse or cast the text first")
     return replace(below[0], min=None)
+
+
+@node_kind.register
+def _(expr: CalendarShift, below: list[Kind]) -> Kind:
+    _need(below[0], DATETIME, ".shift()", "a number is moved by + and -; parse a text first")
+    return replace(below[0], min=None)
+
+
+@node_kind.register
+def _(expr: DateOf, below: list[Kind]) -> Kind:
+    for kind in below:
+        _need(kind, LONG, "date_of()")
+    return v.datetime_kind(granularity=expr.unit)
 
 
 @node_kind.register
@@ -137,22 +154,17 @@ def _regrained(kind: Kind, unit: str, *, coarser: bool) -> Kind:
         raise BadExpr(f"{unit.lower()!r} is no granularity", f"use one of {units}")
     order = v.GRANULARITIES.index
     if kind.granularity == unit:
-        return replace(kind, min=None)
+        return v.regrained(kind, unit)
     if (order(unit) > order(kind.granularity or v.DAY)) != coarser:
         asked, other = (".trunc()", ".at()") if coarser else (".at()", ".trunc()")
         finer = "finer" if coarser else "coarser"
         raise BadExpr(f"{asked}: {unit} is {finer} than {kind.granularity}", f"use {other}")
-    return v.datetime_kind(granularity=unit, timezone=kind.timezone)
+    return v.regrained(kind, unit)
 
 
 @node_kind.register
 def _(expr: Tz, below: list[Kind]) -> Kind:
     _need(below[0], DATETIME, ".tz()")
-    if below[0].granularity not in (v.HOUR, v.MINUTE):
-        raise BadExpr(
-            f".tz() needs instants (HOUR or MINUTE), not a {below[0]}",
-            "days and coarser values are calendar labels; use .at('hour') first",
-        )
     return replace(below[0], timezone=v.zone_name(expr.zone), min=None)
 
 
@@ -164,7 +176,7 @@ def _(expr: Part, below: list[Kind]) -> Kind:
         raise BadExpr(
             f"a {below[0]} has no .{expr.field}", "only a dimension of a finer granularity tells it"
         )
-    return Kind(LONG)
+    return _LONG
 
 
 @node_kind.register

@@ -84,6 +84,27 @@ class Shift(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarShift(Expr):
+    """``base`` moved by years, months and days of the calendar; a day that the month lacks becomes its last."""
+
+    base: Expr
+    years: int
+    months: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class DateOf(Expr):
+    """The date of a year, a month, a day and an hour, all LONG; ``unit`` is its granularity, and what is finer a literal."""
+
+    year: Expr
+    month: Expr
+    day: Expr
+    hour: Expr
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Offset(Expr):
     """A DATETIME moved by ``sign * amount`` (a LONG) of ``unit``: DAY, HOUR or MINUTE."""
 
@@ -136,12 +157,14 @@ class Cast(Expr):
 NODES: dict[str, type[Expr]] = {
     "ref": Ref, "const": Const, "fmt": Fmt, "parse": Parse, "map": MapValues, "upper": Upper,
     "lower": Lower, "zfill": Zfill, "shift": Shift, "offset": Offset, "trunc": Trunc, "at": At,
-    "tz": Tz, "part": Part, "cast": Cast,
+    "tz": Tz, "part": Part, "cast": Cast, "calendar": CalendarShift, "date": DateOf,
 }  # fmt: skip
 TAGS = {cls: tag for tag, cls in NODES.items()}
 FIELDS = {cls: tuple(f.name for f in fields(cls)) for cls in TAGS}
 CHILDREN = {cls: tuple(f.name for f in fields(cls) if f.type == "Expr") for cls in TAGS}
 PARTS = ("year", "month", "day_of_month", "hour")
+# The fields of a `DateOf` and the calendar fields that they are.
+DATE_FIELDS = (("year", "year"), ("month", "month"), ("day", "day_of_month"), ("hour", "hour"))
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -157,11 +180,16 @@ def refs(expr: Expr) -> Iterator[Ref]:
     """
     if isinstance(expr, Ref):
         yield expr
-    for child in children(expr):
-        yield from refs(child)
+        return
+    for name in CHILDREN[type(expr)]:
+        yield from refs(getattr(expr, name))
 
 
 def rewrite(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """Return ``expr`` with ``change`` applied to every node, the deepest first."""
-    below = {name: rewrite(getattr(expr, name), change) for name in CHILDREN[type(expr)]}
-    return change(replace(expr, **below) if below else expr)
+    changed = {}
+    for name in CHILDREN[type(expr)]:
+        child = getattr(expr, name)
+        if (made := rewrite(child, change)) is not child:
+            changed[name] = made
+    return change(replace(expr, **changed) if changed else expr)

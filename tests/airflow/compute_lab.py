@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,53 +12,49 @@ from typing import Any
 import boto3
 import pytest
 from airflow.sdk import DAG
-from moto import mock_aws
+from support.aws import empty_account
+from support.worker import worker
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "codegen"))
 
 from service_app import services
 
-from codegen.bundle import files
-from codegen.planning import build_plan
-from rheo_runtime.tasks.claim import HOOK
-from rheo_runtime.tasks.compat import execute
-from rheo_runtime.tasks.hooks import Told
+from codegen.compiler import compile_graph
+from rheo_airflow.tasks.claim import HOOK
+from rheo_airflow.tasks.compat import execute
+from rheo_airflow.tasks.hooks import Told
 
 REGION = "us-east-1"
 BUCKET = "rheo-services"
 
 
-@pytest.fixture
-def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(key, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+@contextmanager
+def pretended_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS with what the applications read."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setattr("rheo_runtime.tasks.settings.POLL_SECONDS", 0.01)
-    with mock_aws(config={"batch": {"use_docker": False}, "stepfunctions": {"execute_state_machine": True}}):
+    monkeypatch.setattr("rheo_airflow.tasks.settings.POLL_SECONDS", 0.01)
+    config = {"batch": {"use_docker": False}, "stepfunctions": {"execute_state_machine": True}}
+    with empty_account(monkeypatch, REGION, config=config):
         s3 = boto3.client("s3")
         for bucket in ("data", BUCKET):
             s3.create_bucket(Bucket=bucket)
         for day in ("2013-01-03", "2013-01-02", "2013-01-01"):
-            s3.put_object(Bucket="data", Key=f"sales/EU/{day}/a.csv", Body=b"item,price\nx,1\n")
+            s3.put_object(Bucket="data", Key=f"sales/EU/{day}/a.csv", Body=b"item,price,at,tags\nx,1,,\n")
         for day in ("2013-01-03", "2013-01-02"):  # the first is still being written
             s3.put_object(Bucket="data", Key=f"sales/EU/{day}/_SUCCESS", Body=b"")
         yield
 
 
-@pytest.fixture(scope="module")
-def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DAG]:
+def generated_dags(folder: Path) -> dict[str, DAG]:
     """The generated DAGs, each loaded from its file."""
-    folder = tmp_path_factory.mktemp("dags")
-    texts = files(build_plan(services().graph()))
+    texts = compile_graph(services().graph())
     for path, text in texts.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text)
     found = {}
     for path in folder.glob("*.py"):
         names: dict[str, Any] = {"__file__": str(path)}
-        code = path.read_text().replace("\nwith DAG(", "\nwith DAG(\n    is_paused_upon_creation=True,")
+        code = path.read_text().replace("is_paused_upon_creation=False", "is_paused_upon_creation=True")
         exec(compile(code.replace("\n):\n", "\n) as dag:\n", 1), str(path), "exec"), names)
         names["dag"].fileloc = str(path)
         found[path.stem] = names["dag"]
@@ -86,10 +83,16 @@ class TaskInstance:
     """What operators ask a task instance for."""
 
     try_number: int = 1
+    dag_id: str = "services"
+    task_id: str = "compute"
+    run_id: str = "test"
     pushed: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any, **_: Any) -> None:
         self.pushed[key] = value
+
+    def xcom_pull(self, key: str, **_: Any) -> Any:
+        return self.pushed.get(key)
 
 
 def run(dag: DAG, task: str, doc: dict[str, Any], attempt: int = 1) -> Any:
@@ -100,7 +103,8 @@ def run(dag: DAG, task: str, doc: dict[str, Any], attempt: int = 1) -> Any:
         "dag": dag,
         HOOK: Told(doc),
     }
-    return execute(operator, context)
+    with worker(dag):
+        return execute(operator, context)
 
 
 def objects(prefix: str) -> dict[str, bytes]:

@@ -74,7 +74,7 @@ def application() -> Application:
     app.create_data(
         "spark",
         [app.s3("views", "s3://shop/views/{region}/{day:%Y-%m-%d}")],
-        compute_targets=["output = views", "output = views"],
+        compute_targets=["output = views", "print(views.count())"],
         retry_count=3,
         execution_hook=RouteExecutionHook(
             on_compute_retry=Slack("{node} of {day} is tried again", connection="team"),

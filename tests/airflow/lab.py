@@ -11,20 +11,21 @@ from typing import Any, TypeVar
 
 from trial_app import CONTROL, app
 
-from codegen.compiler import compile_app, write
-from platforms.local.stack import LocalStack
-from rheo_runtime.dynamo import DynamoLedger
+from codegen.compiler import compile_graph, write
+from rheo_platforms.local.stack import LocalStack
+from rheo_runtime.airflow_client import Announcer
+from rheo_runtime.dynamodb import DynamoLedger
 from rheo_runtime.records import Execution
-from rheo_runtime.trigger import Announcer
 
 BUCKET = "rheo-trial"
+BURST = 50  # partitions that come at once
 T = TypeVar("T")
 
 
 @contextmanager
 def running(folder: Path, dialect: str, **options: Any) -> Iterator[Lab]:
     """A stack of its own, with the application compiled for that dialect."""
-    write(compile_app(app, dialect=dialect), folder / "dags")
+    write(compile_graph(app.graph(), dialect=dialect), folder / "dags")
     stack = LocalStack(folder / "stack", **options)
     try:
         stack.up(folder / "dags")

@@ -24,7 +24,7 @@ def application() -> Application:
         "both",
         [daily, orders["NA"], views[:-2].range_check(True), ships[7][:-2].range_check(True), names.ref],
         input_dim_links=[daily.day == ships.ship_day],
-        compute_targets=["output = orders", "output = orders"],
+        compute_targets=["output = orders", "orders.count()"],
         trigger="sensor",
         pending_ttl=timedelta(hours=6),
     )

@@ -12,10 +12,10 @@ from airflow.sdk import DAG
 from compute_lab import BUCKET, REGION, document, run
 from service_app import MACHINE, TOPIC
 
-from rheo_runtime.tasks.compat import AirflowException
-from rheo_runtime.tasks.natural import name, token
+from rheo_airflow.tasks.compat import AirflowException
+from rheo_airflow.tasks.idempotency import name, token
 
-pytestmark = pytest.mark.usefixtures("moto_aws")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("moto_aws", "watch")]
 
 # --- messages ---
 
@@ -113,7 +113,7 @@ def test_a_state_machine_that_fails_says_why(dags: dict[str, DAG]) -> None:
 
 
 def test_a_retry_joins_an_execution_that_still_runs(dags: dict[str, DAG]) -> None:
-    client, doc = machine(seconds=5), document("everything")  # longer than a slow machine takes to look
+    client, doc = machine(seconds=20), document("everything")  # longer than a slow machine takes to look
     started = client.start_execution(stateMachineArn=MACHINE, name=name(doc, 1), input="{}")["executionArn"]
     assert run(dags["everything"], "compute_4", doc, attempt=2) == started
     again = run(dags["everything"], "compute_4", doc, attempt=2)

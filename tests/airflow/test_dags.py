@@ -9,11 +9,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from rheo_runtime.tasks.compat import AirflowFailException
+from rheo_airflow.tasks.compat import AirflowFailException
 from rheodsl import Application, BatchCompute, InlinedCompute
 from rheodsl.errors import FilterError, StateError, UnknownNameError
 from rheodsl.testing import load_dags, run_dag
-from rheodsl.testing_dags import Dags, _by_rule
+from rheodsl.testing.dags import Dags, _by_rule
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("watch")]
 
 
 def count(input_map, output, params):  # type: ignore[no-untyped-def]
@@ -34,7 +36,7 @@ def application() -> Application:
         orders,
         compute_targets=[
             BatchCompute("output = orders", limit=10),
-            BatchCompute("output = orders", retry_count=1),
+            BatchCompute("orders.count()", retry_count=1),
         ],
     )
     return app
@@ -120,12 +122,12 @@ def test_mistakes_are_told(dags: Dags) -> None:
 
 
 def test_an_import_error_of_airflow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = __import__("rheodsl.testing_dags", fromlist=["write"]).write
+    real = __import__("rheodsl.testing.dags", fromlist=["write"]).write
 
     def breaking(found: dict[str, str], folder: Any) -> Any:
         return real({**found, "both.py": "# A dag.\nimport airflow.no_such_module\n"}, folder)
 
-    monkeypatch.setattr("rheodsl.testing_dags.write", breaking)
+    monkeypatch.setattr("rheodsl.testing.dags.write", breaking)
     with pytest.raises(StateError, match=r"cannot import the DAGs of shop:\nboth.py: (?s:.*)no_such_module"):
         load_dags(application())
 

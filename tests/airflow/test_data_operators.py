@@ -10,11 +10,12 @@ import boto3
 import pytest
 from airflow.sdk import DAG
 from compute_lab import BUCKET, REGION, document, objects, run
+from support.worker import nobody
 
-from rheo_runtime.tasks.compat import AirflowException
-from rheo_runtime.tasks.natural import name
+from rheo_airflow.tasks.compat import AirflowException
+from rheo_airflow.tasks.idempotency import name
 
-pytestmark = pytest.mark.usefixtures("moto_aws")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("moto_aws", "watch")]
 
 # --- EMR Serverless ---
 
@@ -48,7 +49,10 @@ def test_a_job_run_of_emr(dags: dict[str, DAG], emr: Any, monkeypatch: pytest.Mo
     submit = job["jobDriver"]["sparkSubmit"]
     assert submit["entryPoint"] == f"s3://{BUCKET}/rheo/emr/on_emr.py"
     assert submit["entryPointArguments"][::2] == ["--execution", "--limit"]
-    assert json.loads(submit["entryPointArguments"][1]) == doc
+    given = json.loads(submit["entryPointArguments"][1])
+    staged = given["output"].pop("staged")
+    assert staged == f"s3://{BUCKET}/staging/on_emr/EU/2013-01-03/1", "written beside what is there"
+    assert given == doc
     assert "--conf spark.executor.memory=4g" in submit["sparkSubmitParameters"]
 
 
@@ -95,7 +99,8 @@ def train(
     def and_write(self: Any, *args: Any, **kwargs: Any) -> Any:
         made = create(self, *args, **kwargs)
         bucket, _, key = made.model_artifacts["S3ModelArtifacts"].removeprefix("s3://").partition("/")
-        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"model")
+        with nobody():
+            boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"model")
         return made
 
     monkeypatch.setattr(SageMakerModelBackend, "create_training_job", and_write)
@@ -166,7 +171,7 @@ def test_a_retry_joins_a_training_job_that_still_runs(
     train(dags, monkeypatch, doc)
     operator: Any = dags["model"].get_task("compute").prepare_for_execution()
     assert operator._joined(doc, 2) is None  # the first has ended
-    monkeypatch.setattr("rheo_runtime.tasks.sagemaker.ACTIVE", ("Completed",))
+    monkeypatch.setattr("rheo_airflow.tasks.sagemaker.SAGEMAKER_ACTIVE", ("Completed",))
     assert operator._joined(doc, 2) == name(doc, 1)
 
 
@@ -202,11 +207,12 @@ def ask(
     start, seen = AthenaBackend.start_query_execution, {}
 
     def and_unload(self: Any, query: str, *args: Any, **kwargs: Any) -> Any:
-        (table,) = glue.get_tables(DatabaseName="rheo_services")["TableList"]
-        parts = glue.get_partitions(DatabaseName="rheo_services", TableName=table["Name"])["Partitions"]
-        seen.update(query=query, table=table, parts=[p["StorageDescriptor"]["Location"] for p in parts])
-        key = query.partition(") TO 's3://rheo-services/")[2].partition("'")[0]
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{key}part-0.parquet", Body=b"rows")
+        with nobody():
+            (table,) = glue.get_tables(DatabaseName="rheo_services")["TableList"]
+            parts = glue.get_partitions(DatabaseName="rheo_services", TableName=table["Name"])["Partitions"]
+            seen.update(query=query, table=table, parts=[p["StorageDescriptor"]["Location"] for p in parts])
+            key = query.partition(") TO 's3://rheo-services/")[2].partition("'")[0]
+            boto3.client("s3").put_object(Bucket=BUCKET, Key=f"{key}part-0.parquet", Body=b"rows")
         id = start(self, query, *args, **kwargs)
         for field_, value in ends.items():
             setattr(self.executions[id], field_, value)
@@ -227,18 +233,14 @@ def test_a_query_reads_the_partitions_that_exist_and_its_result_is_the_output(
     boto3.client("s3").put_object(Bucket=BUCKET, Key=old, Body=b"")
     query, table, parts = ask(dags, monkeypatch)
     assert parts == ["s3://data/sales/EU/2013-01-03/", "s3://data/sales/EU/2013-01-02/"]
-    assert [c["Type"] for c in table["StorageDescriptor"]["Columns"]] == [
-        "string",
-        "double",
-        "timestamp",
-        "array<string>",
-    ]
+    # A table of texts: a field for each column of the files' header, and one for what would be too much.
+    assert [c["Name"] for c in table["StorageDescriptor"]["Columns"]] == ["c0", "c1", "c2", "c3", "c4"]
+    assert {c["Type"] for c in table["StorageDescriptor"]["Columns"]} == {"string"}
+    assert table["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"].endswith(".OpenCSVSerde")
     assert table["Parameters"]["skip.header.line.count"] == "1"
     lines = query.splitlines()
-    assert (
-        lines[0]
-        == f'UNLOAD (WITH "sales" AS (SELECT "item", "price", "at", "tags" FROM "rheo_services"."{table["Name"]}"),'
-    )
+    assert lines[0].startswith('UNLOAD (WITH "sales" AS (SELECT CASE WHEN "c0" IN (')
+    assert f' AS "tags" FROM "rheo_services"."{table["Name"]}" WHERE CASE WHEN "c3" IS NULL THEN ' in lines[0]
     assert lines[2] == "     dear AS (SELECT item, price FROM sales WHERE price > 10)"
     assert lines[-1].endswith("WITH (format = 'PARQUET')")
     assert objects("internal_data/on_athena/") == {

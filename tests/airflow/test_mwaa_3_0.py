@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import BUCKET, Lab, running, until
+from lab import BUCKET, BURST, Lab, running, until
 from trial_app import CONTROL
 
 from rheo_runtime.records import CLAIMED, FAILED, SUCCEEDED
@@ -86,15 +86,15 @@ def test_a_run_by_hand_with_params(lab: Lab) -> None:
 
 
 def test_a_burst_of_fifty(lab: Lab) -> None:
-    partitions = [f"burst{n:02}/2020-01-01" for n in range(50)]
+    partitions = [f"burst{n:02}/2020-01-01" for n in range(BURST)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lab.arrive, partitions))
-    until(lambda: all(lab.ended("copied", partition) for partition in partitions), 400)
+    until(lambda: all(lab.ended("copied", partition) for partition in partitions), 900)
     executions = [(e.document["id"], e.state) for p in partitions for e in lab.ended("copied", p)]
     assert sorted(executions) == [(f"copied/{p}#1", SUCCEEDED) for p in partitions]
     runs = [r for r in lab.runs("copied") if r["dag_run_id"].startswith("rheo~burst")]
-    assert sorted(r["dag_run_id"] for r in runs) == [f"rheo~burst{n:02}~2020-01-01~1" for n in range(50)]
-    assert [lab.count(CONTROL, f"ran/{p}") for p in partitions] == [1] * 50
+    assert sorted(r["dag_run_id"] for r in runs) == [f"rheo~burst{n:02}~2020-01-01~1" for n in range(BURST)]
+    assert [lab.count(CONTROL, f"ran/{p}") for p in partitions] == [1] * BURST
 
 
 def test_a_timer_runs_on_airflows_own_timetable(lab: Lab) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import trial_app
-from lab import BUCKET, Lab, running, until
+from lab import BUCKET, BURST, Lab, running, until
 from trial_app import CONTROL
 
 from rheo_runtime.records import CLAIMED, FAILED, SUCCEEDED
@@ -181,16 +181,16 @@ def test_a_second_firing_waits_for_the_first(lab: Lab) -> None:
 
 
 def test_a_burst_of_fifty(lab: Lab) -> None:
-    partitions = [f"burst{n:02}/2020-01-01" for n in range(50)]
+    partitions = [f"burst{n:02}/2020-01-01" for n in range(BURST)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lab.arrive, partitions))
-    until(lambda: all(lab.ended("copied", partition) for partition in partitions), 400)
+    until(lambda: all(lab.ended("copied", partition) for partition in partitions), 900)
     executions = [(e.document["id"], e.state) for p in partitions for e in lab.ended("copied", p)]
     assert sorted(executions) == [(f"copied/{p}#1", SUCCEEDED) for p in partitions]
     runs = [run for run in lab.runs("copied") if run["partition_key"] in partitions]
     working = [run for run in runs if lab.tasks("copied", run)["compute"] != "skipped"]
     assert sorted(run["partition_key"] for run in working) == partitions
-    assert [lab.count(CONTROL, f"ran/{p}") for p in partitions] == [1] * 50
+    assert [lab.count(CONTROL, f"ran/{p}") for p in partitions] == [1] * BURST
 
 
 def test_a_timer_runs_on_airflows_own_timetable(lab: Lab) -> None:

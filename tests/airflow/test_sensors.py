@@ -13,20 +13,23 @@ import boto3
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import TaskDeferred
-from moto import mock_aws
 from sensed_app import application
+from support.aws import empty_account
+from support.worker import worker
 
-from codegen.compiler import compile_app, write
+from codegen.cloudformation.stack import build_template
+from codegen.compiler import compile_graph, write
 from codegen.planning import build_plan
-from codegen.template import build_template
-from rheo_runtime.ledger import MemoryLedger
-from rheo_runtime.tasks import settings
-from rheo_runtime.tasks.asked import by_time, read_program
-from rheo_runtime.tasks.compat import execute
+from rheo_airflow.tasks import settings
+from rheo_airflow.tasks.compat import execute
+from rheo_airflow.tasks.run_request import by_time, read_program
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.wire import RouteTable
 from rheodsl import Application, GlueTable
 from rheodsl.errors import SpecError
 from rheodsl.testing import Simulator
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("watch")]
 
 FIRE = datetime(2020, 3, 19, tzinfo=UTC)
 
@@ -34,7 +37,7 @@ FIRE = datetime(2020, 3, 19, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dags")
-    write(compile_app(application()), folder)
+    write(compile_graph(application().graph()), folder)
     return folder
 
 
@@ -49,12 +52,9 @@ def dags(folder: Path) -> Any:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     ledger = MemoryLedger()
     monkeypatch.setattr(settings, "ledger", lambda app: ledger)
-    with mock_aws():
+    with empty_account(monkeypatch, "us-east-1"):
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="sensed-data")
         yield s3
@@ -87,7 +87,8 @@ def looks(sensor: Any, context: dict[str, Any]) -> bool:
 
     sensor.poke = once
     try:
-        execute(sensor, context)
+        with worker(context["dag"]):
+            execute(sensor, context)
     finally:
         del sensor.poke
     return seen[0]
@@ -182,7 +183,7 @@ def test_airflow_may_look_for_what_its_sensors_wait_for() -> None:
 def test_the_listener_leaves_such_nodes_alone(folder: Path) -> None:
     table = RouteTable.loads((folder / "routes.json").read_text())
     assert [(route.node, route.native) for route in table.routes] == [("both", True), ("checked", False)]
-    assert [route.node for route in table.for_listener().routes] == ["checked"]
+    assert [route.node for route in table.routes if not route.native] == ["checked"]
 
 
 def test_the_simulator_waits_as_the_sensors_do() -> None:

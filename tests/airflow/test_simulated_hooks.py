@@ -11,10 +11,12 @@ import pytest
 import sensed_app
 from hooked_app import application
 
-from codegen.compiler import compile_app
-from codegen.graph_file import graph_file, load_graph
+from codegen.compiler import compile_graph
+from codegen.graph_json import graph_file, load_graph
 from rheodsl import Application
 from rheodsl.testing import Simulator, load_dags, run_dag
+
+pytestmark = pytest.mark.slow
 
 
 def names(sim: Simulator) -> list[str]:
@@ -90,4 +92,4 @@ def test_a_graph_is_taken_up_with_its_hooks_and_sensors(made: Callable[[], Appli
     again = Application(graph.app)
     again._take(graph)
     assert again.graph() == graph
-    assert compile_app(again) == compile_app(made())
+    assert compile_graph(again.graph()) == compile_graph(made().graph())

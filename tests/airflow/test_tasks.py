@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from codegen.compiler import compile_app, write
+from codegen.compiler import compile_graph, write
+from rheo_airflow.tasks import ClaimOperator, PublishOperator, PythonComputeOperator, release, settings
+from rheo_airflow.tasks.claim import hold
+from rheo_airflow.tasks.compat import AirflowFailException, BaseOperator, DownstreamTasksSkipped
 from rheo_runtime import executions
 from rheo_runtime.engine import Engine
-from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import CLAIMED, FAILED, READY, SUCCEEDED, Output
-from rheo_runtime.tasks import ClaimOperator, PublishOperator, PythonComputeOperator, release, settings
-from rheo_runtime.tasks.claim import hold
-from rheo_runtime.tasks.compat import AirflowFailException, BaseOperator, DownstreamTasksSkipped
 from rheo_runtime.wire import RouteTable
 from rheodsl import Application, InlinedCompute
+
+pytestmark = pytest.mark.slow
 
 
 def compute(input_map: Any, output: Any, params: Any) -> None:
@@ -137,6 +139,7 @@ class Lab:
         """Run a task as Airflow does."""
         run_id = context["dag_run"].run_id
         states = self.states.setdefault(run_id, {})
+        context["ti"].task_id = task.task_id
         try:
             result = task.execute(context)
         except Exception:
@@ -156,9 +159,10 @@ class Lab:
 class Ti:
     lab: Lab
     run: Run
+    task_id: str = "claim"
 
     def xcom_push(self, key: str, value: Any) -> None:
-        self.lab.xcoms[self.run.run_id, "claim", key] = value
+        self.lab.xcoms[self.run.run_id, self.task_id, key] = value
 
     def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
         return self.lab.xcoms.get((self.run.run_id, task_ids, key))
@@ -171,7 +175,7 @@ class Ti:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dags")
-    write(compile_app(application()), folder)
+    write(compile_graph(application().graph()), folder)
     return folder
 
 
@@ -180,7 +184,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Aws:
     aws = Aws()
     monkeypatch.setattr(settings, "client", lambda service: aws)
     monkeypatch.setattr(
-        "rheo_runtime.tasks.python_compute.parameters",
+        "rheo_airflow.tasks.python_compute.parameters",
         lambda: {"AWS_BOTO_SESSION": None, "ACCOUNT_ID": "1", "REGION": "here"},
     )
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
@@ -262,7 +266,9 @@ def test_a_failing_compute_fails_the_execution_and_releases_the_output(
         lab.do(lab.publish, context)
     assert aws.done == []
     output = lab.output()
-    assert [(e.state, e.note) for e in output.ended] == [(FAILED, "compute failed")]
+    # The exception's own sentence, with the user's file and line: for status, explain, execute and the page.
+    note = f"compute failed: ValueError: no luck ({entry.path}:{line + 1})".replace(f"{Path.cwd()}/", "")
+    assert [(e.state, e.note) for e in output.ended] == [(FAILED, note)]
     assert output.active is not None and output.active.state == READY
     assert output.active.document["id"] == second["id"]
 
@@ -337,14 +343,14 @@ def test_publish_survives_a_crash_anywhere(
     where = (
         executions
         if step.startswith("executions.")
-        else __import__("rheo_runtime.tasks.publish").tasks.publish
+        else __import__("rheo_airflow.tasks.publish").tasks.publish
     )
     name = step.removeprefix("executions.")
     real = getattr(where, name)
 
-    def broken(*args: Any) -> None:
+    def broken(*args: Any, **named: Any) -> None:
         if after:
-            real(*args)
+            real(*args, **named)
         raise Crash
 
     with monkeypatch.context() as patch:
@@ -461,12 +467,13 @@ def test_release_leaves_other_runs_alone(lab: Lab) -> None:
 def test_a_large_execution_goes_by_way_of_s3(lab: Lab, aws: Aws) -> None:
     context = lab.context(Run("r1"), [told(lab.fire())])
     document = lab.do(lab.claim, context)
-    assert json.loads(lab.xcoms["r1", "claim", "argument"]) == document
-    from rheo_runtime.tasks.claim import argument
+    staged = {**document["output"], "staged": "s3://rheo-shop/staging/both/1/2020-03-18/1"}
+    assert json.loads(lab.xcoms["r1", "claim", "argument"]) == {**document, "output": staged}
+    from rheo_airflow.tasks.claim import argument
 
     document["inputs"][0]["paths"] = [f"s3://shop/{n}/{'x' * 100}" for n in range(1000)]
     assert argument(document) == "s3://rheo-shop/executions/both/1/2020-03-18/1.json"
-    assert json.loads(aws.done[0][1]) == document
+    assert json.loads(aws.done[0][1]) == {**document, "output": staged}
 
 
 def test_publish_without_a_claim_fails(lab: Lab) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
+from support.airflow import Airflow, Run, fault, refusal
 
-from rheo_runtime.trigger import Announcer, Refused, Unavailable, dag_id, partition_key, run_ids
+from rheo_runtime.airflow_client import Announcer, Refused, Unavailable, dag_id, partition_key, run_ids
 
 DOCUMENT = {
     "version": 1, "app": "flights", "node": "fw", "id": "fw/EWR/2013-01-01#1", "partition": "EWR/2013-01-01",
@@ -23,89 +23,56 @@ DOCUMENT = {
 TOLD = {k: DOCUMENT[k] for k in ("version", "app", "node", "id", "partition", "generation")}
 
 
-def fault(code: str, status: int | None = None, http: int = 400) -> ClientError:
-    answer: dict[str, Any] = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": http}}
-    if status is not None:
-        answer |= {"RestApiStatusCode": status, "RestApiResponse": {"detail": "why"}}
-    return ClientError(answer, "InvokeRestApi")  # type: ignore[arg-type]
-
-
-class FakeMwaa:
-    """An environment whose answers are given in advance, by method and path."""
-
-    def __init__(self, **assets: int) -> None:
-        self.assets = assets
-        self.faults: dict[str, list[Exception]] = {}
-        self.calls: list[Mapping[str, Any]] = []
-
-    def invoke_rest_api(self, **call: Any) -> Mapping[str, Any]:
-        self.calls.append(call)
-        what = f"{call['Method']} {call['Path']}"
-        if self.faults.get(what):
-            raise self.faults[what].pop(0)
-        answer: Any = {}
-        if what == "GET /assets":
-            answer = {"assets": [{"id": i, "uri": f"rheo://flights/{n}"} for n, i in self.assets.items()]}
-        if what == "GET /dags/flights__fw/dagRuns":
-            answer = {
-                "dag_runs": [
-                    {"dag_run_id": "r10", "state": "running"},
-                    {"dag_run_id": "r1", "state": "failed"},
-                ]
-            }
-        return {"RestApiStatusCode": 200, "RestApiResponse": answer}
-
-    def posts(self) -> list[tuple[str, Any]]:
-        return [(c["Path"], c["Body"]) for c in self.calls if c["Method"] == "POST"]
+def posts(airflow: Airflow) -> list[tuple[str, Any]]:
+    return [(call["Path"], call["Body"]) for call in airflow.calls if call["Method"] == "POST"]
 
 
 def test_a_node_with_a_trigger_asset_gets_an_event() -> None:
-    mwaa = FakeMwaa(fw_more=3, fw=7)
-    announcer = Announcer(mwaa, "prod")
+    airflow = Airflow("flights", "fw_more", "fw")
+    announcer = Announcer(airflow, "prod")
     announcer.announce(DOCUMENT)
     announcer.announce(DOCUMENT)
-    event = {"asset_id": 7, "partition_key": "EWR/2013-01-01", "extra": TOLD}
-    assert mwaa.posts() == [("/assets/events", event)] * 2
-    assert sum(call["Path"] == "/assets" for call in mwaa.calls) == 1  # remembered
-    assert {call["Name"] for call in mwaa.calls} == {"prod"}
+    event = {"asset_id": 2, "partition_key": "EWR/2013-01-01", "extra": TOLD}
+    assert posts(airflow) == [("/assets/events", event)] * 2
+    assert sum(call["Path"] == "/assets" for call in airflow.calls) == 1  # remembered
+    assert {call["Name"] for call in airflow.calls} == {"prod"}
 
 
 def test_an_asset_that_has_another_id_now_is_looked_up_again() -> None:
-    mwaa = FakeMwaa(fw=7)
-    announcer = Announcer(mwaa, "prod")
+    airflow = Airflow("flights", "fw")
+    announcer = Announcer(airflow, "prod")
     announcer.announce(DOCUMENT)
-    mwaa.assets["fw"] = 9
-    mwaa.faults["POST /assets/events"] = [fault("RestApiClientException", 404)]
+    airflow.forget()
     announcer.announce(DOCUMENT)
-    assert [body["asset_id"] for _, body in mwaa.posts()] == [7, 7, 9]
+    assert [body["asset_id"] for _, body in posts(airflow)] == [1, 1, 2]
 
 
 def test_a_node_without_a_trigger_asset_gets_a_run_of_its_own_id() -> None:
-    mwaa = FakeMwaa()
-    announcer = Announcer(mwaa, "prod")
+    airflow = Airflow("flights", "fw", assets=False)
+    announcer = Announcer(airflow, "prod")
     announcer.announce(DOCUMENT)
     run = {"dag_run_id": "rheo~EWR~2013-01-01~1", "logical_date": None, "conf": {"rheo": TOLD}}
-    assert mwaa.posts() == [("/dags/flights__fw/dagRuns", run)]
-    mwaa.faults["POST /dags/flights__fw/dagRuns"] = [fault("RestApiClientException", 409)]
+    assert posts(airflow) == [("/dags/flights__fw/dagRuns", run)]
     announcer.announce(DOCUMENT)  # already there: nothing to say
+    assert len(airflow.runs) == 1
 
 
 def test_a_dag_that_is_not_there_yet_is_tried_again_later() -> None:
-    mwaa = FakeMwaa()
-    mwaa.faults["POST /dags/flights__fw/dagRuns"] = [fault("RestApiClientException", 404)]
-    announcer = Announcer(mwaa, "prod")
+    airflow = Airflow("flights", "fw")
+    airflow.parsed = False
+    announcer = Announcer(airflow, "prod")
     with pytest.raises(Unavailable, match="no DAG of fw yet"):
         announcer.announce(DOCUMENT)
-    mwaa.assets["fw"] = 1  # parsed meanwhile, with its asset
+    airflow.parsed = True
     announcer.announce(DOCUMENT)
-    assert mwaa.posts()[-1][0] == "/assets/events"
+    assert posts(airflow)[-1][0] == "/assets/events"
 
 
 def test_a_dag_that_is_gone_is_tried_again_later() -> None:
-    mwaa = FakeMwaa(fw=7)
-    announcer = Announcer(mwaa, "prod")
+    airflow = Airflow("flights", "fw")
+    announcer = Announcer(airflow, "prod")
     announcer.announce(DOCUMENT)
-    mwaa.faults["POST /assets/events"] = [fault("RestApiClientException", 404)] * 2
+    airflow.faults["POST /assets/events"] = [refusal(404)] * 2
     with pytest.raises(Unavailable):
         announcer.announce(DOCUMENT)
 
@@ -113,48 +80,49 @@ def test_a_dag_that_is_gone_is_tried_again_later() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        fault("ThrottlingException", http=429),
-        fault("RestApiServerException", 503),
-        fault("RestApiClientException", 429),
-        fault("InternalServerException", http=500),
+        fault("ThrottlingException", 429),
+        refusal(503),
+        refusal(429),
+        fault("InternalServerException", 500),
         ReadTimeoutError(endpoint_url="https://airflow"),
         TimeoutError("ten seconds"),
     ],
 )
 @pytest.mark.parametrize("call", ["GET /assets", "POST /assets/events"])
 def test_what_may_pass_is_tried_again(error: Exception, call: str) -> None:
-    mwaa = FakeMwaa(fw=7)
-    mwaa.faults[call] = [error]
-    announcer = Announcer(mwaa, "prod")
+    airflow = Airflow("flights", "fw")
+    airflow.faults[call] = [error]
+    announcer = Announcer(airflow, "prod")
     with pytest.raises(Unavailable):
         announcer.announce(DOCUMENT)
     announcer.announce(DOCUMENT)
-    assert mwaa.posts()[-1][1]["asset_id"] == 7
+    assert posts(airflow)[-1][1]["asset_id"] == 1
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        fault("AccessDeniedException", http=403),
-        fault("ResourceNotFoundException", http=404),  # the environment, not the asset
-        fault("RestApiClientException", 422),
-        fault("RestApiClientException", 409),
+        fault("AccessDeniedException", 403),
+        fault("ResourceNotFoundException", 404),  # the environment, not the asset
+        refusal(422),
+        refusal(409),
     ],
 )
 def test_what_will_not_pass_is_refused(error: Exception) -> None:
-    mwaa = FakeMwaa(fw=7)
-    mwaa.faults["POST /assets/events"] = [error]
+    airflow = Airflow("flights", "fw")
+    airflow.faults["POST /assets/events"] = [error]
     with pytest.raises(Refused, match="POST /assets/events"):
-        Announcer(mwaa, "prod").announce(DOCUMENT)
+        Announcer(airflow, "prod").announce(DOCUMENT)
 
 
 def test_the_state_of_a_run() -> None:
-    mwaa = FakeMwaa()
-    announcer = Announcer(mwaa, "prod")
+    airflow = Airflow("flights", "fw")
+    airflow.runs = [Run("flights__fw", "r10", state="running"), Run("flights__fw", "r1", state="failed")]
+    announcer = Announcer(airflow, "prod")
     assert announcer.state("flights", "fw", "r1") == "failed"
     assert announcer.state("flights", "fw", "r") is None
-    assert mwaa.calls[0]["QueryParameters"] == {"run_id_pattern": "r1", "limit": 100}
-    mwaa.faults["GET /dags/flights__fw/dagRuns"] = [fault("RestApiClientException", 404)]
+    assert airflow.calls[0]["QueryParameters"] == {"run_id_pattern": "r1", "limit": 100}
+    airflow.parsed = False
     with pytest.raises(Unavailable):
         announcer.state("flights", "fw", "r1")
 

@@ -6,10 +6,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
-from codegen.alarms import alarm_resources
+from codegen.cloudformation.alarms import alarm_resources
 from rheodsl import (
     AlarmNode,
     AlarmRule,
@@ -21,8 +22,8 @@ from rheodsl import (
     MetricNode,
     at_least,
 )
-from rheodsl.alarm_board import AlarmBoard
-from rheodsl.alarm_rules import AlarmRuleError
+from rheodsl.cloudwatch.alarm_rule import AlarmRuleError
+from rheodsl.cloudwatch.evaluation import AlarmBoard
 from rheodsl.testing import Simulator
 
 
@@ -186,7 +187,7 @@ def value(shape: Any, states: list[AlarmState]) -> bool:
             return value(left, states) or value(right, states)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(shapes)
 def test_trees_of_composites_are_boolean_in_every_state(found: list[Any]) -> None:
     """The board over the graph, the template's text read back, and plain Boolean evaluation agree."""
@@ -221,7 +222,7 @@ class NoReadings:
         return None
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(shapes, st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(list(AlarmState))), max_size=12))
 def test_a_reactor_runs_once_for_each_transition_of_a_composite(
     found: list[Any], changes: list[tuple[str, AlarmState]]

@@ -8,13 +8,12 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
-from codegen.alarms import emitted_metrics
-from rheo_runtime import node_metrics
-from rheo_runtime.diagnostics import Diagnostics
+from codegen.cloudformation.alarms import emitted_metrics
+from rheo_airflow.diagnostics import Diagnostics
+from rheo_runtime import metrics
 from rheodsl import Application, CWMetric
-from rheodsl.metrics import NODE, NODE_METRICS, metric_namespace
+from rheodsl.cloudwatch.metrics import NODE, NODE_METRICS, metric_namespace
 
 AT = datetime(2024, 3, 18, 5, 6, tzinfo=UTC)
 
@@ -164,6 +163,8 @@ def test_a_service_that_fails_does_not_fail_the_computation(capsys: pytest.Captu
 
 @pytest.fixture
 def cloudwatch() -> Iterator[Any]:
+    from moto import mock_aws
+
     with mock_aws():
         yield boto3.client("cloudwatch", region_name="us-east-1")
 
@@ -189,11 +190,11 @@ def test_boto3_takes_every_form(cloudwatch: Any) -> None:
 
 def test_metrics_of_nodes(cloudwatch: Any) -> None:
     data = [
-        *node_metrics.ended("daily", True, 12.5),
-        *node_metrics.ended("daily", False, 3),
-        *node_metrics.pending([("daily", 10.0), ("daily", 40.0), ("weekly", 90.0)], 100.0),
+        *metrics.ended("daily", True, 12.5),
+        *metrics.ended("daily", False, 3),
+        *metrics.pending([("daily", 10.0), ("daily", 40.0), ("weekly", 90.0)], 100.0),
     ]
-    node_metrics.send(cloudwatch.put_metric_data, "shop", data)
+    metrics.send(cloudwatch.put_metric_data, "shop", data)
     found = {
         (name, node): sums(cloudwatch, name, {"Node": node})
         for name in NODE_METRICS
@@ -207,16 +208,16 @@ def test_metrics_of_nodes(cloudwatch: Any) -> None:
 
 
 def test_metrics_of_nodes_are_named_as_the_language_names_them() -> None:
-    data = [*node_metrics.ended("n", True, 1), *node_metrics.ended("n", False, 1)]
-    data += node_metrics.pending([("n", 0.0)], 1.0)
+    data = [*metrics.ended("n", True, 1), *metrics.ended("n", False, 1)]
+    data += metrics.pending([("n", 0.0)], 1.0)
     assert {datum["MetricName"] for datum in data} == set(NODE_METRICS)
-    assert node_metrics.NODE == NODE
-    assert node_metrics.metric_namespace("x") == metric_namespace("x")
+    assert metrics.NODE == NODE
+    assert metrics.metric_namespace("x") == metric_namespace("x")
 
 
 def test_a_node_whose_metrics_cannot_be_sent_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     def down(**_: Any) -> None:
         raise ConnectionError("no answer")
 
-    node_metrics.send(down, "shop", node_metrics.ended("n", True, 1))
+    metrics.send(down, "shop", metrics.ended("n", True, 1))
     assert capsys.readouterr().err == "metrics of shop not sent: no answer\n"

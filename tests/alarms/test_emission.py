@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
-from codegen.compiler import compile_app
+from codegen.compiler import compile_graph
 from rheodsl import Application, BatchCompute, InlinedCompute, SparkSQL
 from rheodsl.errors import ComputeError
 
@@ -45,22 +48,30 @@ class Client:
         self.sent.append(request)
 
 
-def diagnostics_of(script: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the part of a script that defines ``diagnostics``."""
-    start, end = script.index("# A copy of"), script.index("NODE = ")
+def diagnostics_of(found: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the module beside a script, and the statement of the script that makes ``diagnostics`` of it."""
+    (made,) = (
+        each
+        for each in ast.parse(found["glue/daily.py"]).body
+        if ast.unparse(each).startswith("diagnostics = ")
+    )
     monkeypatch.setattr("boto3.client", lambda service: Client())
-    names: dict[str, Any] = {}
-    exec("import sys\n" + script[start:end], names)
-    return names["diagnostics"]
+    # Dataclasses look their module up.
+    module = ModuleType("rheo_diagnostics")
+    monkeypatch.setitem(sys.modules, "rheo_diagnostics", module)
+    exec(found["lib/rheo_diagnostics.py"], vars(module))
+    known = vars(module) | {"rheo_job": SimpleNamespace(namespace="Rheo/shop")}
+    exec(ast.unparse(made), known)
+    return known["diagnostics"]
 
 
 @pytest.mark.parametrize("code", [spark, 'diagnostics["etl"]["Error"].emit(days.count())\noutput = days'])
 def test_a_spark_script_carries_what_it_needs(code: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = compile_app(application(BatchCompute(code)))
+    found = compile_graph(application(BatchCompute(code)).graph())
     script = found["glue/daily.py"]
-    assert '"diagnostics": diagnostics,' in script
-    assert "rheo_runtime" not in script.replace("# A copy of rheo_runtime/diagnostics.py.", "")
-    diagnostics = diagnostics_of(script, monkeypatch)
+    assert "from rheo_diagnostics import Diagnostics, put_metric_data" in script
+    assert "rheo_runtime" not in script + found["lib/rheo_diagnostics.py"]
+    diagnostics = diagnostics_of(found, monkeypatch)
     diagnostics["etl"]["Error"].emit(3)
     diagnostics["open"]["Anything"].emit(4)
     assert [(r["Namespace"], r["MetricData"][0]["Value"]) for r in Client.sent[-2:]] == [
@@ -74,29 +85,29 @@ def test_a_spark_script_carries_what_it_needs(code: Any, monkeypatch: pytest.Mon
     ["output = days", "diagnostics = days.count()\noutput = days", "# diagnostics\noutput = days"],
 )
 def test_a_script_that_sends_nothing_carries_nothing(code: str) -> None:
-    found = compile_app(application(BatchCompute(code)))
+    found = compile_graph(application(BatchCompute(code)).graph())
     assert "Diagnostics" not in found["glue/daily.py"]
 
 
 def test_sql_that_speaks_of_diagnostics_is_sql() -> None:
-    found = compile_app(application(SparkSQL("SELECT diagnostics FROM days")))
+    found = compile_graph(application(SparkSQL("SELECT diagnostics FROM days")).graph())
     assert "Diagnostics" not in found["glue/daily.py"]
 
 
 def test_the_metrics_of_python_tasks_are_in_a_file() -> None:
-    found = compile_app(application(InlinedCompute(inlined)))
+    found = compile_graph(application(InlinedCompute(inlined)).graph())
     assert json.loads(found["metrics.json"])["metrics"]["etl"]["names"] == ["Error"]
 
 
 def test_an_application_without_metrics_has_no_such_file() -> None:
-    found = compile_app(application("output = days", metric=False))
+    found = compile_graph(application("output = days", metric=False).graph())
     assert not {"metrics.json", "alarms.json"} & set(found)
 
 
 def test_a_python_task_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rheo_runtime.tasks.metrics import diagnostics
+    from rheo_airflow.tasks.settings import diagnostics
 
-    found = compile_app(application(InlinedCompute(inlined)))
+    found = compile_graph(application(InlinedCompute(inlined)).graph())
     (tmp_path / "metrics.json").write_text(found["metrics.json"])
     monkeypatch.setattr("boto3.client", lambda service: Client())
     diagnostics(tmp_path)["etl"].emit(7)
@@ -128,7 +139,7 @@ def test_a_python_task_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 )  # fmt: skip
 def test_names_are_checked_when_the_application_is_compiled(code: str, metric: bool, text: str) -> None:
     with pytest.raises(ComputeError) as caught:
-        compile_app(application(BatchCompute(code), metric=metric))
+        compile_graph(application(BatchCompute(code), metric=metric).graph())
     where = caught.value.where
     assert where is not None
     assert str(caught.value) == text.replace("{line}", str(where.line))
@@ -136,4 +147,4 @@ def test_names_are_checked_when_the_application_is_compiled(code: str, metric: b
 
 def test_names_in_functions_are_checked_too() -> None:
     with pytest.raises(ComputeError, match="'elt', which is no metric of shop"):
-        compile_app(application(InlinedCompute(wrong)))
+        compile_graph(application(InlinedCompute(wrong)).graph())

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from codegen.compiler import compile_app, write
-from platforms.local.stack import LocalStack
-from rheo_runtime.trigger import dag_id
+from codegen.compiler import compile_graph, write
+from rheo_platforms.local.stack import LocalStack
+from rheo_runtime.airflow_client import dag_id
 from rheodsl.loading import load_app
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("alarms")
-    write(compile_app(load_app(FILE)), folder / "app")
+    write(compile_graph(load_app(FILE).graph()), folder / "app")
     stack = LocalStack(folder / ".rheo")
     try:
         stack.up(folder / "app")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheodsl.alarm_definitions import AlarmTreatMissingData as Missing
-from rheodsl.alarm_evaluation import decide
-from rheodsl.alarm_rules import AlarmState
+from rheodsl.cloudwatch.alarm_definitions import AlarmTreatMissingData as Missing
+from rheodsl.cloudwatch.alarm_rule import AlarmState
+from rheodsl.cloudwatch.evaluation import decide
 
 OK, ALARM, INSUFFICIENT = AlarmState.OK, AlarmState.ALARM, AlarmState.INSUFFICIENT_DATA
 KEEP = None

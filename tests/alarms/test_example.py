@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from codegen.alarms import alarm_resources
-from codegen.compiler import compile_app
+from codegen.cloudformation.alarms import alarm_resources
+from codegen.compiler import compile_graph
 from rheodsl import AlarmState, Application
-from rheodsl.alarms import CompositeAlarmNode
+from rheodsl.cloudwatch.alarms import CompositeAlarmNode
 from rheodsl.loading import load_app
 from rheodsl.testing import Simulator
 
@@ -90,11 +90,11 @@ def test_the_rule_in_every_state_of_its_parts(app: Application) -> None:
 
 
 def test_it_compiles(app: Application) -> None:
-    found = compile_app(app)
+    found = compile_graph(app.graph())
     assert {
         "good_orders.py", "system_failure_reactor.py", "system_monitor_reactor.py", "alarms.json", "metrics.json",
     } <= set(found)  # fmt: skip
-    assert compile_app(load_app(FILE)) == found
+    assert compile_graph(load_app(FILE).graph()) == found
 
 
 def test_its_resources(app: Application) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.graph_file import graph_file, load_graph
+from codegen.graph_json import graph_file, load_graph
 from rheodsl import Application
 
 from .graphs import everything

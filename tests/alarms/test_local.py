@@ -11,10 +11,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from codegen.alarms import alarm_resources, emitted_metrics
-from platforms.local.alarm_template import read_alarms
-from platforms.local.alarms import AlarmEvaluator
-from rheo_runtime.diagnostics import Diagnostics
+from codegen.cloudformation.alarms import alarm_resources, emitted_metrics
+from rheo_airflow.diagnostics import Diagnostics
+from rheo_platforms.local.alarms import AlarmEvaluator, read_alarms
 from rheo_runtime.events import AlarmEvent, parse
 from rheodsl import (
     AlarmDefaultActionsMap,
@@ -25,11 +24,13 @@ from rheodsl import (
     SnsAction,
     TicketAction,
 )
-from rheodsl.alarm_board import AlarmBoard
-from rheodsl.alarm_declarations import cloudwatch_names
+from rheodsl.cloudwatch.alarm_declarations import cloudwatch_names
+from rheodsl.cloudwatch.evaluation import AlarmBoard
 from rheodsl.ir import AlarmSource
 
 from .graphs import everything
+
+pytestmark = pytest.mark.slow
 
 SUM, MINUTE = MetricStatistic.SUM, MetricPeriod.MINUTES(1)
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -12,12 +12,15 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from support.events import s3_event
 
-from codegen.alarms import pending_metrics
+from codegen.cloudformation.alarms import pending_metrics
 from codegen.routes import route_table
-from rheo_runtime import dynamo_table, listener
+from rheo_runtime import dynamodb, listener
 from rheodsl import Application, MetricPeriod, MetricStatistic
 from rheodsl.testing import Simulator
+
+pytestmark = pytest.mark.slow
 
 MAXIMUM, FIVE = MetricStatistic.MAXIMUM, MetricPeriod.MINUTES(5)
 
@@ -33,10 +36,7 @@ def application() -> Application:
 
 def event(time_: datetime) -> dict[str, Any]:
     stamp = time_.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "source": "aws.s3", "detail-type": "Object Created", "id": "1", "time": stamp,
-        "detail": {"bucket": {"name": "lake"}, "object": {"key": "orders/2024-03-18/_SUCCESS", "etag": "e"}},
-    }  # fmt: skip
+    return s3_event("lake", "orders/2024-03-18/_SUCCESS", time=stamp)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def sweep(tmp_path: Path, nodes: str | None) -> None:
         "RHEO_MWAA_ENVIRONMENT": "none",
         **({} if nodes is None else {"RHEO_PENDING_METRICS": nodes}),
     }
-    dynamo_table.create_table("ledger")
+    dynamodb.create_table("ledger")
     made = listener.from_environment(environ)
     for body in (event(datetime.now(UTC)), {"source": "rheo", "detail-type": "rheo.sweep"}):
         record = {"messageId": "1", "body": json.dumps(body), "attributes": {}}

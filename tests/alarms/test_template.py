@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import lint
 
-from codegen.alarm_actions import FROM_EVENT, ticket_message
-from codegen.alarms import alarm_resources, emitted_metrics, logical_id
+from codegen.cloudformation.alarms import (
+    FROM_EVENT,
+    alarm_resources,
+    emitted_metrics,
+    logical_id,
+    ticket_message,
+)
 from rheodsl import AlarmRule, Application, EmailAction, TicketAction
 from rheodsl.ir import AlarmSource
 
@@ -27,12 +31,18 @@ def of_type(resources: dict[str, dict[str, Any]], type: str) -> dict[str, dict[s
     return {id: made["Properties"] for id, made in resources.items() if made["Type"] == type}
 
 
+@pytest.mark.slow
 def test_the_template_has_no_fault(resources: dict[str, dict[str, Any]]) -> None:
+    from cfnlint.api import lint
+
     template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
     assert [str(match) for match in lint(json.dumps(template), regions=["us-east-1", "eu-west-1"])] == []
 
 
+@pytest.mark.slow
 def test_a_wrong_template_is_caught(resources: dict[str, dict[str, Any]]) -> None:
+    from cfnlint.api import lint
+
     alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "a", "Statistics": "Sum"}}
     template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {**resources, "Wrong": alarm}}
     assert len(lint(json.dumps(template), regions=["us-east-1"])) > 0

@@ -9,13 +9,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from deployed import Cloud
+from support.cloud import Cloud
 
-from platforms.analysis import reading
-from platforms.analysis.errors import MissingDataError, ReadingError
+from rheo_platforms.data import reader
+from rheo_platforms.data.errors import MissingDataError, ReadingError
 from rheodsl import Application, SignalNode
 from rheodsl.analysis import DataFrameFormat, Loading
 from rheodsl.errors import FilterError, StateError, UnknownNameError, ValueCastError
+
+pytestmark = pytest.mark.slow
 
 ROWS = [{"id": 1, "name": "ann"}, {"id": 2, "name": "bob, the 2nd"}]
 CSV = 'id,name\n1,ann\n2,"bob, the 2nd"\n'
@@ -278,8 +280,8 @@ def test_the_order_of_formats(app: Application, cloud: Cloud, monkeypatch: pytes
     view = orders(app)[1]["2021-01-12"]
     cloud.put("s3://lake/orders/1/2021-01-12/part-0", CSV)
     here = {"pandas", "pyarrow", "pyspark"}
-    monkeypatch.setattr(reading, "_installed", lambda module: module in here)
-    best = reading.best_format
+    monkeypatch.setattr(reader, "_installed", lambda module: module in here)
+    best = reader.best_format
     assert best(Loading()) is DataFrameFormat.PANDAS
     assert best(Loading(spark=object())) is DataFrameFormat.SPARK
     here.discard("pandas")
@@ -294,7 +296,7 @@ def test_the_order_of_formats(app: Application, cloud: Cloud, monkeypatch: pytes
 def test_rows_are_shown_as_a_table(
     app: Application, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(reading, "_installed", lambda module: False)
+    monkeypatch.setattr(reader, "_installed", lambda module: False)
     cloud.put("s3://lake/orders/1/2021-01-12/part-0", "id,[name]\n1,[bold]ann\n")
     app.preview_data(orders(app)[1]["2021-01-12"])
     said = capsys.readouterr().out

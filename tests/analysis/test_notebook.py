@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from deployed import Cloud
+from support.cloud import Cloud
 
 from rheodsl import Application
-from rheodsl.executions import (
+from rheodsl.reports import (
     ComputeInput,
     ComputeLog,
     ComputeRecord,

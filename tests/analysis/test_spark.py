@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from deployed import Cloud
+from support.cloud import Cloud
 
-from platforms.analysis import spark
+from rheo_platforms.data import spark_reader
 from rheodsl import Application
 from rheodsl.analysis import DataFrameFormat
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Any]:
-    made = spark.session(None)
+    made = spark_reader.session(None)
     yield made
     made.stop()
 
@@ -42,7 +42,7 @@ def test_a_window_becomes_one_frame(cloud: Cloud, session: Any, capfd: pytest.Ca
         (12, "x"),
         (12, "x"),
     ]
-    assert spark.session(None) is session  # the active one is taken
+    assert spark_reader.session(None) is session  # the active one is taken
     each = app.load_data(orders[:-5], 3, "SPARK", session, True, columns=["id"], values=["2021-01-13"])
     assert [[row.id for row in part.collect()] for part in each] == [[12, 12], [11]]
     cloud.put("s3://lake/orders/2021-01-20/_SUCCESS")

@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from support.events import s3_event
+
+from rheo_platforms.cli import main
 
 ROOT = Path(__file__).parents[2]
 FLIGHTS = str(ROOT / "examples" / "flights" / "app.py")
 
 
-def rheo(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from platforms.cli import main; main()", *words]
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def rheo(*words: str, cwd: Path = ROOT) -> Done:
+    """Run the command in this process: starting Python takes longer than what most commands do."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        chdir(cwd),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        patch.object(sys, "argv", ["rheo", *words]),
+        patch.dict(os.environ, COLUMNS="120"),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def started(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as a shell does."""
+    command = [sys.executable, "-c", "from rheo_platforms.cli import main; main()", *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 def s3_line(key: str, etag: str = "e") -> str:
-    return json.dumps(
-        {
-            "source": "aws.s3",
-            "detail-type": "Object Created",
-            "time": "2024-01-01T00:00:00Z",
-            "detail": {"bucket": {"name": "nyc-flights"}, "object": {"key": key, "etag": etag}},
-        }
-    )
+    return json.dumps(s3_event("nyc-flights", key, etag=etag, time="2024-01-01T00:00:00Z"))
 
 
-def test_check_says_that_nothing_is_wrong() -> None:
-    done = rheo("check", FLIGHTS)
+@pytest.mark.parametrize("run", [rheo, started])
+def test_check_says_that_nothing_is_wrong(run: Callable[..., Any]) -> None:
+    done = run("check", FLIGHTS)
     assert (done.returncode, done.stdout) == (0, "flights: 3 nodes, no fault\n")
 
 
@@ -79,8 +109,9 @@ def test_check_prints_warnings_and_strict_makes_them_faults(tmp_path: Path) -> N
     assert rheo("check", "--strict", "app.py", cwd=tmp_path).returncode == 1
 
 
-def test_a_file_that_is_missing() -> None:
-    done = rheo("check", "nope.py")
+@pytest.mark.parametrize("run", [rheo, started])
+def test_a_file_that_is_missing(run: Callable[..., Any]) -> None:
+    done = run("check", "nope.py")
     assert done.returncode == 1
     assert done.stderr == (
         "RD107: there is no file 'nope.py'\n  at   nope.py:1\n  hint name the file of the application\n"
@@ -169,3 +200,33 @@ def test_without_a_stack(words: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_down_without_a_stack_is_no_error(tmp_path: Path) -> None:
     assert rheo("down", cwd=tmp_path).returncode == 0
+
+
+def test_check_reports_what_compile_would_of_every_node(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "from rheodsl import *\n"
+        "app = Application('shop')\n"
+        "orders = app.s3('orders', 's3://lake/orders/{region}/{day:%Y-%m-%d}')\n"
+        "app.create_data('asked', inputs=[orders], compute_targets=Athena('SELECT * FROM orders'))\n"
+        "app.create_data('batch', inputs=[orders], compute_targets=AWSBatchJob('a', 'b', command=['{nothing}']))\n"
+    )
+    done = rheo("check", "app.py", cwd=tmp_path)
+    assert done.returncode == 1
+    told = done.stdout + done.stderr
+    assert "has 2 faults" in told
+    assert "the query needs to know the columns of 'orders'" in told and "nothing fills in {nothing}" in told
+
+
+def test_check_says_which_values_can_bind(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "from rheodsl import *\n"
+        "app = Application('shop')\n"
+        "orders = app.s3('orders', 's3://lake/orders/{region}/{day:%Y-%m-%d}')\n"
+        "ships = app.s3('ships', 's3://lake/ships/{region}/{day:%Y-%m-%d}')\n"
+        "app.create_data('na', inputs=[orders, ships['NA']], compute_targets='output = orders')\n"
+    )
+    done = rheo("check", "app.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "na: of orders only region NA can bind, as ships.region is NA\nshop: 1 node, no fault\n",
+    )

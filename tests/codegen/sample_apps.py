@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from rheodsl import *  # noqa: F403
 from rheodsl import Application, BatchCompute, InlinedCompute, SparkSQL, output
 from rheodsl.compute import Lang
@@ -87,4 +89,28 @@ def timers() -> Application:
         output_dimension_spec={"name": {"type": "STRING"}},
         compute_targets=BatchCompute("SELECT 1 AS one", lang=Lang.SPARK_SQL),
     )
+    return app
+
+
+def batches() -> Application:
+    """Nodes of which one run carries out many executions, of each compute that can."""
+    app = Application("batches")
+    orders = app.s3("orders", "s3://data/orders/{region}/{day:%Y-%m-%d}", schema="id long, price double")
+    spark = Batch(max=200, wait=timedelta(seconds=30), parallel=4)  # noqa: F405
+    app.create_data(
+        "worth",
+        inputs=[orders["*"][:-3].range_check(True)],
+        compute_targets=BatchCompute(from_function, limit="1.5", retry_count=2),
+        batch=spark,
+    )
+    hook = RouteExecutionHook(on_compute_success=count_lines, on_compute_failure=count_lines)  # noqa: F405
+    app.create_data(
+        "lines",
+        [orders],
+        compute_targets=InlinedCompute(Reactor()),
+        execution_hook=hook,
+        batch=Batch(),  # noqa: F405
+    )
+    query = PrestoSQL("SELECT id, price FROM orders")  # noqa: F405
+    app.create_data("queried", [orders], compute_targets=query, batch=Batch(max=50, parallel=8))  # noqa: F405
     return app

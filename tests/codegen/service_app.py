@@ -44,7 +44,7 @@ def services() -> Application:
         "s3://data/sales/{region}/{day:%Y-%m-%d}",
         format="CSV",
         header=True,
-        schema="item string, price double, at timestamp, tags array<string>",
+        schema="item string, price double, at timestamp, tags string",
     )
     app.create_data(
         "in_scala",

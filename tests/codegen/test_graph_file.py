@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from sample_apps import shop, timers
 
-from codegen.graph_file import graph_file, load_graph
-from codegen.records import decode, encode
+from codegen.graph_json import decode, encode, graph_file, load_graph
 from rheodsl import Application
-from rheodsl.errors import GraphError, SpecError
+from rheodsl.errors import GraphError, SourceLocation, SpecError
 from rheodsl.loading import load_app
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -78,3 +77,9 @@ def test_another_file_is_refused(change: Callable[[str], str], why: str) -> None
     with pytest.raises(SpecError, match=why) as raised:
         load_graph(change(graph_file(flights().graph())))
     assert raised.value.hint is not None
+
+
+def test_a_file_of_an_older_version_is_read_by_the_names_that_it_uses() -> None:
+    assert decode({"is": "Place", "file": "app.py", "line": 3}) == SourceLocation("app.py", 3)
+    text = graph_file(flights().graph())
+    assert load_graph(text.replace('"is": "SourceLocation"', '"is": "Place"')) == load_graph(text)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
-from codegen.compiler import compile_app
+from codegen.compiler import compile_graph
 from rheodsl import (
     AlarmComparisonOperator,
     Application,
@@ -85,13 +89,13 @@ def compiled(order: list[str]) -> dict[str, str]:
 
     for name in order:
         declare(name)
-    return compile_app(app)
+    return compile_graph(app.graph())
 
 
 AGREED = compiled(list(STEPS))
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.permutations(list(STEPS)))
 def test_every_order_gives_the_same_bytes(order: list[str]) -> None:
     assert compiled(order) == AGREED
@@ -105,6 +109,26 @@ def test_the_order_of_inputs_does_carry_a_meaning() -> None:
         for name in ("orders", "ships"):
             app.s3(name, "s3://shop-data/" + name + "/{day:%Y-%m-%d}")
         app.create_data("n", [app[name] for name in names], compute_targets="output = input0")
-        return compile_app(app)
+        return compile_graph(app.graph())
 
     assert files("orders", "ships")["routes.json"] != files("ships", "orders")["routes.json"]
+
+
+def test_imports_of_generated_files_are_in_the_order_of_isort() -> None:
+    root = Path(__file__).parents[2]
+    folders = [str(root / "dags_out"), str(root / "tests" / "golden" / "mwaa-3.3")]
+    words = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--line-length=110",
+        "--no-cache",
+        "--select",
+        "I",
+        *folders,
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "No Python files" not in done.stdout + done.stderr

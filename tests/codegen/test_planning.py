@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from codegen import plan as p
-from codegen.bundle import files
+from codegen import scala_script as scala
+from codegen.compiler import files
 from codegen.planning import build_plan
 from codegen.targets import lower
 from rheodsl import (
@@ -22,6 +23,7 @@ from rheodsl import (
     Application,
     AWSBatchJob,
     BatchCompute,
+    CsvFormat,
     Email,
     InlinedCompute,
     Lang,
@@ -31,13 +33,10 @@ from rheodsl import (
     Sns,
     StepFunctions,
     compute,
-    compute_jobs,
-    compute_messages,
-    compute_sagemaker,
-    compute_sql,
+    row_count,
     scala_script,
 )
-from rheodsl.errors import ComputeError, UnknownNameError
+from rheodsl.errors import ComputeError, InvalidNameError, UnknownNameError
 
 LIMIT = 3
 
@@ -50,6 +49,10 @@ def wrong_parameters(sales, weather):  # type: ignore[no-untyped-def]
 def right_parameters(sales, input0, dimensions, args, spark, limit=3, *, deep=False):  # type: ignore[no-untyped-def]
     """Asks for what there is."""
     return sales
+
+
+def does_nothing(input_map, output, params):  # type: ignore[no-untyped-def]
+    """Writes nothing."""
 
 
 def uses_surroundings(input_map, output, params):  # type: ignore[no-untyped-def]
@@ -123,9 +126,12 @@ def test_an_unknown_dialect_is_an_error() -> None:
         ("rate(60 minutes)", "0 * * * *"),
         ("rate(1 day)", "0 0 * * *"),
         ("rate(24 hours)", "0 0 * * *"),
-        ("rate(7 minutes)", 7 * 60),
-        ("rate(5 hours)", 5 * 3600),
-        ("rate(2 days)", 2 * 86400),
+        ("rate(7 days)", "0 0 * * 4"),
+        # Airflow would count these from whenever it first sees the DAG: EventBridge alone is their clock.
+        ("rate(7 minutes)", None),
+        ("rate(5 hours)", None),
+        ("rate(2 days)", None),
+        ("rate(14 days)", None),
         ("cron(0 9 ? * MON-FRI *)", "0 9 * * 1-5"),
         ("cron(0 9 1W * ? *)", None),
     ],
@@ -138,8 +144,6 @@ def test_timers_become_timetables_that_fire_at_the_same_times(expression: str, s
     plan = build_plan(app.graph())
     match plan.dags[0].schedule:
         case p.OnCron(found):
-            assert found == schedule
-        case p.OnDelta(found):
             assert found == schedule
         case p.OnEvents():
             assert schedule is None
@@ -195,10 +199,20 @@ def sales(app: Application, **options: Any) -> Any:
     return [app.s3("sales", "s3://data/{region}", **options)]
 
 
+def latin(app: Application) -> Any:
+    return sales(app, format=CsvFormat(schema="id string", encoding="latin-1"))
+
+
 @pytest.mark.parametrize(
     ("compute", "inputs", "options", "what"),
     [
         (PrestoSQL("SELECT 1"), sales, {}, "needs to know the columns of 'sales'"),
+        (
+            PrestoSQL("SELECT 1"),
+            latin,
+            {},
+            "'sales' is written in latin-1, and Athena reads CSV in utf-8 alone",
+        ),
         (PrestoSQL("SELECT 1"), timer, {"dataset_format": "CSV"}, "CSV files without a header"),
         (SageMakerTransformJob(ModelName="m"), timer, {}, "not said which input is transformed"),
         (SageMakerTrainingJob(channels={"train": "tick"}), timer, {}, "'tick' has no files"),
@@ -213,29 +227,52 @@ def test_what_only_the_inputs_show_is_an_error_too(
     assert error.value.hint
 
 
+@pytest.mark.parametrize(
+    "compute",
+    [
+        PrestoSQL("SELECT item FROM sales"),
+        InlinedCompute(does_nothing),
+        BatchCompute(scala_script("sales")),
+        AWSBatchJob("job:1", "queue"),
+        SageMakerTrainingJob(channels={"train": "sales"}),
+        SageMakerTransformJob(ModelName="m", input="sales"),
+    ],
+    ids=["athena", "inlined", "scala", "batch", "training", "transform"],
+)
+def test_checks_of_an_output_that_no_spark_job_writes_are_an_error(compute: Any) -> None:
+    def data(app: Application) -> Any:
+        return sales(app, format=CsvFormat(schema="item string"))
+
+    with pytest.raises(
+        ComputeError, match="n: its checks are made by the Spark job that writes its output"
+    ) as error:
+        written(compute, data, checks=row_count(1))
+    assert error.value.code == "RD111"
+    assert "check it in a node that reads it" in str(error.value)
+
+
 def test_a_table_is_read_by_the_catalog_and_a_query_sees_it_as_it_is() -> None:
     def table(app: Application) -> Any:
         users = AndesDataset("db", "users", ["ds"], ["id"])
         return [app.marshal_external_data(users, "users", {"day": {"type": "DATETIME"}})]
 
     dag = written(PrestoSQL("SELECT * FROM users"), table)["n.py"]
-    assert 'inputs={"users": None}' in dag
+    assert 'inputs={"users": {"table": "db/users"}}' in dag
     assert "| users | `users` | table `db.users` |" in dag
     script = written(BatchCompute("output = users"), table)["glue/n.py"]
     assert '"keys": ["id"]' in script
 
 
-def test_scala_stands_on_its_own_lines_and_ends_in_what_it_names_output() -> None:
-    code = BatchCompute(scala_script("val output = sales.limit(1)"), n=1)  # here
-    script = written(code, sales)["glue/n.scala"].splitlines()
-    (line,) = (
-        n for n, text in enumerate(Path(__file__).read_text().splitlines(), 1) if text.endswith("# here")
-    )
-    assert script[line - 1 : line + 2] == ["val output = sales.limit(1)", "output", "}}"]
+def test_scala_stands_as_it_is_and_ends_in_what_it_names_output() -> None:
+    code = BatchCompute(scala_script("\n  val output =\n    sales.limit(1)\n"), n=1)
+    script = written(code, sales)["glue/n.scala"]
+    shown = "val output =\n  sales.limit(1)"
+    assert f"{scala.BEGIN}\n{shown}\n{scala.END}\n    output\n  }}\n}}\n" in script
+    assert Path(__file__).name not in script
 
 
 def test_every_compute_class_has_a_rule() -> None:
-    modules = (compute, compute_jobs, compute_messages, compute_sagemaker, compute_sql)
+    modules = (compute, compute, compute, compute, compute)
     classes = [
         c for m in modules for c in vars(m).values() if isinstance(c, type) and issubclass(c, compute.Compute)
     ]
@@ -245,16 +282,17 @@ def test_every_compute_class_has_a_rule() -> None:
 
 def test_a_script_that_compacts_a_table_has_the_function_with_it(tmp_path: Path) -> None:
     code = 'output = spark.sql(compact_table("db", "t", primary_keys=["id"]))'
-    script = written(BatchCompute(code), sales)["glue/n.py"]
-    copy = script[script.index("# A copy of rheodsl/compute_sql.py") : script.index("\nNODE = ")]
+    found = written(BatchCompute(code), sales)
+    script, copy = found["glue/n.py"], found["lib/rheo_compaction.py"]
     names: dict[str, Any] = {}
     exec(copy, names)
     arguments = ("db", "t", "REPLACE", ["ds"], [["1"]], ["id"])
-    assert names["compact_table"](*arguments) == compute_sql.compact_table(*arguments)
+    assert names["compact_table"](*arguments) == compute.compact_table(*arguments)
     with pytest.raises(ValueError, match="needs primary keys; name them"):
         names["compact_table"]("db", "t")
-    assert '"compact_table": compact_table' in script
+    assert "from rheo_compaction import compact_table\n" in script
     (tmp_path / "n.py").write_text(script)
+    (tmp_path / "compaction.py").write_text(copy)
     ruff = [
         str(Path(sys.executable).with_name("ruff")),
         "format",
@@ -262,5 +300,13 @@ def test_a_script_that_compacts_a_table_has_the_function_with_it(tmp_path: Path)
         "--no-cache",
         "--line-length=110",
     ]
-    assert subprocess.run([*ruff, "--diff", str(tmp_path / "n.py")], capture_output=True).returncode == 0
+    assert subprocess.run([*ruff, "--diff", str(tmp_path)], capture_output=True).returncode == 0
     assert "compact_table" not in written(BatchCompute("output = sales"), sales)["glue/n.py"]
+
+
+@pytest.mark.parametrize("name", ["Rheo__pump", "rheo__pump"])
+def test_no_node_has_the_file_of_the_pump(name: str) -> None:
+    app = Application("shop")
+    app.create_data(name, [app.s3("orders", "s3://shop/{day:%Y-%m-%d}")], compute_targets="output = orders")
+    with pytest.raises(InvalidNameError, match="the DAG that announces many executions"):
+        build_plan(app.graph())

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from codegen.bundle import files
+from codegen.compiler import compile_graph, files
 from codegen.planning import build_plan
-from platforms.local.environment import without_aws
-from platforms.local.spark import Outcome, SparkRun, SparkWorker
-from rheodsl import AndesDataset, Application, BatchCompute, SparkSQL, compact_table
+from rheo_airflow.tasks.places import Places
+from rheo_platforms.local.aws_stand_in import without_aws
+from rheo_platforms.local.spark import Outcome, SparkRun, SparkWorker
+from rheodsl import AndesDataset, Application, Batch, BatchCompute, SparkSQL, compact_table
+from rheodsl.errors import GraphError
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__)
-AWSGLUE = HERE.parents[2] / "platforms" / "local" / "awsglue_lib"
+AWSGLUE = HERE.parents[2] / "rheo_platforms" / "local" / "awsglue_lib"
 
 
 @dataclass
@@ -40,8 +42,12 @@ class Lab:
         self.runs += 1
         for bucket in ("data", "rheo-a"):
             (self.root / bucket).mkdir(parents=True, exist_ok=True)
-        script = self.root.parent / f"{self.root.name}-{self.runs}.py"
-        script.write_text(files(build_plan(app.graph()))[task])
+        compiled = files(build_plan(app.graph()))
+        folder = self.root.parent / f"{self.root.name}-{self.runs}"
+        for path in (task, *(path for path in compiled if path.startswith("lib/"))):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(compiled[path])
+        script = folder / task
         return self.worker.run(
             SparkRun(
                 id=f"{self.root.name}-{self.runs}",
@@ -51,7 +57,7 @@ class Lab:
                 root=self.root,
                 buckets=("data", "rheo-a"),
                 timeout=60,
-                python_path=(str(AWSGLUE),),
+                python_path=(str(folder / "lib"), str(AWSGLUE)),
             )
         )
 
@@ -191,36 +197,62 @@ def test_a_failing_code_shows_its_own_file_and_line(lab: Lab) -> None:
     )
     outcome = lab.run(app, {"sales": ["s3://data/sales/EU"]})
     assert outcome.state == "FAILED"
+    assert "prise" in str(outcome.error)
+    folder = lab.root.parent / f"{lab.root.name}-{lab.runs}"
+    (folder / "graph.json").write_text(compile_graph(app.graph())["graph.json"])
+    places = Places(folder, "glue/n.py")
     line = (
         HERE.read_text()
         .splitlines()
         .index('            output = sales.select("prise")  # the line that fails')
+        + 1
     )
-    assert f'test_spark_scripts.py", line {line + 1}' in str(outcome.traceback)
-    assert '    output = sales.select("prise")  # the line that fails' in str(outcome.traceback)
-    assert "prise" in str(outcome.error)
+    assert places.told(str(outcome.error)).startswith(f"test_spark_scripts.py:{line}: AnalysisException")
+    told = places.told(str(outcome.traceback))
+    assert f'File "test_spark_scripts.py", line {line}' in told
+    assert '    output = sales.select("prise")  # the line that fails' in told
 
 
 def test_an_output_that_is_missing_or_no_frame_is_an_error(lab: Lab) -> None:
     lab.put("data/sales/EU/a.csv", "price\n3\n")
-    for code, why in {
-        "x = 1": "assigns no 'output'",
-        "output = 7": "'output' is int, not a Spark DataFrame",
-    }.items():
-        outcome = lab.run(node(code), {"sales": ["s3://data/sales/EU"]})
-        assert outcome.state == "FAILED"
-        assert why in str(outcome.error)
+    with pytest.raises(GraphError, match="n: the code assigns no 'output'"):
+        lab.run(node("x = 1"), {"sales": ["s3://data/sales/EU"]})
+    outcome = lab.run(node("output = 7"), {"sales": ["s3://data/sales/EU"]})
+    assert outcome.state == "FAILED"
+    assert "'output' is int, not a Spark DataFrame" in str(outcome.error)
     assert not (lab.root / "rheo-a/internal_data").exists()
 
 
-def test_a_timer_gives_no_frame(lab: Lab) -> None:
+def test_code_that_is_no_python_is_an_error_at_its_own_line() -> None:
+    app = node(
+        BatchCompute(
+            """
+            output = sales
+            output = sales.(
+            """
+        )
+    )
+    with pytest.raises(GraphError, match="the code is no Python: invalid syntax") as found:
+        app.graph()
+    lines = HERE.read_text().splitlines()
+    (fault,) = found.value.faults
+    assert fault.where is not None
+    assert lines[fault.where.line - 1].strip() == "output = sales.("
+
+
+def test_a_timer_gives_its_value_and_no_frame(lab: Lab) -> None:
     app = Application("a")
     tick = app.add_timer("tick", "rate(1 day)", "region")
     app.create_data(
-        "n", inputs=[tick], compute_targets=BatchCompute("output = spark.range(1)"), dataset_format="CSV"
+        "n",
+        inputs=[tick],
+        compute_targets=BatchCompute(
+            "output = spark.range(1).select('id', lit(tick).alias('t'), lit(region).alias('r'))"
+        ),
+        dataset_format="CSV",
     )
     succeeded(lab.run(app, {"tick": []}))
-    assert lab.output() == ["id", "0"]
+    assert lab.output() == ["id,t,r", "0,EU,EU"]
 
 
 def test_a_document_in_s3(lab: Lab) -> None:
@@ -233,14 +265,12 @@ def test_a_document_in_s3(lab: Lab) -> None:
 
 def test_only_the_first_spark_target_writes(lab: Lab) -> None:
     lab.put("data/sales/EU/a.csv", "price\n3\n")
-    app = node(
-        [BatchCompute("output = sales"), BatchCompute("print(sales.count())"), BatchCompute("output = sales")]
-    )
-    paths = {"sales": ["s3://data/sales/EU"]}
-    succeeded(lab.run(app, paths, task="glue/n_2.py"))
+    app = node([BatchCompute("output = sales"), BatchCompute("print(sales.count())")])
+    succeeded(lab.run(app, {"sales": ["s3://data/sales/EU"]}, task="glue/n_2.py"))
     assert not (lab.root / "rheo-a/internal_data").exists()
-    outcome = lab.run(app, paths, task="glue/n_3.py")
-    assert "only the first Spark compute of a node writes its output" in str(outcome.error)
+    for second in (BatchCompute("output = sales"), SparkSQL("SELECT 1")):
+        with pytest.raises(GraphError, match="only the first Spark compute of a node writes its output"):
+            node([BatchCompute("output = sales"), second]).graph()
 
 
 # --- tables of the catalog, and rows that take the place of others ---
@@ -292,3 +322,57 @@ def test_files_of_a_table_give_each_keys_latest_row(lab: Lab) -> None:
     where = {"location": "s3://data/users", "dataset_format": "CSV"}
     succeeded(tables(lab, BatchCompute("output = users.orderBy('id')"), paths, **where))
     assert lab.output() == ["id,name", "1,new", "2,kept"]
+
+
+# --- a batch ---
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_a_batch_runs_the_code_for_each_and_one_that_fails_fails_alone(lab: Lab, parallel: int) -> None:
+    app = Application("a")
+    sales = app.s3("sales", "s3://data/sales/{region}", format="CSV")
+    code = BatchCompute(
+        """
+        region = rheo_job.dimensions["region"]
+        sales.createOrReplaceTempView("mine")
+        if spark.sql("select count(*) as n from mine where price = 'poison'").first().n:
+            raise ValueError(f"poison in {region}")  # the line that fails
+        output = spark.sql("select price * 2 as price from mine")
+        """
+    )
+    app.create_data("n", [sales], compute_targets=code, dataset_format="CSV", batch=Batch(max=9))
+    regions = {"EU": "1", "NA": "2", "XX": "poison", "FE": "4"}
+    for region, price in regions.items():
+        lab.put(f"data/sales/{region}/a.csv", f"price\n{price}\n")
+
+    def one(region: str) -> dict[str, Any]:
+        found = document({"sales": [f"s3://data/sales/{region}"]})
+        place = {"dimensions": {"region": region}, "path": "s3://rheo-a/internal_data/n/" + region}
+        found |= {"id": f"n/{region}#1", "partition": region, "output": place}
+        found["output"]["staged"] = f"s3://rheo-a/staging/n/{region}/1"
+        return {"execution": found, "result": f"s3://rheo-a/results/{region}"}
+
+    told = {"batch": [one(region) for region in regions], "parallel": parallel, "attempts": 2}
+    lab.put("rheo-a/work.json", json.dumps(told))
+    succeeded(lab.run(app, {}, "--execution", "s3://rheo-a/work.json"))
+    results = lab.root / "rheo-a" / "results"
+    assert sorted(f.name for f in results.iterdir() if not f.name.startswith(".")) == [
+        "EU.ok", "FE.ok", "NA.ok", "XX.failed",
+    ]  # fmt: skip
+    for region, price in {"EU": "2", "NA": "4", "FE": "8"}.items():
+        staged = lab.root / "rheo-a" / "staging" / "n" / region / "1"
+        (part,) = staged.glob("part-*")
+        assert part.read_text().splitlines()[1:] == [f"{price}.0"] or part.read_text().splitlines()[1:] == [
+            price
+        ]
+        assert (staged / "_SUCCESS").exists()
+    folder = lab.root.parent / f"{lab.root.name}-{lab.runs}"
+    (folder / "graph.json").write_text(compile_graph(app.graph())["graph.json"])
+    error = Places(folder, "lib/rheo_node_n.py").told((results / "XX.failed").read_text())
+    line = (
+        HERE.read_text()
+        .splitlines()
+        .index('            raise ValueError(f"poison in {region}")  # the line that fails')
+    )
+    assert error.splitlines()[-1] == f"test_spark_scripts.py:{line + 1}: ValueError: poison in XX"
+    assert lab.log.read_text().count("ValueError: poison in XX\n") >= 2, "each of its attempts"

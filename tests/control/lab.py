@@ -9,21 +9,22 @@ from typing import Any, cast
 
 import pytest
 from rich.console import Console
+from support.airflow import Airflow
+from support.events import output_event
+from support.runs import Workers
 
-from platforms.control.controls import Controls
-from platforms.deployment import Deployment
+from rheo_platforms.deployment import Deployment
+from rheo_platforms.operations.control import Control
 from rheo_runtime import wire
-from rheo_runtime.emit import signal_entry
+from rheo_runtime.airflow_client import Announcer
 from rheo_runtime.engine import Engine
-from rheo_runtime.ledger import Ledger, MemoryLedger
+from rheo_runtime.ledger import Ledger
 from rheo_runtime.listener import Listener
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import Document, Output
-from rheo_runtime.trigger import Announcer
 from rheo_runtime.values import Partition
 from rheodsl import Application, View
-from rheodsl.testing import compiled
-
-from .airflow import FakeAirflow
+from rheodsl.testing.simulator import compiled
 
 
 class Storage:
@@ -31,6 +32,7 @@ class Storage:
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
+        self.times: dict[str, float] = {}  # when each was written, where that is known
         self.asked: list[str] = []
 
     def exists(self, signal: wire.Signal, partition: Partition) -> bool:
@@ -39,9 +41,12 @@ class Storage:
         self.asked.append(path)
         return path in self.paths
 
+    def written(self, signal: wire.Signal, partition: Partition) -> float | None:
+        return self.times.get(signal.address(partition) or "")
+
 
 class Local:
-    """A deployment as `Controls` sees it."""
+    """A deployment as `Control` sees it."""
 
     def __init__(self, lab: Lab, routes: wire.RouteTable) -> None:
         self.app = routes.app
@@ -49,6 +54,7 @@ class Local:
         self.ledger: Ledger = lab.ledger
         self.storage = lab.storage
         self.queue = "queue"
+        self.bucket = f"rheo-{routes.app}"
         self.session = self
         self.sent: list[dict[str, Any]] = []
         self._now = lab.now
@@ -80,24 +86,35 @@ class Lab:
         self.storage = Storage()
         self.routes = compiled(app)
         nodes = [route.node for route in self.routes.routes]
-        self.airflow = FakeAirflow(app.name, nodes, self.ledger, self.now, self._write, self._emit)
+        self.airflow = Airflow(app.name, *nodes)
+        self.workers = Workers(self.airflow, self.ledger, self.now, self._write, self._emit)
         self.local = Local(self, self.routes)
         self.shown = io.StringIO()
         console = Console(file=self.shown, width=200)
-        self.controls = Controls(
+        self.controls = Control(
             lambda: cast(Deployment, self.local),
-            lambda: f"rheo-{app.name}",
             console=console,
             poll=1,
             sleep=self.sleep,
         )
+        self.followed: list[bool] = []
         self.later: list[Callable[[], None]] = []  # one of them at each sleep
         app.platform = self  # type: ignore[assignment]
 
     def active_graph(self, app: str) -> Any:
         return self.app.graph()
 
-    def control(self, app: str) -> Controls:
+    def lifecycle(self, app: str) -> Lab:
+        return self
+
+    def follow(self, graph: Any, activate: bool) -> None:
+        """What is declared is what is active here."""
+        self.followed.append(activate)
+
+    def bucket(self, app: str) -> str:
+        return f"rheo-{app}"
+
+    def control(self, app: str) -> Control:
         assert app == self.app.name
         return self.controls
 
@@ -109,19 +126,21 @@ class Lab:
         self.time += seconds
         if self.later:
             self.later.pop(0)()
-        self.airflow.step()
+        self.workers.go_on()
         assert self.time < 1_600_000_000.0 + 50_000, "stuck"
 
     def listener(self) -> Listener:
         quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
-        return Listener(self.local.engine(), self.local.airflow.announce, quiet, log=quiet)
+        airflow = self.local.airflow
+        return Listener(
+            self.local.engine(), airflow.announce, quiet, log=quiet, announce_batch=airflow.announce_batch
+        )
 
     def _write(self, document: Document) -> None:
         self.storage.paths.add(document["output"]["path"])
 
     def _emit(self, document: Document) -> None:
-        detail = json.loads(signal_entry(document)["Detail"])
-        self.deliver({"source": "rheo", "detail-type": "rheo.signal", "detail": detail})
+        self.deliver(output_event(document))
 
     def deliver(self, raw: dict[str, Any]) -> None:
         """An event comes to the listener where it lives."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.airflow import refusal
+from support.examples import examples
 
-from platforms.control.backfilling import LOOK, Result
-from platforms.control.errors import AskedError
-from platforms.control.planning import Plan
-from rheodsl import Application
+from rheo_platforms.operations.backfill import LOOK, Result
+from rheo_platforms.operations.names import AskedError
+from rheo_platforms.operations.planner import Plan
+from rheodsl import Application, Batch
 from rheodsl.errors import FilterError, UnknownNameError, ValueCastError
 
 from .lab import Lab
@@ -74,9 +76,9 @@ def test_the_view_names_dimensions(lab: Lab) -> None:
 
 def test_never_more_at_a_time_than_allowed(lab: Lab) -> None:
     put(lab, "NA")
-    lab.airflow.slow = 3
+    lab.workers.slow = 3
     backfill(lab, "daily", DAYS[0], DAYS[-1], dims={"region": "NA"}, concurrency=2)
-    assert lab.airflow.most["daily"] == 2
+    assert lab.workers.most["daily"] == 2
 
 
 def test_with_ancestors(lab: Lab) -> None:
@@ -86,7 +88,7 @@ def test_with_ancestors(lab: Lab) -> None:
     assert sorted(partition for node, partition in result.made if node == "daily") == [
         f"NA/{d}" for d in DAYS[1:6]
     ]
-    assert all(e.endswith("#1") for e in lab.airflow.began)
+    assert all(e.endswith("#1") for e in lab.workers.began)
 
 
 def test_what_lacks_inputs_does_not_stop_the_rest(lab: Lab) -> None:
@@ -113,22 +115,22 @@ def test_a_plan(lab: Lab) -> None:
     assert isinstance(plan, Plan)
     assert [step.partition for step in plan.steps] == ["NA/2020-03-02", "NA/2020-03-03"]
     assert "1 cannot be made; missing:" in str(plan)
-    assert lab.airflow.runs == {}
+    assert lab.airflow.runs == []
 
 
 def test_live_executions_go_first(lab: Lab) -> None:
     """While one that an event has started waits for Airflow, nothing more of its node is started."""
     put(lab, "NA", "EU")
-    lab.airflow.slow = 5
+    lab.workers.slow = 5
     live = lab.app["daily"]["EU"][DAYS[0]]
 
     def arrive() -> None:
-        lab.airflow.down = True
+        lab.airflow.down = refusal(503)
         lab.app.process(lab.app["orders"]["EU"][DAYS[0]])
-        lab.airflow.down = False
+        lab.airflow.down = None
 
     def daily() -> int:
-        return sum(run.node == "daily" for run in lab.airflow.runs.values())
+        return sum(run.told[0]["node"] == "daily" for run in lab.airflow.runs)
 
     started: list[int] = []
     lab.later = [lambda: None, arrive, *([lambda: started.append(daily())] * int(3 * LOOK))]
@@ -150,9 +152,9 @@ def test_values_that_the_ledger_has_seen() -> None:
     for origin in ("EWR", "JFK"):
         lab.put(flights[origin][DAYS[0]], flights[origin][DAYS[1]])
         app.process(flights[origin][DAYS[0]])
-    lab.airflow.settle()
+    lab.workers.settle()
     assert backfill(lab, "first", DAYS[1]).made == [("first", "EWR/2020-03-02"), ("first", "JFK/2020-03-02")]
-    lab.airflow.settle()
+    lab.workers.settle()
     there = backfill(lab, "second", DAYS[0], DAYS[1]).there
     assert sorted(there) == [("second", f"{o}/{d}") for o in ("EWR", "JFK") for d in DAYS[:2]]
 
@@ -189,7 +191,7 @@ def test_what_makes_no_sense(lab: Lab) -> None:
         backfill(lab, "daily", "1000-01-01", "2020-01-01")
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sets(st.integers(0, 9)), st.integers(0, 40), st.integers(1, 4))
 def test_an_interrupted_one_goes_on_where_it_was(gone: set[int], steps: int, concurrency: int) -> None:
     """Whenever it is interrupted, the second makes the rest, and no partition is made twice."""
@@ -214,3 +216,59 @@ def _lab() -> Lab:
     orders = app.marshal_external_data(*_orders(), {"*": {"*": {}}})
     app.create_data("daily", inputs=[orders], compute_targets="output = orders")
     return Lab(app)
+
+
+# --- a node with a batch ---
+
+
+@pytest.fixture
+def batched() -> Lab:
+    app = Application("shop")
+    orders = app.marshal_external_data(*_orders(), {"NA": {"*": {}}, "EU": {"*": {}}})
+    made = {"batch": Batch(max=4, wait=0)}
+    daily = app.create_data("daily", inputs=[orders], compute_targets="output = orders", **made)
+    app.create_data("each", inputs=[daily], compute_targets="output = daily", batch=Batch(max=100, wait=0))
+    return Lab(app)
+
+
+def test_a_backfill_starts_as_many_at_a_time_as_a_batch_has(batched: Lab) -> None:
+    put(batched, "NA", "EU")
+    result = backfill(batched, "daily", DAYS[0], DAYS[4], concurrency=2)
+    assert len(result.made) == 10 and not result.failed
+    told = [run.told[0] for run in batched.airflow.runs]
+    assert [len(each["batch"]) for each in told if each["node"] == "daily"] == [4, 4, 2]
+    assert batched.workers.most["daily"] == 2, "a batch counts as one"
+    assert sorted(batched.workers.began) == sorted(set(batched.workers.began)), "each once"
+
+
+def test_one_that_fails_in_a_backfill_fails_alone(batched: Lab) -> None:
+    put(batched, "NA")
+    batched.airflow.fails = lambda document: document["partition"] == f"NA/{DAYS[1]}"
+    result = backfill(batched, "daily", DAYS[0], DAYS[3], dims={"region": "NA"})
+    assert result.failed == [("daily", f"NA/{DAYS[1]}")]
+    assert len(result.made) == 3
+
+
+def test_ancestors_in_batches_are_made_before_their_readers(batched: Lab) -> None:
+    put(batched, "NA")
+    result = backfill(batched, "each", DAYS[0], DAYS[3], dims={"region": "NA"}, recursive=True)
+    assert len(result.made) == 8 and not result.failed
+    began = batched.workers.began
+    for day in DAYS[:4]:
+        assert began.index(f"daily/NA/{day}#1") < began.index(f"each/NA/{day}#1")
+    assert sorted(began) == sorted(set(began)), "each once"
+    assert len(batched.airflow.runs) < 8
+
+
+def test_kill_ends_one_of_a_batch_and_leaves_its_run(batched: Lab) -> None:
+    put(batched, "NA")
+    for day in DAYS[:3]:
+        batched.app.execute(batched.app["daily"]["NA"][day], wait=False)
+    batched.workers.slow = 5
+    batched.workers.go_on()
+    killed = batched.app.kill(batched.app["daily"]["NA"][DAYS[0]])
+    assert killed == [f"daily/NA/{DAYS[0]}#1"]
+    assert not [call for call in batched.airflow.calls if call["Method"] == "PATCH"], "the others go on"
+    batched.workers.settle()
+    assert batched.states(batched.app["daily"]["NA"][DAYS[0]]) == ["FAILED"]
+    assert batched.states(batched.app["daily"]["NA"][DAYS[1]]) == ["SUCCEEDED"]

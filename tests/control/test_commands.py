@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.events import s3_event
 from typer.testing import CliRunner
 
-from platforms.cli import app as rheo
-from platforms.commands import backfilling, controlling
+from rheo_platforms.cli import app as rheo
+from rheo_platforms.commands import control
 from rheodsl.errors import FilterError, RheoError, UnknownNameError
 
 from .lab import Lab
@@ -22,11 +23,11 @@ DAY = "2020-03-18"
 def run(shop: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a command; return its exit code and what it printed. A RheoError is raised on."""
 
-    def found(_: Path | None) -> Any:
+    def found(_: Path | None, *, tell: bool = False) -> Any:
         return shop.controls, shop.app.graph()
 
-    monkeypatch.setattr(controlling, "running_controls", found)
-    monkeypatch.setattr(backfilling, "running_controls", found)
+    monkeypatch.setattr(control, "running_controls", found)
+    monkeypatch.setattr(control, "deployment_of", lambda _: shop.local)
 
     def command(*arguments: str, input: str | None = None) -> tuple[int, str]:
         result = CliRunner().invoke(rheo, list(arguments), input=input)
@@ -50,10 +51,7 @@ def test_process(shop: Lab, run: Any) -> None:
 
 
 def test_process_of_a_raw_event(shop: Lab, run: Any, tmp_path: Path) -> None:
-    event = {
-        "source": "aws.s3", "detail-type": "Object Created", "time": "2020-03-18T00:00:00Z",
-        "detail": {"bucket": {"name": "lake"}, "object": {"key": f"orders/NA/{DAY}/_SUCCESS", "etag": "x"}},
-    }  # fmt: skip
+    event = s3_event("lake", f"orders/NA/{DAY}/_SUCCESS")
     assert run("process", "--event", "-", input=json.dumps(event)) == (
         0,
         "taken, but not complete yet: daily\n",
@@ -68,7 +66,7 @@ def test_process_of_a_raw_event(shop: Lab, run: Any, tmp_path: Path) -> None:
 def test_execute(shop: Lab, run: Any) -> None:
     inputs(shop, 16, 17, 18)
     assert run("execute", "week", "NA", DAY, "--recursive", "--dry-run")[1].startswith("4 executions\n")
-    assert shop.airflow.runs == {}
+    assert shop.airflow.runs == []
     made = run("execute", "week", "NA", DAY, "--recursive")
     assert made == (0, f"s3://rheo-shop/internal_data/week/NA/{DAY}\n")
     assert run("execute", "daily", "-i", f"orders/NA/{DAY}")[1].endswith(f"daily/NA/{DAY}\n")

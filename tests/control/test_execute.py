@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.airflow import refusal
+from support.events import s3_event
 
-from platforms.control.errors import AskedError, ExecutionError, InputsMissingError
+from rheo_platforms.operations.names import AskedError, ExecutionError, InputsMissingError
 from rheodsl import Application, S3Dataset, View
 from rheodsl.errors import FilterError, UnknownNameError
 
@@ -54,7 +56,7 @@ def test_missing_inputs_are_told_before_anything_starts(shop: Lab) -> None:
     assert str(caught.value).count("not there") == 3
     assert "orders NA/2020-03-18 (s3://lake/orders/NA/2020-03-18)" in str(caught.value)
     assert "ships NA/18-03-2020" in str(caught.value)
-    assert shop.airflow.runs == {}
+    assert shop.airflow.runs == []
 
 
 def test_missing_ancestors_are_told_with_the_way_to_make_them(shop: Lab) -> None:
@@ -67,21 +69,21 @@ def test_ancestors_are_made_first_each_once(shop: Lab) -> None:
     inputs(shop, "2020-03-15", "2020-03-16", "2020-03-17", DAY)
     path = shop.app.execute(shop.app["report"]["NA"][DAY], recursive=True)
     assert path == f"s3://rheo-shop/internal_data/report/NA/{DAY}"
-    made = [e for e in shop.airflow.began if not e.startswith("report/NA/2020-03-17")]
+    made = [e for e in shop.workers.began if not e.startswith("report/NA/2020-03-17")]
     assert sorted(made) == [
         *(f"daily/NA/2020-03-{day}#1" for day in (15, 16, 17, 18)),
         f"report/NA/{DAY}#1",
         "week/NA/2020-03-17#1",
         "week/NA/2020-03-18#1",
     ]
-    assert shop.airflow.most["daily"] > 1  # in parallel where it can be
+    assert shop.workers.most["daily"] > 1  # in parallel where it can be
 
 
 def test_what_is_there_is_not_made_again(shop: Lab) -> None:
     inputs(shop, DAY)
     shop.put(shop.app["daily"]["NA"]["2020-03-17"], shop.app["daily"]["NA"]["2020-03-16"])
     shop.app.execute(shop.app["week"]["NA"][DAY], recursive=True)
-    made = [e for e in shop.airflow.began if not e.startswith("report")]  # what follows runs as ever
+    made = [e for e in shop.workers.began if not e.startswith("report")]  # what follows runs as ever
     assert made == [f"daily/NA/{DAY}#1", f"week/NA/{DAY}#1"]
 
 
@@ -92,7 +94,7 @@ def test_a_plan_says_what_would_run_and_runs_nothing(shop: Lab) -> None:
         f"daily NA/{DAY}", "daily NA/2020-03-17", "daily NA/2020-03-16", f"week NA/{DAY}",
     ]  # fmt: skip
     assert "4 executions" in str(plan)
-    assert shop.airflow.runs == {}
+    assert shop.airflow.runs == []
 
 
 def test_all_external_inputs_that_are_missing_are_told_at_once(shop: Lab) -> None:
@@ -101,13 +103,13 @@ def test_all_external_inputs_that_are_missing_are_told_at_once(shop: Lab) -> Non
         shop.app.execute(shop.app["week"]["NA"][DAY], recursive=True)
     for missing in ("orders NA/2020-03-18", "ships NA/16-03-2020", "needs 4 partitions"):
         assert missing in str(caught.value)
-    assert shop.airflow.runs == {}
+    assert shop.airflow.runs == []
 
 
 def test_a_window_that_is_not_checked_is_made_as_far_as_it_can_be(shop: Lab) -> None:
     inputs(shop, "2020-03-16", "2020-03-17", DAY)  # week 17 needs 15, which is not there
     shop.app.execute(shop.app["report"]["NA"][DAY], recursive=True)
-    assert "week/NA/2020-03-17#1" not in shop.airflow.began
+    assert "week/NA/2020-03-17#1" not in shop.workers.began
     plan = shop.app.execute(shop.app["report"]["NA"][DAY], recursive=True, dry_run=True)
     assert "orders NA/2020-03-15" in str(plan) and "not needed" in str(plan)
 
@@ -154,7 +156,7 @@ def test_without_waiting(shop: Lab) -> None:
     daily = shop.app["daily"]["NA"][DAY]
     assert shop.app.execute(daily, wait=False) is None
     assert shop.states(daily) == ["ANNOUNCED"]
-    shop.airflow.settle()
+    shop.workers.settle()
     assert shop.states(daily) == ["SUCCEEDED"]
     inputs(shop, "2020-03-16", "2020-03-17")
     with pytest.raises(AskedError, match="needs 2 others first"):
@@ -163,7 +165,7 @@ def test_without_waiting(shop: Lab) -> None:
 
 def test_patience_ends(shop: Lab) -> None:
     inputs(shop, DAY)
-    shop.airflow.slow = 1000
+    shop.workers.slow = 1000
     with pytest.raises(ExecutionError, match="not over after 10 seconds"):
         shop.app.execute(shop.app["daily"]["NA"][DAY], timeout=10)
 
@@ -172,17 +174,17 @@ def test_one_that_is_under_way_goes_first(shop: Lab) -> None:
     inputs(shop, DAY)
     daily = shop.app["daily"]["NA"][DAY]
     shop.app.execute(daily, wait=False)
-    shop.airflow.slow = 5
+    shop.workers.slow = 5
     assert shop.app.execute(daily)
     assert shop.states(daily) == ["SUCCEEDED", "SUCCEEDED"]
-    assert shop.airflow.most["daily"] == 1
+    assert shop.workers.most["daily"] == 1
 
 
 def test_one_that_is_merged_away_is_followed_to_its_successor(shop: Lab) -> None:
     inputs(shop, DAY)
     daily = shop.app["daily"]["NA"][DAY]
     shop.app.execute(daily, wait=False)
-    shop.airflow.slow = 5
+    shop.workers.slow = 5
     shop.later = [lambda: None, lambda: shop.app.execute(daily, wait=False)]
     assert shop.app.execute(daily)
     assert shop.states(daily) == ["SUCCEEDED", "SKIPPED", "SUCCEEDED"]
@@ -191,10 +193,10 @@ def test_one_that_is_merged_away_is_followed_to_its_successor(shop: Lab) -> None
 def test_an_ancestor_that_events_are_making_is_waited_for(shop: Lab) -> None:
     app = shop.app
     inputs(shop, "2020-03-16", "2020-03-17", DAY)
-    shop.airflow.slow = 3
+    shop.workers.slow = 3
     app.process(app["orders"]["NA"][DAY])
     assert app.process(app["ships"]["NA"]["18-03-2020"]) == {"daily": [f"daily/NA/{DAY}#1"]}
-    shop.airflow.step()
+    shop.workers.go_on()
     app.execute(app["week"]["NA"][DAY], recursive=True)
     assert shop.states(app["daily"]["NA"][DAY]) == ["SUCCEEDED"]
     assert shop.states(app["week"]["NA"][DAY]) == ["SUCCEEDED"]
@@ -202,10 +204,10 @@ def test_an_ancestor_that_events_are_making_is_waited_for(shop: Lab) -> None:
 
 def test_an_airflow_that_is_down_is_told_when_it_is_up(shop: Lab) -> None:
     inputs(shop, DAY)
-    shop.airflow.down = True
+    shop.airflow.down = refusal(503)
 
     def up() -> None:
-        shop.airflow.down = False
+        shop.airflow.down = None
 
     shop.later = [lambda: None] * 5 + [up]
     assert shop.app.execute(shop.app["daily"]["NA"][DAY])
@@ -218,7 +220,7 @@ def test_without_dimensions_and_without_inputs() -> None:
     total = app.create_data("total", inputs=[app["seed"]], compute_targets="output = seed")
     lab = Lab(app)
     assert app.execute(total, recursive=True) == "s3://rheo-bare/internal_data/total"
-    assert lab.airflow.began == ["seed#1", "total#1"]
+    assert lab.workers.began == ["seed#1", "total#1"]
 
 
 def test_the_nearest_partition_is_what_is_there_or_can_be_made() -> None:
@@ -243,15 +245,22 @@ def test_the_nearest_partition_is_what_is_there_or_can_be_made() -> None:
     assert read(top["2020-01-05"]) == ["s3://rheo-near/internal_data/base/2020-01-05"]
 
 
-def test_what_is_not_active_is_activated_first(shop: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_declared_is_what_runs(shop: Lab) -> None:
+    """A plan activates nothing, nor does who wants what is active; the lifecycle's own tests say what following is."""
     inputs(shop, DAY)
-    calls: list[str] = []
-    monkeypatch.setattr(shop, "active_graph", lambda app: None)
-    monkeypatch.setattr(Application, "activate", lambda self: calls.append(self.name))
     shop.app.execute(shop.app["daily"]["NA"][DAY], dry_run=True)
-    assert calls == []
+    shop.app.execute(shop.app["daily"]["NA"][DAY], activate=False)
     shop.app.execute(shop.app["daily"]["NA"][DAY])
-    assert calls == ["shop"]
+    assert shop.followed == [False, False, True]
+
+
+def test_a_node_that_is_not_declared_here_is_run_as_it_is_active(shop: Lab) -> None:
+    """A program that only asks for a node of what is active does not replace the rest by nothing."""
+    inputs(shop, DAY)
+    node = shop.app["daily"]["NA"][DAY]
+    other = Application("shop", platform=shop)  # type: ignore[arg-type]
+    assert other.execute(node) == shop.app.execute(node)
+    assert shop.followed == [True]
 
 
 def test_where_case_is_folded_the_events_tell_the_path() -> None:
@@ -264,12 +273,8 @@ def test_where_case_is_folded_the_events_tell_the_path() -> None:
     lab = Lab(app)
     with pytest.raises(InputsMissingError, match=f"s3://lake/orders/na/{DAY}"):
         app.execute(daily["NA"][DAY])
-    key = f"orders/Na/{DAY}/_SUCCESS"
-    lab.deliver({
-        "source": "aws.s3", "detail-type": "Object Created", "time": "2020-03-18T00:00:00Z",
-        "detail": {"bucket": {"name": "lake"}, "object": {"key": key, "etag": "x"}},
-    })  # fmt: skip
-    lab.airflow.settle()
+    lab.deliver(s3_event("lake", f"orders/Na/{DAY}/_SUCCESS"))
+    lab.workers.settle()
     app.execute(daily["NA"][DAY])
     output = lab.output(daily["NA"][DAY])
     assert output is not None

@@ -6,13 +6,14 @@ import graphlib
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
-from platforms.control.errors import InputsMissingError
-from platforms.control.planning import Plan
+from rheo_platforms.operations.names import InputsMissingError
+from rheo_platforms.operations.planner import Plan
 from rheodsl import Application
-from rheodsl.views import View
+from rheodsl.signals import View
 
 from .lab import Lab
 
@@ -113,24 +114,24 @@ def outlived(case: Case) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(cases(), st.integers(1, 5))
 def test_a_plan_is_what_runs_each_once_and_in_order(case: Case, slow: int) -> None:
     lab = case.lab()
-    lab.airflow.slow = slow
+    lab.workers.slow = slow
     plan = planned(lab, DAYS[-1], case.last)
     before = set(lab.storage.paths)
     if plan.lacking:
         try:
             lab.app.execute(lab.app[case.last][DAYS[-1]], recursive=True)
         except InputsMissingError:
-            assert lab.airflow.runs == {}
+            assert lab.airflow.runs == []
             return
         raise AssertionError("it ran without its inputs")
     lab.app.execute(lab.app[case.last][DAYS[-1]], recursive=True)
-    lab.airflow.settle()
+    lab.workers.settle()
     once = not entangled(plan) and not outlived(case)
-    position = {e: i for i, e in enumerate(lab.airflow.began)}
+    position = {e: i for i, e in enumerate(lab.workers.began)}
     for step in plan.steps:
         output, _ = lab.ledger.output(step.node, step.partition, None)
         assert output is not None and {e.state for e in output.ended} == {"SUCCEEDED"}
@@ -147,13 +148,13 @@ def test_a_plan_is_what_runs_each_once_and_in_order(case: Case, slow: int) -> No
     assert before <= lab.storage.paths
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(cases(whole=True))
 def test_where_nothing_external_is_missing_nothing_lacks(case: Case) -> None:
     assert planned(case.lab(), DAYS[-1], case.last).lacking == ()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(cases())
 def test_planning_asks_of_each_partition_once_and_plans_no_partition_that_is_there(case: Case) -> None:
     lab = case.lab()
@@ -167,7 +168,7 @@ def test_planning_asks_of_each_partition_once_and_plans_no_partition_that_is_the
         seen.add(step.key)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(cases(modes=("", "checked"), whole=True))
 def test_what_is_executed_equals_what_events_execute(case: Case) -> None:
     """The document of an output that is asked for is that of the execution that events would start."""
@@ -175,7 +176,7 @@ def test_what_is_executed_equals_what_events_execute(case: Case) -> None:
     for day in DAYS:
         for i in range(case.external):
             by_events.app.process(by_events.app[f"s{i}"][day])
-        by_events.airflow.settle()
+        by_events.workers.settle()
     asked = case.lab()
     output = by_events.output(by_events.app[case.last][DAYS[-1]])
     assert output is not None

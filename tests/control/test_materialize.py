@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from platforms.control.materializing import materialize
 from rheodsl import Application
 from rheodsl.errors import FilterError, ValueCastError
-from rheodsl.views import View
+from rheodsl.paths import materialize
+from rheodsl.signals import View
 
 LAKE = "s3://lake/orders/region={}/day={}"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from support.airflow import refusal
 
-from platforms.control.errors import AskedError
+from rheo_platforms.operations.names import AskedError
 from rheo_runtime import executions
 from rheodsl import Application
 from rheodsl.errors import UnknownNameError
-from rheodsl.views import View
+from rheodsl.signals import View
 
 from .lab import Lab
 
@@ -32,16 +33,16 @@ def daily(lab: Lab) -> View:
 
 def start(lab: Lab, daily: View) -> None:
     lab.app.execute(daily, wait=False)
-    lab.airflow.step()
+    lab.workers.go_on()
 
 
 def test_what_never_ran(lab: Lab, daily: View) -> None:
     assert lab.app.poll(daily) is None
-    assert lab.airflow.runs == {}
+    assert lab.airflow.runs == []
 
 
 def test_what_is_under_way_is_followed(lab: Lab, daily: View) -> None:
-    lab.airflow.slow = 5
+    lab.workers.slow = 5
     start(lab, daily)
     assert lab.app.poll(daily, timeout=2) is None
     assert lab.app.poll(daily) == PATH
@@ -71,10 +72,10 @@ def test_killing_ends_the_run_and_the_execution(lab: Lab, daily: View, modern: b
     lab.airflow.modern = modern
     if not modern:  # an Airflow whose runs have ids of ours
         lab.airflow.assets = {}
-    lab.airflow.slow = 100
+    lab.workers.slow = 100
     start(lab, daily)
     assert lab.app.kill(daily) == ["daily/1#1"]
-    (run,) = lab.airflow.runs.values()
+    (run,) = lab.airflow.runs
     assert run.state == "failed"
     assert lab.states(daily) == ["FAILED"]
     output = lab.output(daily)
@@ -84,10 +85,10 @@ def test_killing_ends_the_run_and_the_execution(lab: Lab, daily: View, modern: b
 
 
 def test_a_task_that_is_dying_does_not_take_it_up_again(lab: Lab, daily: View) -> None:
-    lab.airflow.slow = 100
+    lab.workers.slow = 100
     start(lab, daily)
     lab.app.kill(daily)
-    (run,) = lab.airflow.runs.values()
+    (run,) = lab.airflow.runs
     assert executions.claim(lab.ledger, "daily", "1", "daily/1#1", run.id, lab.now()) is None
     assert lab.states(daily) == ["FAILED"]
 
@@ -95,25 +96,25 @@ def test_a_task_that_is_dying_does_not_take_it_up_again(lab: Lab, daily: View) -
 def test_one_that_no_run_has_claimed(lab: Lab, daily: View) -> None:
     lab.app.execute(daily, wait=False)
     assert lab.app.kill("daily/1#1") == ["daily/1#1"]
-    lab.airflow.settle()  # its run finds nothing to do
-    assert lab.airflow.began == [] and lab.states(daily) == ["FAILED"]
+    lab.workers.settle()  # its run finds nothing to do
+    assert lab.workers.began == [] and lab.states(daily) == ["FAILED"]
 
 
 def test_what_was_held_behind_it_starts(lab: Lab, daily: View) -> None:
-    lab.airflow.slow = 100
+    lab.workers.slow = 100
     start(lab, daily)
     start(lab, daily)
     assert lab.app.kill(daily) == ["daily/1#1"]
-    lab.airflow.settle()
+    lab.workers.settle()
     assert lab.states(daily) == ["FAILED", "SUCCEEDED"]
 
 
 def test_what_is_held_may_be_killed_by_its_id(lab: Lab, daily: View) -> None:
-    lab.airflow.slow = 100
+    lab.workers.slow = 100
     start(lab, daily)
     start(lab, daily)
     assert lab.app.kill("daily/1#2") == ["daily/1#2"]
-    lab.airflow.settle()
+    lab.workers.settle()
     assert lab.states(daily) == ["SUCCEEDED", "SKIPPED"]
     assert lab.app.kill("daily/1#2") == []
 
@@ -126,13 +127,13 @@ def test_a_run_that_is_gone(lab: Lab, daily: View) -> None:
 
 
 def test_an_airflow_that_does_not_answer_leaves_everything_as_it_is(lab: Lab, daily: View) -> None:
-    lab.airflow.slow = 100
+    lab.workers.slow = 100
     start(lab, daily)
-    lab.airflow.down = True
+    lab.airflow.down = refusal(503)
     with pytest.raises(AskedError, match="Airflow did not end run asset_triggered__"):
         lab.app.kill(daily)
     assert lab.states(daily) == ["CLAIMED"]
-    lab.airflow.down = False
+    lab.airflow.down = None
     assert lab.app.kill(daily) == ["daily/1#1"]
 
 

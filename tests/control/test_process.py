@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 import pytest
+from support.airflow import refusal
+from support.events import SWEEP, s3_event
 
-from platforms.control.errors import AskedError
-from rheodsl import Application, CWAlarm, S3Dataset
+from rheo_platforms.operations.names import AskedError
+from rheodsl import SNS, Application, CWAlarm, S3Dataset
 from rheodsl.control import FeedBackSignalProcessingMode
 from rheodsl.errors import FilterError, StateError, UnknownNameError
 
@@ -39,7 +42,7 @@ def test_the_last_input_starts_the_node(shop: Lab) -> None:
     assert str(first) == "taken, but not complete yet: daily"
     assert app.process(app["ships"]["NA"]["18-03-2020"]) == {"daily": [f"daily/NA/{DAY}#1"]}
     assert shop.states(app["daily"]["NA"][DAY]) == ["ANNOUNCED"]
-    shop.airflow.settle()
+    shop.workers.settle()
     assert shop.states(app["daily"]["NA"][DAY]) == ["SUCCEEDED"]
 
 
@@ -54,7 +57,7 @@ def test_each_call_is_an_event_of_its_own(shop: Lab) -> None:
     for _ in range(2):
         app.process(app["orders"]["NA"][DAY])
         app.process(app["ships"]["NA"]["18-03-2020"])
-        shop.airflow.settle()
+        shop.workers.settle()
     assert shop.states(app["daily"]["NA"][DAY]) == ["SUCCEEDED", "SUCCEEDED"]
 
 
@@ -87,16 +90,91 @@ def test_an_application_without_a_platform() -> None:
 def test_raw_events(shop: Lab) -> None:
     app = shop.app
     assert app.process(object_created(f"orders/NA/{DAY}/_SUCCESS")).taken == ("daily",)
-    ship: dict[str, Any] = {
-        "source": "aws.s3", "detail-type": "Object Created", "time": "2020-03-18T00:00:00Z",
-        "detail": {"bucket": {"name": "lake"}, "object": {"key": "ships/NA/18-03-2020/_SUCCESS", "etag": "x"}},
-    }  # fmt: skip
+    ship = s3_event("lake", "ships/NA/18-03-2020/_SUCCESS")
     assert app.process(ship) == {"daily": [f"daily/NA/{DAY}#1"]}
     assert app.process(ship) == {}  # the same event again
     done = app.process(object_created("orders/NA/oops/_SUCCESS"))
     assert not done and "oops" in done.ignored
     with pytest.raises(AskedError, match="this is no event: source is missing"):
         app.process({"what": "ever"})
+
+
+TOPIC = "arn:aws:sns:us-east-1:999999999999:objects"
+
+
+def in_sns(body: Any, lambda_form: bool = False, topic: str = TOPIC) -> dict[str, Any]:
+    """A message of a topic, as a queue or as Lambda gets it."""
+    message = {
+        "Type": "Notification", "MessageId": "m", "TopicArn": topic, "Message": json.dumps(body),
+        "Timestamp": "2020-03-18T00:00:00Z",
+    }  # fmt: skip
+    return {"Records": [{"EventSource": "aws:sns", "Sns": message}]} if lambda_form else message
+
+
+@pytest.mark.parametrize("lambda_form", [False, True])
+def test_a_notification_inside_sns_in_this_process(shop: Lab, lambda_form: bool) -> None:
+    """Who sends it by hand says that it happened, whichever topic told of it."""
+    app = shop.app
+    both = object_created(f"orders/NA/{DAY}/_SUCCESS", "orders/NA/2020-03-17/_SUCCESS")
+    assert app.process(in_sns(object_created("ships/NA/18-03-2020/_SUCCESS"), lambda_form)).taken == (
+        "daily",
+    )
+    app.process(app["ships"]["NA"]["17-03-2020"])
+    assert app.process(in_sns(both, lambda_form)) == {"daily": [f"daily/NA/{DAY}#1"]}
+    assert app.process(in_sns(both, lambda_form), processing_mode=FULL) == {
+        "daily": ["daily/NA/2020-03-17#1"]
+    }
+
+
+def test_a_notification_inside_sns_sent_to_the_listener(shop: Lab) -> None:
+    app = shop.app
+    both = object_created(f"orders/NA/{DAY}/_SUCCESS", "orders/NA/2020-03-17/_SUCCESS")
+    app.process(in_sns(both), with_activated_processor=True)
+    app.process(in_sns(object_created("ships/NA/18-03-2020/_SUCCESS"), True), with_activated_processor=True)
+    assert [len(raw["Records"]) for raw in shop.local.sent] == [1, 1]
+    for raw in shop.local.sent:
+        shop.deliver(raw)
+    shop.workers.settle()
+    assert shop.states(app["daily"]["NA"][DAY]) == ["SUCCEEDED"]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_notification_of_the_topic_that_data_is_declared_with(remote: bool) -> None:
+    """It is heard as the topic's, in either mode: nothing else tells of this data."""
+    app = Application("told")
+    days = {"day": {"type": "DATETIME", "format": "%Y-%m-%d"}}
+    told = app.marshal_external_data(SNS(TOPIC), "told", days)
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}").link(told)
+    app.create_data("daily", inputs=[orders], compute_targets="output = orders")
+    lab = Lab(app)
+    done = app.process(in_sns(object_created(f"orders/{DAY}/_SUCCESS")), with_activated_processor=remote)
+    for raw in lab.local.sent:
+        lab.deliver(raw)
+    assert lab.states(app["daily"][DAY]) == ["ANNOUNCED"]
+    assert remote or done == {"daily": [f"daily/{DAY}#1"]}
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_of_a_catalog_event_the_first_partition_or_all(remote: bool) -> None:
+    app = Application("catalog")
+    spec = {"day": {"type": "DATETIME", "format": "%Y-%m-%d"}}
+    table = app.glue_table("orders", "db", "orders", spec, location="s3://lake/orders")
+    app.create_data("daily", inputs=[table], compute_targets="output = orders")
+    detail = {
+        "databaseName": "db", "tableName": "orders", "typeOfChange": "BatchCreatePartition",
+        "changedPartitions": ["[2020-03-18]", "[2020-03-17]"],
+    }  # fmt: skip
+    raw = {
+        "source": "aws.glue", "detail-type": "Glue Data Catalog Table State Change", "id": "x",
+        "time": "2020-03-18T00:00:00Z", "detail": detail,
+    }  # fmt: skip
+    for mode, days in ((FeedBackSignalProcessingMode.ONLY_HEAD, [DAY]), (FULL, [DAY, "2020-03-17"])):
+        lab = Lab(app)
+        app.process(raw, with_activated_processor=remote, processing_mode=mode)
+        for one in lab.local.sent:
+            lab.deliver(one)
+        found = [day for day in (DAY, "2020-03-17") if lab.states(app["daily"][day])]
+        assert found == days
 
 
 def test_of_several_records_the_first_or_all(shop: Lab) -> None:
@@ -152,10 +230,10 @@ def test_the_listener_where_it_lives(shop: Lab) -> None:
     done = app.process(app["orders"]["NA"][DAY], with_activated_processor=True)
     assert str(done) == "sent 1 event to the listener"
     app.process(object_created("ships/NA/18-03-2020/_SUCCESS"), with_activated_processor=True)
-    assert shop.airflow.runs == {}
+    assert shop.airflow.runs == []
     for raw in shop.local.sent:
         shop.deliver(raw)
-    shop.airflow.settle()
+    shop.workers.settle()
     assert shop.states(app["daily"]["NA"][DAY]) == ["SUCCEEDED"]
     with pytest.raises(AskedError, match="only this process"):
         app.process(app["orders"]["NA"][DAY], with_activated_processor=True, target_route_id="daily")
@@ -164,14 +242,13 @@ def test_the_listener_where_it_lives(shop: Lab) -> None:
 def test_an_airflow_that_is_down_does_not_lose_the_event(shop: Lab) -> None:
     app = shop.app
     app.process(app["orders"]["NA"][DAY])
-    shop.airflow.down = True
+    shop.airflow.down = refusal(503)
     assert app.process(app["ships"]["NA"]["18-03-2020"]) == {"daily": [f"daily/NA/{DAY}#1"]}
     assert shop.states(app["daily"]["NA"][DAY]) == ["READY"]
-    shop.airflow.down = False
+    shop.airflow.down = None
     shop.time += 1000
-    sweep = {"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}
-    shop.listener().handle(sweep, lambda: 60_000)
-    shop.airflow.settle()
+    shop.listener().handle(SWEEP, lambda: 60_000)
+    shop.workers.settle()
     assert shop.states(app["daily"]["NA"][DAY]) == ["SUCCEEDED"]
 
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from support.aws import empty_account
 from typer.testing import CliRunner
 
-from platforms.cli import app
-from platforms.commands import dead_letters as commands
-from platforms.dead_letters import drop, read, replay
-from platforms.dead_letters import letters as dead
-from platforms.deployment import Deployment
+from rheo_platforms.cli import app
+from rheo_platforms.commands import dead_letters as commands
+from rheo_platforms.deployment import Deployment
+from rheo_platforms.operations import dead_letters as dead
+from rheo_platforms.operations.dead_letters import drop, read, replay
 from rheo_runtime.listener import _dead_letters
+
+pytestmark = pytest.mark.slow
 
 RECEIVES = 3
 MOVED = json.dumps({"source": "rheo", "detail-type": "rheo.signal", "time": "2024-01-01T00:00:00Z",
@@ -25,12 +27,8 @@ MOVED = json.dumps({"source": "rheo", "detail-type": "rheo.signal", "time": "202
 
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setattr(dead, "WAIT", 0)
-    with mock_aws():
+    with empty_account(monkeypatch):
         sqs = boto3.client("sqs")
         away = sqs.create_queue(QueueName="dead")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=away, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -44,7 +42,7 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
 @pytest.fixture
 def letters(deployment: Deployment) -> Deployment:
     """Two poison messages, as the listener sends them away, and one that the queue gave up."""
-    send = _dead_letters(deployment.dead_letters)
+    send = _dead_letters(deployment.dead_letters, boto3.client)
     assert send is not None
     send("{", "no JSON: it ends too soon")
     send(json.dumps({"source": "aws.s3", "detail-type": "Object Created"}), "detail is no JSON object")
@@ -145,7 +143,7 @@ def test_a_crash_at_any_call_loses_nothing(letters: Deployment, call: str, sent:
 
 
 def test_many_letters_are_all_seen(deployment: Deployment) -> None:
-    send = _dead_letters(deployment.dead_letters)
+    send = _dead_letters(deployment.dead_letters, boto3.client)
     assert send is not None
     for n in range(35):
         send(f"letter {n}", "no JSON")
@@ -155,7 +153,7 @@ def test_many_letters_are_all_seen(deployment: Deployment) -> None:
 
 
 def test_a_letter_that_fits_no_queue_is_cut_and_an_odd_reason_is_made_plain(deployment: Deployment) -> None:
-    send = _dead_letters(deployment.dead_letters)
+    send = _dead_letters(deployment.dead_letters, boto3.client)
     assert send is not None
     send("ü" * 200_000, "why \x00\ud800" + "y" * 1000)
     (letter,) = read(deployment)

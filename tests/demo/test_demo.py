@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from examples.flights import demo
-from platforms.local.commands import executions
-from platforms.local.stack import LocalStack
+from rheo_platforms.local.commands import executions
+from rheo_platforms.local.stack import LocalStack
 from rheo_runtime.records import SUCCEEDED
 
 
@@ -49,9 +49,11 @@ def test_the_demo_survives_a_killed_listener_and_a_killed_scheduler(
     stack = LocalStack(tmp_path / "stack")
     try:
         assert demo.demo(stack, time.monotonic(), trouble) == 0
+        made = demo.expected(stack)
     finally:
         stack.down()
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["executions"] == {"daily_note": 1, "delay_trend": 6, "flight_weather": 24}
+    assert summary["executions"] == made
+    assert {**made, "daily_note": 1} == {"daily_note": 1, "delay_trend": 6, "flight_weather": 24}
     assert summary["rejected"] == 1
     assert stack.status() == []

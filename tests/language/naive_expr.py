@@ -30,7 +30,7 @@ def evaluate(expr: x.Expr, env: Env) -> object:
         case x.Const(value):
             return value
         case x.Fmt(_, format):
-            return moment(below[0]).strftime(format)
+            return written_as(moment(below[0]), format)
         case x.Parse(_, kind):
             return parsed(str(below[0]), kind)
         case x.MapValues(_, pairs):
@@ -48,16 +48,27 @@ def evaluate(expr: x.Expr, env: Env) -> object:
             return moved(below[0], by, kinds[0].granularity)
         case x.Offset(_, _, unit, sign):
             finer = min(
-                kinds[0].granularity or "", unit, key=["MINUTE", "HOUR", "DAY", "MONTH", "YEAR"].index
+                kinds[0].granularity or "",
+                unit,
+                key=["MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"].index,
             )
             start = read(moment(below[0]), kinds[0], finer)
             assert isinstance(below[1], int)
-            return moved(start, sign * below[1], unit)
-        case x.Trunc(_, unit) | x.At(_, unit):
+            return on_clock(start, sign * below[1], unit)
+        case x.Trunc(_, unit):
             return read(moment(below[0]), kinds[0], unit)
+        case x.At(_, unit):
+            start = moment(below[0])
+            first = read(start, kinds[0], unit)
+            # The first week of a month is the first that begins in it.
+            return first + timedelta(days=7) if unit == "WEEK" and first < start else first
         case x.Tz(_, zone):
             name = {"PST": "America/Los_Angeles"}.get(zone, zone)
-            return moment(below[0]).astimezone(ZoneInfo(name))
+            if kinds[0].granularity not in FINE:
+                return below[0]  # a label: what its hours are is asked later
+            there = moment(below[0]).astimezone(ZoneInfo(name))
+            # Where hours begin at other minutes: the one in which the moment lies.
+            return one_of_two(there.replace(minute=0) if kinds[0].granularity == "HOUR" else there)
         case x.Part(_, field):
             return getattr(moment(below[0]), "day" if field == "day_of_month" else field)
         case x.Cast(_, type):
@@ -76,11 +87,16 @@ def moment(value: object) -> datetime:
 
 def text(value: object, kind: Kind) -> str:
     if isinstance(value, datetime):
-        return value.strftime(kind.format or "")
+        return written_as(value, kind.format or "")
     if isinstance(value, int):
         sign, digits = ("-", str(-value)) if value < 0 else ("", str(value))
         return sign + "0" * ((kind.digits or 0) - len(sign) - len(digits)) + digits
     return str(value)
+
+
+def written_as(value: datetime, format: str) -> str:
+    """A time in its format; a year has four digits, which the C library forgets for the first thousand."""
+    return value.strftime(format.replace("%Y", f"{value.year:04}"))
 
 
 def number(written: str) -> int:
@@ -96,7 +112,7 @@ def parsed(written: str, kind: Kind) -> datetime:
     except ValueError:
         raise NoValue from None
     value = read(found, kind, kind.granularity or "")
-    if value.strftime(kind.format or "") != written:
+    if written_as(value, kind.format or "") != written:
         raise NoValue
     return value
 
@@ -106,9 +122,11 @@ def read(wall: datetime, kind: Kind, unit: str) -> datetime:
     start = {
         "YEAR": lambda: datetime(wall.year, 1, 1),
         "MONTH": lambda: datetime(wall.year, wall.month, 1),
+        "QUARTER": lambda: datetime(wall.year, (wall.month - 1) // 3 * 3 + 1, 1),
+        "WEEK": lambda: datetime(wall.year, wall.month, wall.day) - timedelta(days=wall.weekday()),
         "DAY": lambda: datetime(wall.year, wall.month, wall.day),
-        "HOUR": lambda: datetime(wall.year, wall.month, wall.day, wall.hour, fold=wall.fold),
-        "MINUTE": lambda: datetime(wall.year, wall.month, wall.day, wall.hour, wall.minute, fold=wall.fold),
+        "HOUR": lambda: datetime(wall.year, wall.month, wall.day, wall.hour),
+        "MINUTE": lambda: datetime(wall.year, wall.month, wall.day, wall.hour, wall.minute),
     }[unit]()
     if unit in FINE:
         zone = ZoneInfo(kind.timezone or "UTC")
@@ -117,14 +135,37 @@ def read(wall: datetime, kind: Kind, unit: str) -> datetime:
     return start
 
 
+def one_of_two(at: datetime) -> datetime:
+    """Of two equal times of a clock, the first: they have one name."""
+    return at.replace(fold=0)
+
+
+def shown(at: datetime) -> bool:
+    """Whether the clock of the zone ever shows this time."""
+    return at.astimezone(UTC).astimezone(at.tzinfo).replace(tzinfo=None) == at.replace(tzinfo=None)
+
+
+def on_clock(value: object, by: int, unit: str) -> datetime:
+    """The time that stands so much further on the clock."""
+    at = moment(value)
+    found = (at.replace(tzinfo=None) + timedelta(**{unit.lower() + "s": by})).replace(tzinfo=at.tzinfo)
+    if at.tzinfo is not None and not shown(found):
+        raise NoValue
+    return found
+
+
 def moved(value: object, by: int, unit: str | None) -> object:
     if isinstance(value, int):
         return value + by
     at = moment(value)
-    if unit in FINE or at.tzinfo is not None:
-        step = {"MINUTE": timedelta(minutes=by), "HOUR": timedelta(hours=by), "DAY": timedelta(hours=24 * by)}
-        return (at.astimezone(UTC) + step[unit or ""]).astimezone(at.tzinfo)
-    if unit == "DAY":
-        return at + timedelta(days=by)
-    months = at.year * 12 + at.month - 1 + by * (12 if unit == "YEAR" else 1)
+    if unit in FINE:
+        step = timedelta(**{f"{unit.lower()}s": 1 if by > 0 else -1})
+        for _ in range(abs(by)):  # names that the clock shows are counted
+            at = (at.replace(tzinfo=None) + step).replace(tzinfo=at.tzinfo)
+            while not shown(at):
+                at = (at.replace(tzinfo=None) + step).replace(tzinfo=at.tzinfo)
+        return at
+    if unit in ("DAY", "WEEK"):
+        return at + timedelta(days=by * (7 if unit == "WEEK" else 1))
+    months = at.year * 12 + at.month - 1 + by * {"YEAR": 12, "QUARTER": 3}.get(unit or "", 1)
     return datetime(months // 12, months % 12 + 1, 1)

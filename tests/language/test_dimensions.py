@@ -31,7 +31,7 @@ from rheodsl import (
     StringVariant,
 )
 from rheodsl.dimensions import from_template, make_kind, read_spec
-from rheodsl.domains import read_filter
+from rheodsl.filters import read_filter
 
 REGION, DAY = Kind("LONG"), datetime_kind("%Y-%m-%d")
 SPEC = (("region_id", REGION), ("day", DAY))

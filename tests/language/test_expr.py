@@ -76,7 +76,9 @@ def _unit(draw: st.DrawFn, kind: Kind, *, coarser: bool) -> str:
 
 def _part(draw: st.DrawFn, base: Expr, kind: Kind) -> Expr:
     order = v.GRANULARITIES.index(kind.granularity or v.DAY)
-    known = {v.MINUTE: 4, v.HOUR: 4, v.DAY: 3, v.MONTH: 2, v.YEAR: 1}[v.GRANULARITIES[order]]
+    known = {v.MINUTE: 4, v.HOUR: 4, v.DAY: 3, v.WEEK: 2, v.MONTH: 2, v.QUARTER: 1, v.YEAR: 1}[
+        v.GRANULARITIES[order]
+    ]
     return x.Part(base, draw(st.sampled_from(x.PARTS[:known])))
 
 
@@ -151,9 +153,17 @@ def plain(value: Any, kind: Kind) -> Any:
         return value
     if kind.granularity in naive_expr.FINE:
         return datetime.fromtimestamp(value * 60, UTC).astimezone(ZoneInfo(kind.timezone or "UTC"))
-    if kind.granularity == v.DAY:
+    if kind.granularity in (v.DAY, v.WEEK):
         return datetime.fromordinal(value)
+    if kind.granularity == v.QUARTER:
+        return datetime(value // 4, value % 4 * 3 + 1, 1)
     return datetime(value // 12, value % 12 + 1, 1) if kind.granularity == v.MONTH else datetime(value, 1, 1)
+
+
+def test_an_hour_is_in_another_zone_the_one_in_which_it_begins() -> None:
+    midnight = v.from_datetime(datetime(2000, 1, 1, tzinfo=UTC), KINDS[HOUR])
+    for zone, minutes in (("Asia/Tokyo", 0), ("Asia/Kolkata", 30)):
+        assert compute(x.Tz(HOUR, zone), {HOUR: midnight}) == midnight - minutes
 
 
 @given(expressions(), partitions())
@@ -228,6 +238,8 @@ SHOWN: list[tuple[Expr, str]] = [
     (x.Trunc(DAY, "MONTH"), "a.day.trunc('month')"),
     (x.At(DAY, "HOUR"), "a.day.at('hour')"),
     (x.Tz(HOUR, "UTC"), "a.hour.tz('UTC')"),
+    (x.CalendarShift(DAY, -1, 0, 2), "a.day.shift(years=-1, days=2)"),
+    (x.DateOf(N, x.Const(2, Kind(v.LONG)), N, x.Const(0, Kind(v.LONG)), "DAY"), "date_of(a.n, 2, a.n)"),
     (x.Part(DAY, "month"), "a.day.month"),
     (x.Cast(N, "STRING"), "a.n.cast(STRING)"),
     (x.Fmt(x.Shift(DAY, -1), "%Y"), "(a.day - 1).fmt('%Y')"),
@@ -282,7 +294,7 @@ def test_a_minimum_is_of_the_dimension_and_not_of_what_is_computed() -> None:
     assert x.kind_of(x.Shift(N, -5), lambda ref: at_least) == Kind(v.LONG)
 
 
-UNITS = "use one of minute, hour, day, month, year"
+UNITS = "use one of minute, hour, day, week, month, quarter, year"
 
 
 @pytest.mark.parametrize(
@@ -299,16 +311,11 @@ UNITS = "use one of minute, hour, day, month, year"
         (x.Offset(DAY, N, "MONTH", 1), "a computed timedelta has no months", "use days, hours or minutes"),
         (x.Trunc(N, "DAY"), ".trunc() needs a DATETIME, not a LONG", "write the number as text and read that: .cast(STRING).parse('%Y%m%d')"),
         (x.Trunc(DAY, "HOUR"), ".trunc(): HOUR is finer than DAY", "use .at()"),
-        (x.Trunc(DAY, "WEEK"), "'week' is no granularity", UNITS),
+        (x.Trunc(DAY, "FORTNIGHT"), "'fortnight' is no granularity", UNITS),
         (x.At(TEXT, "DAY"), ".at() needs a DATETIME, not a STRING", "read the text as a date first: .parse('%Y-%m-%d')"),
         (x.At(DAY, "MONTH"), ".at(): MONTH is coarser than DAY", "use .trunc()"),
         (x.At(DAY, "SECOND"), "'second' is no granularity", UNITS),
         (x.Tz(N, "UTC"), ".tz() needs a DATETIME, not a LONG", "write the number as text and read that: .cast(STRING).parse('%Y%m%d')"),
-        (
-            x.Tz(DAY, "UTC"),
-            ".tz() needs instants (HOUR or MINUTE), not a DAY DATETIME",
-            "days and coarser values are calendar labels; use .at('hour') first",
-        ),
         (x.Part(TEXT, "year"), ".year needs a DATETIME, not a STRING", "read the text as a date first: .parse('%Y-%m-%d')"),
         (x.Part(MONTH, "day_of_month"), "a MONTH DATETIME has no .day_of_month", "only a dimension of a finer granularity tells it"),
         (x.Part(DAY, "hour"), "a DAY DATETIME has no .hour", "only a dimension of a finer granularity tells it"),

@@ -9,7 +9,7 @@ import pytest
 
 from rheo_runtime.values import datetime_kind
 from rheodsl import DATETIME, LONG, STRING, Application, GraphError, S3Dataset, SignalNode, ir, output
-from rheodsl.errors import LinkError, LinkMissingError, NameError_, RheoError, SpecError
+from rheodsl.errors import InvalidNameError, LinkError, LinkMissingError, RheoError, SpecError
 from rheodsl.notation import show
 
 
@@ -97,11 +97,11 @@ def test_a_signal_on_both_sides_is_ambiguous(app: Application, a: Any) -> None:
 
 def test_two_inputs_of_one_name(app: Application, a: Any) -> None:
     (fault,) = faults(app, [a, a[1]])
-    assert isinstance(fault, NameError_)
+    assert isinstance(fault, InvalidNameError)
 
 
 def test_an_input_named_like_another_signal(app: Application, a: Any, b: Any) -> None:
-    assert {type(f) for f in faults(app, {"a": b, "b": a}, [a.day == b.day])} == {NameError_}
+    assert {type(f) for f in faults(app, {"a": b, "b": a}, [a.day == b.day])} == {InvalidNameError}
 
 
 # ── default links ─────────────────────────────────────────────────────────────────────────────────────

@@ -6,12 +6,13 @@ from typing import Any, get_args
 
 import pytest
 
-from codegen.routes import app_bucket, lower_events, route_table, signal_path
+from codegen.routes import lower_events, route_table
 from rheo_runtime import expr as x
 from rheo_runtime import wire
 from rheo_runtime.values import Kind, datetime_kind
-from rheo_runtime.wire import RouteTable, Rule, Window
+from rheo_runtime.wire import RouteTable, Rule, Window, resource_name
 from rheodsl import DATETIME, LONG, SNS, Application, GlueTable, S3Dataset, SignalNode, ir, output
+from rheodsl.paths import signal_path
 
 DAY, ISO = datetime_kind("%d-%m-%Y"), datetime_kind()
 SPEC = {"day": {"type": DATETIME}}
@@ -41,8 +42,12 @@ def test_every_source_has_a_rule() -> None:
             wire.S3Events("lake", "days/day={}", ("_SUCCESS",), account="1"),
             "s3://lake/days/day={}",
         ),
-        (GlueTable("db", "t"), wire.GlueEvents("db", "t"), "catalog://db/t/day={}"),
-        (GlueTable("db", "t", location="s3://lake/t"), wire.GlueEvents("db", "t"), "s3://lake/t/day={}"),
+        (GlueTable("db", "t"), wire.GlueEvents("db", "t", reconcile=True), "catalog://db/t/day={}"),
+        (
+            GlueTable("db", "t", location="s3://lake/t"),
+            wire.GlueEvents("db", "t", reconcile=True),
+            "s3://lake/t/day={}",
+        ),
         (
             SNS("arn:aws:sns:us-east-1:123456789012:topic"),
             wire.SnsEvents("arn:aws:sns:us-east-1:123456789012:topic"),
@@ -78,7 +83,10 @@ def test_a_proxy_announces_and_the_data_stays_where_it_is(app: Application) -> N
     data = app.s3("data", "s3://lake/data/{day:%Y-%m-%d}")
     table = app.glue_table("table", "db", "t", SPEC)
     app.create_data("n", data.link(table))
-    assert signal(app, "data").events == (wire.GlueEvents("db", "t"), wire.SignalEvents("shop"))
+    assert signal(app, "data").events == (
+        wire.GlueEvents("db", "t", reconcile=True),
+        wire.SignalEvents("shop"),
+    )
     assert signal(app, "data").path == "s3://lake/data/{}"
 
 
@@ -171,4 +179,4 @@ def test_the_table_is_sorted_and_reads_back(app: Application, orders: SignalNode
     ("app", "bucket"), [("shop", "rheo-shop"), ("My_App.2", "rheo-my-app-2"), ("a-", "rheo-a")]
 )
 def test_the_bucket_of_an_application(app: str, bucket: str) -> None:
-    assert app_bucket(app) == bucket
+    assert resource_name(app) == bucket

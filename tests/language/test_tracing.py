@@ -10,7 +10,7 @@ import pytest
 
 from rheodsl import DATETIME, STRING, Application, S3Dataset, SignalNode
 from rheodsl.errors import LinkError, TraceError
-from rheodsl.tracing import trace
+from rheodsl.expressions import trace
 
 from .traced_functions import FUNCTIONS, REFUSED
 

@@ -376,6 +376,8 @@ def test_where_the_data_lies(orders: SignalNode, app: Application) -> None:
         "template": "orders/{}/{}",
         "account": None,
         "completion": ("_SUCCESS",),
+        "settle": None,
+        "reconcile": False,
     }
     table = app.glue_table("t", "db", "table", {"day": {"type": DATETIME}}, primary_keys=["id"])
     assert table.access_spec() == {
@@ -387,11 +389,12 @@ def test_where_the_data_lies(orders: SignalNode, app: Application) -> None:
         "table_type": "REPLACE",
         "location": None,
         "keys": (),
+        "reconcile": True,
     }
 
 
 def test_user_metadata_stands_in_the_access_spec(app: Application) -> None:
-    signal = app.s3("s", "s3://lake/{day:%Y}", owner="team", tags="a,b")
+    signal = app.s3("s", "s3://lake/{day:%Y}", metadata={"owner": "team", "tags": "a,b"})
     assert {k: signal.access_spec()[k] for k in ("owner", "tags")} == {"owner": "team", "tags": "a,b"}
 
 

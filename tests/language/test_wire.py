@@ -218,10 +218,3 @@ def test_an_address_reads_as_its_branch_does() -> None:
 def test_a_signal_without_data_has_no_address() -> None:
     signal = wire.Signal("t", ("time",), ((Rule(datetime_kind()),),), ())
     assert signal.address((737502,)) is None
-
-
-def test_a_path_is_filled_place_by_place() -> None:
-    assert wire.fill("s3://b/x", ()) == "s3://b/x"
-    assert wire.fill("{}/{}", ("{}", "b")) == "{}/b"
-    with pytest.raises(ValueError):
-        wire.fill("s3://b/{}", ())

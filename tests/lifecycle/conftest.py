@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from moto import mock_aws
 
-from . import gaps
-from .world import World
+if TYPE_CHECKING:
+    from .world import World
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
+    # Both import moto.
+    from moto import mock_aws
+
+    from . import gaps
+    from .world import World
+
     gaps.close(monkeypatch.setattr)
     with mock_aws():
         yield World()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +11,6 @@ from moto.cloudformation import models, parsing
 from moto.cloudformation.models import CloudFormationBackend
 from moto.dynamodb.models import Table, dynamodb_backends
 from moto.s3.models import FakeBucket, s3_backends
-
-from codegen.template import bundle
 
 _YAML = {name: getattr(models.yaml, name) for name in ("Loader", "add_multi_constructor")}
 
@@ -24,8 +21,6 @@ def close(patch: Callable[..., None]) -> None:
     _take_up(patch, Table, lambda account, region: dynamodb_backends[account][region].tables)
     # Our templates are JSON: read as YAML, as moto does, each costs half a second.
     patch(models, "yaml", SimpleNamespace(load=lambda text, Loader: json.loads(text or "{}"), **_YAML))
-    # The run time's source does not change while the tests run.
-    patch(bundle, "_sources", cache(bundle._sources))
     clean = parsing.clean_json
 
     def clean_json(value: Any, resources: Any) -> Any:

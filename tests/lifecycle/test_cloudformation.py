@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from platforms.aws.cloudformation import Stack
-from platforms.lifecycle.errors import DeployError
+from rheo_platforms.aws.cloudformation import Stack
+from rheo_platforms.lifecycle.errors import DeployError
 
 
 class Script:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from platforms.cli import app
+from rheo_platforms.cli import app
 from rheodsl.lifecycle import ApplicationState as S
 
 from .test_activate import schedules
 from .world import DAGS, World
 
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Tried to parse")]
 
 FILE = """
 from rheodsl import *
@@ -27,7 +27,7 @@ app.create_data("daily", inputs=[orders], compute_targets="output = orders")
 
 @pytest.fixture
 def file(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    from platforms.aws import account
+    from rheo_platforms.aws import account
 
     monkeypatch.setattr(account.Credentials, "session", lambda self, region: world.session)
     (tmp_path / "app.py").write_text(FILE)
@@ -55,14 +55,14 @@ def test_an_application_lives_and_ends_by_commands(file: str, world: World) -> N
     assert world.app().state is S.PAUSED
     assert rheo("resume", file) == "shop goes on\n"
     rheo("delete", file, "--yes", status=1)
-    assert "shop is terminated; its data is kept\n" in rheo("terminate", file, "--wait")
+    assert "shop is terminated; its data is kept\n" in rheo("terminate", file, "--wait", "--yes")
     rheo("delete", file, status=1)  # asked, and nobody answers
     assert rheo("delete", file, "--yes") == "shop is deleted\n"
     assert world.buckets() == [DAGS]
 
 
 def test_explicit_keys_and_a_profile_reach_boto3() -> None:
-    from platforms.aws.account import Credentials
+    from rheo_platforms.aws.account import Credentials
 
     found = Credentials(access_id="id", access_key="key", session_token="token").session("eu-west-1")
     keys = found.get_credentials()

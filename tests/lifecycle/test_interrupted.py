@@ -9,10 +9,14 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from platforms.lifecycle import lock
+from rheo_platforms.lifecycle import record
+from rheo_platforms.lifecycle.errors import DeployError
 from rheodsl.lifecycle import ApplicationState as S
 
+from .test_activate import schedules, trigger
+from .test_switches import DAILY, HOURLY, timed
 from .world import DAGS, Crash, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Tried to parse")]
@@ -34,7 +38,9 @@ def check_halfway(world: World, name: str, old: str) -> None:
         return
     assert "rheo/glue/new.py" in world.objects(world.bucket(name))
     assert "new" in [route["node"] for route in world.listener(name)["routes"]]
-    assert "dags/rheo_runtime/rheo.json" in dags
+    runtime = json.loads(world.text(DAGS, "dags/shop/runtime.json"))["runtimes"][0]
+    assert f"dags/_rheo/{runtime}/rheo.json" in dags
+    assert runtime in world.text(DAGS, "dags/shop/new.py")
     nodes = [r["node"] for r in json.loads(world.text(DAGS, f"dags/{name}/routes.json"))["routes"]]
     assert "new" in nodes
 
@@ -42,7 +48,7 @@ def check_halfway(world: World, name: str, old: str) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks of dead processes have expired."""
-    monkeypatch.setattr(lock, "SECONDS", -1.0)
+    monkeypatch.setattr(record, "SECONDS", -1.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -98,3 +104,97 @@ def test_terminating_may_die_at_any_call(world: World) -> None:
         assert world.app().state is S.TERMINATED
         assert world.objects(DAGS) == {}
     assert died > 4
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("call", "meanwhile", "then"), [("pause", S.PAUSING, S.PAUSED), ("resume", S.RESUMING, S.ACTIVE)]
+)
+def test_pausing_and_resuming_may_die_at_any_call(world: World, call: str, meanwhile: S, then: S) -> None:
+    timed(world).activate()
+    schedules(world)
+    world.mwaa.paused = {DAILY: False, HOURLY: False}
+    before = S.ACTIVE if call == "pause" else S.PAUSED
+    died = 0
+    while True:
+        if call == "resume":
+            timed(world).pause()
+        world.calls.reset(died)
+        try:
+            getattr(timed(world), call)()
+        except Crash:
+            died += 1
+        else:
+            break
+        world.calls.reset()
+        assert timed(world).state in (before, meanwhile, then)
+        getattr(timed(world), call)()
+        assert timed(world).state is then
+        assert world.mwaa.paused == {DAILY: False, HOURLY: call == "pause"}
+        assert trigger(world) == ("Disabled" if call == "pause" else "Enabled")
+        if call == "pause":
+            timed(world).resume()
+    assert died > 4, world.calls.changes
+
+
+class Slow:
+    """The client of Lambda, whose triggers take some looks until they are turned, and cannot be turned meanwhile."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.looks = 0
+
+    def get_event_source_mapping(self, UUID: str) -> Any:
+        self.looks -= 1
+        state = self.states.setdefault(UUID, "Disabling")
+        if self.looks <= 0:
+            self.states[UUID] = {"Disabling": "Disabled", "Enabling": "Enabled"}.get(state, state)
+        return {"State": self.states[UUID]}
+
+    def update_event_source_mapping(self, UUID: str, Enabled: bool) -> Any:
+        if self.states[UUID].endswith("ing"):
+            message = "Cannot update the event source mapping because it is in use."
+            response: Any = {"Error": {"Code": "ResourceInUseException", "Message": message}}
+            raise ClientError(response, "UpdateEventSourceMapping")
+        self.states[UUID], self.looks = ("Enabling" if Enabled else "Disabling"), 3
+
+
+def test_triggers_that_are_being_turned_are_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that died after it had turned a trigger leaves a minute in which AWS refuses a second one."""
+    timed(world).activate()
+    schedules(world)
+    place = world.platform().place("shop")
+    place.sleep = lambda _: None
+    slow = Slow()
+    real = world.session.client
+    monkeypatch.setattr(
+        world.session, "client", lambda name, **of: slow if name == "lambda" else real(name, **of)
+    )
+    slow.looks = 4
+    place.pause()
+    assert list(slow.states.values()) == ["Disabled", "Disabled"]
+    place.resume()
+    assert list(slow.states.values()) == ["Enabled", "Enabled"]
+
+
+def test_what_aws_refuses_says_how_to_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = timed(world)
+    app.activate()
+    schedules(world)
+    response: Any = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+    fault = ClientError(response, "UpdateSchedule")
+
+    def refuse(**_: Any) -> None:
+        raise fault
+
+    life = app.platform.lifecycle("shop")  # type: ignore[union-attr]
+    with monkeypatch.context() as patch:
+        patch.setattr(life.place, "pause", refuse)
+        with pytest.raises(
+            DeployError, match=r"AWS did not pause shop, which is PAUSING now: .*AccessDenied"
+        ) as raised:
+            app.pause()
+    assert raised.value.hint == "do it again: it goes on where it was"
+    assert app.state is S.PAUSING
+    app.pause()
+    assert app.state is S.PAUSED

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.lifecycle.stores import FolderStore
+from rheo_platforms.lifecycle.stores import FolderStore
 from rheodsl import Application, LocalPlatform
 from rheodsl.errors import StateError
 from rheodsl.lifecycle import ApplicationState as S

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from platforms.aws import notebooks
-from platforms.lifecycle.errors import DeployError
+from rheo_platforms.aws import notebooks
+from rheo_platforms.lifecycle.errors import DeployError
 from rheodsl import AWSApplication
 from rheodsl.errors import StateError
 
 from .world import REGION, World
 
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Tried to parse")]
 
 
 class SageMaker:
@@ -31,7 +31,7 @@ class SageMaker:
 
     def describe_notebook_instance(self, NotebookInstanceName: str) -> Any:
         if self.status is None:
-            error = {"Code": "ValidationException", "Message": "RecordNotFound: not found"}
+            error = {"Code": "ValidationException", "Message": "RecordNotFound"}
             raise ClientError({"Error": error}, "DescribeNotebookInstance")
         found, self.status = self.status, "InService" if self.status == "Pending" else self.status
         return {"NotebookInstanceStatus": found}
@@ -70,7 +70,7 @@ def test_the_bundle_is_all_that_a_notebook_needs(tmp_path: Path) -> None:
 
 
 def test_the_bundle_goes_to_the_bucket(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from platforms.aws import account
+    from rheo_platforms.aws import account
 
     monkeypatch.setattr(account.Credentials, "session", lambda self, region: world.session)
     app: Any = AWSApplication("shop", REGION)

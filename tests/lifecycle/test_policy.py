@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from codegen.template.stack import build_template
-from platforms.lifecycle.release import Release
+from codegen.cloudformation.stack import build_template
+from rheo_platforms.lifecycle.release import Release
+from rheodsl import GlueTable
 
 from .test_activate import schedules
+from .test_catalog import table as make_table
 from .world import DAGS, World
 
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Tried to parse")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 # What IAM calls a call, where it is not the call's own name.
@@ -48,6 +50,9 @@ def test_it_names_every_call(world: World) -> None:
     app = world.app()
     app.add_timer("often", "rate(1 hour)", time_dimension_id="hour")
     app.create_data("hourly", inputs=[app["often"]], compute_targets="output = spark.range(1)")
+    make_table(world)
+    sales = app.marshal_external_data(GlueTable("sales", "orders"), "sales", {"day": {"type": "DATETIME"}})
+    app.create_data("sold", inputs=[sales], compute_targets="output = sales")
     app.activate()
     schedules(world)
     str(app.plan())

@@ -6,13 +6,14 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from support.airflow import Airflow
 
-from platforms.aws.platform import AWSPlatform
+from rheo_platforms.aws.platform import AWSPlatform
 from rheodsl import Application
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -23,7 +24,7 @@ class Crash(Exception):
     """The process dies here."""
 
 
-READS = ("get_", "list_", "head_", "describe_", "scan", "query", "batch_get_")
+READS = ("detect_", "get_", "list_", "head_", "describe_", "scan", "query", "batch_get_")
 
 
 class Calls:
@@ -82,12 +83,12 @@ class Paginator:
             yield page
 
 
-class Mwaa:
-    """MWAA's API, as far as it is used here; moto has none."""
+class Mwaa(Airflow):
+    """MWAA's API, as far as it is used here, with an Airflow behind it; moto has none."""
 
     def __init__(self, environments: tuple[str, ...] = ("prod",)) -> None:
+        super().__init__()
         self.environments = environments
-        self.paused: dict[str, bool] = {}
 
     def get_environment(self, Name: str) -> Any:
         if Name not in self.environments:
@@ -104,17 +105,34 @@ class Mwaa:
         }
         return {"Environment": environment}
 
-    def invoke_rest_api(self, Name: str, Path: str, Method: str, Body: Mapping[str, Any]) -> Any:
-        assert Method == "PATCH", Method
-        self.paused[Path.removeprefix("/dags/")] = Body["is_paused"]
-        return {"RestApiStatusCode": 200, "RestApiResponse": {}}
-
     def get_paginator(self, name: str) -> Any:
         assert name == "list_environments"
         return self
 
     def paginate(self) -> Any:
         return [{"Environments": list(self.environments)}]
+
+
+class Drifts:
+    """CloudFormation, which also finds out what was changed by hand: moto does not."""
+
+    def __init__(self, real: Any, found: list[dict[str, Any]]) -> None:
+        self._real, self._found = real, found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def detect_stack_drift(self, StackName: str) -> Any:
+        return {"StackDriftDetectionId": StackName}
+
+    def describe_stack_drift_detection_status(self, StackDriftDetectionId: str) -> Any:
+        return {"DetectionStatus": "DETECTION_COMPLETE"}
+
+    def get_paginator(self, name: str) -> Any:
+        return self if name == "describe_stack_resource_drifts" else self._real.get_paginator(name)
+
+    def paginate(self, StackName: str, StackResourceDriftStatusFilters: list[str]) -> Any:
+        return [{"StackResourceDrifts": self._found}]
 
 
 class Session:
@@ -125,13 +143,18 @@ class Session:
             aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION
         )
         self.calls, self.mwaa = calls, mwaa
+        self._real: dict[str, Any] = {}
+        self.drifts: list[dict[str, Any]] = []  # of resources, as CloudFormation tells them
 
     def client(self, service: str, **given: Any) -> Any:
-        return Client(service, self.mwaa if service == "mwaa" else self.real(service), self.calls)
+        real = self.mwaa if service == "mwaa" else self.real(service)
+        return Client(service, Drifts(real, self.drifts) if service == "cloudformation" else real, self.calls)
 
     def real(self, service: str) -> Any:
         """A client that is not counted."""
-        return self._boto.client(service)  # type: ignore[call-overload]
+        if service not in self._real:  # making one takes as long as many calls
+            self._real[service] = self._boto.client(service)  # type: ignore[call-overload]
+        return self._real[service]
 
 
 class World:

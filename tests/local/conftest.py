@@ -10,17 +10,17 @@ from typing import Any
 import boto3
 import pytest
 
-from platforms.local import moto, processes
-from platforms.local.environment import aws_environment, without_aws
+from rheo_platforms.local import aws_stand_in, processes
+from rheo_platforms.local.aws_stand_in import aws_environment, without_aws
 
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of a running moto server, which is this process's environment too."""
-    port = processes.free_port()
+    [port] = processes.free_ports(1)
     environment = aws_environment(moto=port)
     log = tmp_path_factory.mktemp("moto") / "moto.log"
-    started = moto.start(port, env={**without_aws(), **environment}, log=log)
+    started = aws_stand_in.start(port, env={**without_aws(), **environment}, log=log)
     patch = pytest.MonkeyPatch()
     for key in [key for key in os.environ if key.startswith("AWS_")]:
         patch.delenv(key)

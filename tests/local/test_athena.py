@@ -15,9 +15,11 @@ import duckdb
 import pytest
 from moto import mock_aws
 
-from platforms.local.athena import Athena
-from platforms.local.http import HttpRequest
-from rheo_runtime.athena_tables import statement, table_input
+from rheo_airflow.tasks.athena_tables import statement, table_input
+from rheo_platforms.local.athena import Athena
+from rheo_platforms.local.http import HttpRequest
+
+pytestmark = pytest.mark.slow
 
 COLUMNS = [["item", "string"], ["price", "double"], ["tags", "array<string>"]]
 CSV = {"columns": COLUMNS[:2], "format": "CSV", "header": True, "delimiter": "|"}
@@ -30,6 +32,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.s3, self.glue = boto3.client("s3"), boto3.client("glue")
         self.athena = Athena(folder, self.s3, self.glue)
+        self.source = 'SELECT * FROM "db"."sales"'
         self.s3.create_bucket(Bucket="lake")
         self.glue.create_database(DatabaseInput={"Name": "db"})
 
@@ -43,6 +46,9 @@ class Lab:
 
     def table(self, name: str, how: dict[str, Any], partitions: list[str]) -> None:
         definition = table_input(name, how, partitions[0])
+        price = "CAST(price AS DOUBLE) AS price" if how["format"] == "CSV" else "price"  # a table of texts
+        if how is not JSON:
+            self.source = f'SELECT item, {price}, rheo_partition FROM "db"."sales"'
         self.glue.create_table(DatabaseName="db", TableInput=definition)
         for number, place in enumerate(partitions):
             storage = {**definition["StorageDescriptor"], "Location": f"{place}/"}
@@ -56,7 +62,7 @@ class Lab:
         self.s3.put_object(Bucket="lake", Key=key, Body=text.encode())
 
     def run(self, query: str, target: str = "s3://lake/out/", token: str | None = None, **result: str) -> Any:
-        tables = {"sales": 'SELECT * FROM "db"."sales"'}
+        tables = {"sales": self.source}
         text = statement(query, tables, target, result or {"format": "JSON"})
         token = token or f"{time.monotonic():040}"
         id = self.call("StartQueryExecution", QueryString=text, ClientRequestToken=token)["QueryExecutionId"]

@@ -14,11 +14,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from codegen.bundle import files
+from codegen.compiler import compile_graph, files, write
 from codegen.planning import build_plan
-from platforms.local.glue import Glue
-from platforms.local.http import HttpService
-from rheo_runtime.athena_tables import table_input
+from rheo_airflow.tasks.athena_tables import table_input
+from rheo_airflow.tasks.places import Places
+from rheo_platforms.local.glue import Glue
+from rheo_platforms.local.http import HttpService
 from rheodsl import EMR, AndesDataset, Application, BatchCompute, scala_script
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,12 @@ def node(compute: Any) -> Application:
     return app
 
 
+def told(app: Application, script: str, folder: Path, said: str) -> str:
+    """What a task says of a failure of a script: lines of the application in place of the script's."""
+    write(compile_graph(app.graph()), folder)
+    return Places(folder, script).told(said)
+
+
 DOCUMENT = {
     "version": 1, "app": "a", "node": "n", "id": "n/EU#1", "partition": "EU", "generation": 1,
     "output": {"dimensions": {"region": "EU"}, "path": "s3://rheo-a/internal_data/n/EU"},
@@ -64,6 +71,9 @@ DOCUMENT = {
 }  # fmt: skip
 
 
+STAGED = "s3://rheo-a/staging/n/EU/1"  # where Spark writes, as `claim` says
+
+
 @pytest.fixture
 def data(put: Callable[..., None]) -> None:
     put("s3://data/sales/EU/a.csv", "item,price\nx,1\ny,9\n")
@@ -72,9 +82,13 @@ def data(put: Callable[..., None]) -> None:
     put("s3://rheo-a")
 
 
-def output(client: Callable[..., Any], listing: Callable[[str], list[str]]) -> list[str]:
+def output(
+    client: Callable[..., Any],
+    listing: Callable[[str], list[str]],
+    folder: str = "s3://rheo-a/internal_data/n/EU",
+) -> list[str]:
     """The lines of the output's files, without headers, sorted."""
-    keys = listing("s3://rheo-a/internal_data/n/EU/part")
+    keys = listing(f"{folder}/part")
     texts = [client("s3").get_object(Bucket="rheo-a", Key=key)["Body"].read().decode() for key in keys]
     return sorted(line for text in texts for line in text.splitlines()[1:])
 
@@ -147,11 +161,13 @@ def test_a_script_runs_and_writes(emr: EmrLab, client: Callable[..., Any], listi
     ]
 
 
-def test_a_script_that_fails_says_the_line_of_its_author(emr: EmrLab) -> None:
-    run = emr.end(emr.start(node(EMR('output = sales.select("prise")'))))
+def test_a_script_that_fails_says_the_line_of_its_author(emr: EmrLab, tmp_path: Path) -> None:
+    app = node(EMR('output = sales.select("prise")'))
+    run = emr.end(emr.start(app))
     line = next(n for n, text in enumerate(HERE.read_text().splitlines(), 1) if 'select("prise")' in text)
     assert run["state"] == "FAILED"
-    assert run["stateDetails"].startswith(f"{HERE.name}:{line}: AnalysisException")
+    said = told(app, "emr/n.py", tmp_path, run["stateDetails"])
+    assert said.startswith(f"{HERE.name}:{line}: AnalysisException")
 
 
 def test_a_run_can_be_cancelled(emr: EmrLab) -> None:
@@ -171,13 +187,14 @@ def test_what_is_not_there_is_a_fault_of_the_client(emr: EmrLab) -> None:
 # --- Scala on Glue ---
 
 
-def scala(service: Glue, put: Callable[..., None], code: str, *words: str) -> dict[str, Any]:
+def scala(service: Glue, put: Callable[..., None], code: str | Application, *words: str) -> dict[str, Any]:
     args = dict(zip([word.removeprefix("--") for word in words[::2]], words[1::2], strict=True))
-    app = node(BatchCompute(scala_script(code), **args))
+    app = node(BatchCompute(scala_script(code), **args)) if isinstance(code, str) else code
     put("s3://rheo-a/rheo/glue/n.scala", files(build_plan(app.graph()))["glue/n.scala"])
     glue: Any = boto3.Session().client("glue")
     command = {"Name": "glueetl", "ScriptLocation": "s3://rheo-a/rheo/glue/n.scala"}
-    arguments = {"--job-language": "scala", "--class": "GlueApp", "--execution": json.dumps(DOCUMENT)}
+    beside: Any = {**DOCUMENT, "output": {**DOCUMENT["output"], "staged": STAGED}}  # type: ignore[dict-item]
+    arguments = {"--job-language": "scala", "--class": "GlueApp", "--execution": json.dumps(beside)}
     arguments |= dict(zip(words[::2], words[1::2], strict=True))
     glue.create_job(Name="scala", Role=ROLE, Command=command)
     try:
@@ -190,9 +207,12 @@ def scala(service: Glue, put: Callable[..., None], code: str, *words: str) -> di
         glue.delete_job(JobName="scala")
 
 
-def test_scala_reads_writes_and_is_given_arguments(
+def test_scala_reads_writes_beside_the_partition_and_is_given_arguments(
     service: Glue, put: Callable[..., None], data: None, client: Callable[..., Any], listing: Any
 ) -> None:
+    for key in listing("s3://rheo-a/internal_data/n/EU/"):  # of other tests
+        client("s3").delete_object(Bucket="rheo-a", Key=key)
+    put("s3://rheo-a/internal_data/n/EU/_SUCCESS")
     code = """
     import org.apache.spark.sql.types.IntegerType
     val most = args("limit").toInt
@@ -202,17 +222,24 @@ def test_scala_reads_writes_and_is_given_arguments(
     """
     run = scala(service, put, code, "--limit", "6")
     assert run["JobRunState"] == "SUCCEEDED", run
-    assert output(client, listing) == ["XEU,1", "ZEU,5"]
+    assert output(client, listing, STAGED) == ["XEU,1", "ZEU,5"]
+    assert listing(f"{STAGED}/_") == ["staging/n/EU/1/_SUCCESS"], "all is written"
+    assert listing("s3://rheo-a/internal_data/n/EU/") == ["internal_data/n/EU/_SUCCESS"], (
+        "the old one is as it was"
+    )
     assert "rheo-a" in {b["Name"] for b in client("s3").list_buckets()["Buckets"]}
 
 
 def test_scala_that_does_not_compile_says_the_line_of_its_author(
-    service: Glue, put: Callable[..., None], data: None
+    service: Glue, put: Callable[..., None], data: None, tmp_path: Path
 ) -> None:
-    run = scala(service, put, "val output = sales.limt(1)  // no such method")
+    app = node(BatchCompute(scala_script("val output = sales.limt(1)  // no such method")))
+    run = scala(service, put, app)
     line = next(n for n, text in enumerate(HERE.read_text().splitlines(), 1) if "sales.limt(1)" in text)
     assert run["JobRunState"] == "FAILED"
-    assert f"n.scala:{line}: error: value limt is not a member" in run["ErrorMessage"]
+    said = told(app, "glue/n.scala", tmp_path, run["ErrorMessage"])
+    assert "error: value limt is not a member" in said
+    assert f"{HERE.name}:{line}: error: value limt is not a member" in said
 
 
 # --- tables of the catalog ---

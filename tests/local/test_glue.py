@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from platforms.local.glue import Glue
-from platforms.local.http import HttpService
+from rheo_platforms.local.glue import Glue
+from rheo_platforms.local.http import HttpService
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +33,12 @@ print("wrote", table.count(), "rows")
 
 @pytest.fixture(scope="module")
 def service(aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glue]:
+    patch = pytest.MonkeyPatch()
+    patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # a user has not set it
     glue = Glue(tmp_path_factory.mktemp("glue"), aws["AWS_ENDPOINT_URL"], minute=1.0)
     server = HttpService(0, glue.answer)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    patch = pytest.MonkeyPatch()
     patch.setenv("AWS_ENDPOINT_URL_GLUE", server.url)
     try:
         yield glue
@@ -199,7 +200,11 @@ def test_a_run_that_takes_too_long_times_out(glue: Any, job: Callable[..., str])
 
 
 def test_modules_and_settings_given_to_the_job(
-    glue: Any, job: Callable[..., str], put: Callable[..., None], client: Callable[..., Any]
+    glue: Any,
+    job: Callable[..., str],
+    put: Callable[..., None],
+    client: Callable[..., Any],
+    listing: Callable[[str], list[str]],
 ) -> None:
     put("s3://glue-app/lib/delays.py", "LIMIT = 15\n")
     name = job(
@@ -216,6 +221,7 @@ def test_modules_and_settings_given_to_the_job(
     run = wait(glue, name, glue.start_job_run(JobName=name, Arguments=arguments)["JobRunId"])
     assert run["JobRunState"] == "SUCCEEDED", run
     assert messages(client, "/aws-glue/jobs/output", run["Id"]) == ["15 5 [15, 16]"]
+    assert listing("s3://glue-app/lib/") == ["lib/delays.py"], "what Python compiles of it is no object"
 
 
 def test_jobs_are_kept_as_glue_keeps_them(glue: Any, job: Callable[..., str]) -> None:
@@ -260,3 +266,20 @@ def test_airflows_own_hook_works_unchanged(
     hook = GlueJobHook(job_name=name, aws_conn_id=None, job_poll_interval=0.2)
     run_id = hook.initialize_job({"--a": "1"})["JobRunId"]
     assert hook.job_completion(name, run_id, verbose=True) == {"JobRunState": "SUCCEEDED", "JobRunId": run_id}
+
+
+def test_a_run_whose_spark_is_not_here_says_so(
+    glue: Any,
+    job: Callable[..., str],
+    client: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    service: Glue,
+) -> None:
+    monkeypatch.delitem(service.workers.env, "RHEO_SPARK_4_1", raising=False)
+    name = job("print('done')", GlueVersion="6.0", WorkerType="G.1X", NumberOfWorkers=2)
+    run_id = glue.start_job_run(JobName=name)["JobRunId"]
+    assert wait(glue, name, run_id)["JobRunState"] == "SUCCEEDED"
+    assert messages(client, "/aws-glue/jobs/output", run_id) == [
+        "Glue 6.0 has Spark 4.1: this run is on Spark 3.5, since RHEO_SPARK_4_1 names no Python with it",
+        "done",
+    ]

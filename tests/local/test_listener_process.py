@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from platforms.local import processes
-from platforms.local.listener_process import HANDLER, Context, Poller, load
-from platforms.local.processes import Started
+from rheo_platforms.local import processes
+from rheo_platforms.local.listener_process import HANDLER, Context, Poller, load
+from rheo_platforms.local.processes import Started
+
+pytestmark = pytest.mark.slow
 
 Event = dict[str, Any]
 
@@ -25,7 +27,9 @@ Event = dict[str, Any]
 def url(client: Callable[..., Any]) -> str:
     """An empty queue, whose messages come back after a second."""
     answer = client("sqs").create_queue(QueueName=f"q-{uuid.uuid4()}", Attributes={"VisibilityTimeout": "1"})
-    return str(answer["QueueUrl"])
+    url = str(answer["QueueUrl"])
+    client("sqs").create_queue(QueueName=f"{url.rpartition('/')[2]}-gather")
+    return url
 
 
 @pytest.fixture
@@ -66,6 +70,21 @@ def test_a_batch_looks_like_lambdas(client: Callable[..., Any], url: str, send: 
     assert isinstance(contexts[0], Context)
     assert 0 < contexts[0].get_remaining_time_in_millis() <= 60_000
     assert left(client, url) == 0
+
+
+def test_a_window_gathers_more_than_one_call_of_the_queue(
+    client: Callable[..., Any], url: str, send: Callable[..., None]
+) -> None:
+    seen: list[int] = []
+    handle = lambda event, _: seen.append(len(event["Records"]))  # noqa: E731
+    client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
+    send(*map(str, range(25)))
+    gather = Poller(client("sqs"), url.rpartition("/")[2], handle, 100, 1.0)
+    assert (gather.poll(), seen, left(client, url)) == (25, [25], 0)
+    send(*map(str, range(25)))
+    assert Poller(client("sqs"), gather.queue, handle, 20, 1.0).poll() == 20, (
+        "a batch that is full waits no longer"
+    )
 
 
 def test_failed_items_come_again_and_the_others_do_not(
@@ -125,8 +144,9 @@ def start(aws: dict[str, str], url: str, tmp_path: Path) -> Iterator[Callable[[s
     def run(sleep: str) -> Started:
         path = os.pathsep.join([str(tmp_path), os.getcwd()])
         env = {**os.environ, "PYTHONPATH": path, "OUT": str(tmp_path / "out"), "SLEEP": sleep}
-        command = [sys.executable, "-m", "platforms.local.listener_process"]
-        command += ["--queue", url.rpartition("/")[2], "--handler", "slow_handler:handler"]
+        command = [sys.executable, "-m", "rheo_platforms.local.listener_process"]
+        queue = url.rpartition("/")[2]
+        command += ["--queue", queue, "--gather", f"{queue}-gather", "--handler", "slow_handler:handler"]
         made.append(processes.spawn("listener", command, env=env, log=tmp_path / "log"))
         return made[-1]
 

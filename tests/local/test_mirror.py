@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from platforms.local.mirror import Location, Mirror, MirrorError, addresses
+from rheo_platforms.local.mirror import Location, Mirror, MirrorError, addresses
+
+pytestmark = pytest.mark.slow
 
 
 def test_addresses_are_found_in_values_lists_and_json() -> None:

@@ -12,11 +12,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from platforms.local import mwaa as service
-from platforms.local.airflow_api import AirflowApi
-from platforms.local.environment import aws_environment
-from platforms.local.http import HttpReply, HttpRequest, HttpService
-from platforms.local.mwaa import Mwaa
+from rheo_platforms.local import mwaa as service
+from rheo_platforms.local.airflow import AirflowApi
+from rheo_platforms.local.aws_stand_in import aws_environment
+from rheo_platforms.local.http import HttpReply, HttpRequest, HttpService
+from rheo_platforms.local.mwaa import Mwaa
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from platforms.local import processes
-from platforms.local.errors import StartError
-from platforms.local.processes import Started
+from rheo_platforms.local import processes
+from rheo_platforms.local.processes import StackError, Started, StartError
 
 Start = Callable[[str], Started]
 
@@ -105,7 +106,7 @@ def test_who_is_killed_is_not_asked(start: Start) -> None:
 def test_who_listens_can_tidy_up(start: Start) -> None:
     started = start(
         "signal.signal(signal.SIGTERM, lambda *_: (print('tidy', flush=True), sys.exit()))\n"
-        "print('up', flush=True)\ntime.sleep(600)"
+        "print('up\\n', end='', flush=True)\ntime.sleep(600)"  # in one write: the signal may come after a part
     )
     lines(started, 1)
     processes.end([started])
@@ -113,12 +114,31 @@ def test_who_listens_can_tidy_up(start: Start) -> None:
 
 
 def test_waiting_for_a_port_ends_with_the_process(start: Start) -> None:
-    port = processes.free_port()
+    port, silent = processes.free_ports(2)
     listening = start(f"import socket; s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)")
     processes.wait_for_port(listening, port, timeout=10)
     broken = start("print('no such setting'); sys.exit(3)")
     with pytest.raises(StartError, match="part did not start; its log ends with:\nno such setting"):
-        processes.wait_for_port(broken, processes.free_port())
+        processes.wait_for_port(broken, silent)
     slow = start("time.sleep(600)")
     with pytest.raises(StartError):
-        processes.wait_for_port(slow, processes.free_port(), timeout=0.3)
+        processes.wait_for_port(slow, silent, timeout=0.3)
+
+
+def test_free_ports_are_none_that_a_client_is_given_meanwhile() -> None:
+    ports = processes.free_ports(50)
+    assert len(set(ports)) == 50
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", ports[0])))
+        clients = [stack.enter_context(socket.create_connection(server.getsockname())) for _ in range(50)]
+        given = {each.getsockname()[1] for each in clients}
+        assert not given & set(processes._PORTS), "outgoing connections have a range of their own"
+
+
+def test_a_port_that_is_used_is_not_free() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        taken = processes.free_ports(1)[0]
+        patch.setattr(processes, "_PORTS", range(taken, taken + 1))
+        with socket.create_server(("127.0.0.1", taken)), pytest.raises(StackError) as caught:
+            processes.free_ports(1)
+    assert str(caught.value).startswith(f"RD502: no free port of 127.0.0.1 from {taken} to {taken}")

@@ -13,9 +13,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from platforms.local.errors import StackFileError
-from platforms.local.provision import provision
-from platforms.local.specification import SCHEDULED_TIME, Specification, read_specification
+from rheo_platforms.local.provision import provision
+from rheo_platforms.local.specification import (
+    SCHEDULED_TIME,
+    Specification,
+    StackFileError,
+    read_specification,
+)
+
+pytestmark = pytest.mark.slow
 
 APP = Path(__file__).parent / "app"
 

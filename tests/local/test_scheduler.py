@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from platforms.local.scheduler import Scheduler
-from platforms.local.specification import SCHEDULED_TIME, TimerSchedule
+from rheo_platforms.local.scheduler import Scheduler
+from rheo_platforms.local.specification import SCHEDULED_TIME, TimerSchedule
 
 DAILY = TimerSchedule("daily", "cron(0 6 * * ? *)", json.dumps({"at": SCHEDULED_TIME}))
 HOURLY = TimerSchedule("hourly", "rate(6 hours)", SCHEDULED_TIME)
@@ -51,6 +51,14 @@ def test_what_could_not_be_sent_stays_due() -> None:
     assert scheduler.wait(now) == timedelta()
     assert scheduler.fire(now) == 1
     assert sent == ["2025-05-07T06:00:00Z"]
+
+
+def test_a_schedule_of_a_zone_fires_by_its_clock() -> None:
+    sent: list[str] = []
+    nightly = TimerSchedule("nightly", "cron(0 3 * * ? *)", SCHEDULED_TIME, "America/New_York")
+    now = datetime(2024, 3, 9, tzinfo=UTC)
+    Scheduler([nightly], sent.append, now).fire(now + timedelta(days=2, hours=12))
+    assert sent == ["2024-03-09T08:00:00Z", "2024-03-10T07:00:00Z", "2024-03-11T07:00:00Z"]
 
 
 def test_a_schedule_that_is_over_never_fires() -> None:

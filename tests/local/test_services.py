@@ -8,9 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import pytest
 
-from platforms.local.sagemaker import TRAIN, TRANSFORM, simulate
-from platforms.local.services import make
+from rheo_platforms.local.glue import TRAIN, TRANSFORM, simulate
+from rheo_platforms.local.provision import make_services
+
+pytestmark = pytest.mark.slow
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:report"
 SERVICES = {
@@ -27,7 +30,7 @@ SERVICES = {
 
 def test_all_are_made_once_and_work(client: Callable[..., Any]) -> None:
     for _ in range(2):
-        make(SERVICES, boto3.Session())
+        make_services(SERVICES, boto3.Session())
     assert [d["Name"] for d in client("glue").get_databases()["DatabaseList"]] == ["rheo_a"]
     (queue,) = client("batch").describe_job_queues()["jobQueues"]
     definitions = client("batch").describe_job_definitions(jobDefinitionName="crunch")["jobDefinitions"]
@@ -50,7 +53,7 @@ def test_all_are_made_once_and_work(client: Callable[..., Any]) -> None:
 
 
 def test_nothing_is_made_for_an_application_that_needs_nothing(client: Callable[..., Any]) -> None:
-    make({"dags": ["a__n"]}, boto3.Session())
+    make_services({"dags": ["a__n"]}, boto3.Session())
 
 
 def test_what_a_simulated_job_writes(

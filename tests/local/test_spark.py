@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from platforms.local.environment import without_aws
-from platforms.local.spark import Outcome, SparkRun, SparkWorker
+from rheo_platforms.local.aws_stand_in import without_aws
+from rheo_platforms.local.spark import Outcome, SparkRun, SparkWorker
 
 pytestmark = pytest.mark.slow
 

@@ -15,10 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
-from platforms.local import processes
-from platforms.local.errors import StackError, StartError
-from platforms.local.stack import MARK, LocalStack
-from platforms.local.state import State, save
+from rheo_platforms.local import processes
+from rheo_platforms.local.processes import StackError, StartError
+from rheo_platforms.local.stack import LocalStack
+from rheo_platforms.local.state import State, save
+from rheo_platforms.local.supervisor import MARK
 
 pytestmark = pytest.mark.slow
 
@@ -231,7 +232,7 @@ def test_any_process_can_end_it(lab: Lab) -> None:
     before = everyone(lab.stack)
     assert len(before) > 10
     scratch = [Path(path) for path in lab.stack.state.scratch]
-    code = f"from platforms.local.stack import LocalStack; LocalStack({str(lab.stack.folder)!r}).down()"
+    code = f"from rheo_platforms.local.stack import LocalStack; LocalStack({str(lab.stack.folder)!r}).down()"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert running(before) == []
     assert not any(path.exists() for path in scratch)
@@ -271,7 +272,7 @@ def test_a_starter_that_is_killed_leaves_a_stack_that_can_be_ended(
     alone: Callable[[], LocalStack], tmp_path: Path
 ) -> None:
     code = (
-        "from platforms.local.stack import LocalStack\n"
+        "from rheo_platforms.local.stack import LocalStack\n"
         f"LocalStack({str(tmp_path / '.rheo')!r}, handler={HANDLER!r}).up({str(APP)!r}, say=lambda s: print(s, flush=True))"
     )
     starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

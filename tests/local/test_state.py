@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from platforms.local.errors import StackError
-from platforms.local.processes import Started
-from platforms.local.state import FILE, Resident, State, StateFile, load, save
+from rheo_platforms.local.processes import StackError, Started
+from rheo_platforms.local.state import FILE, Resident, State, StateFile, load, save
+
+pytestmark = pytest.mark.slow
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from deployed import Cloud
 from rich.console import Console
+from support.cloud import Cloud
 from typer.testing import CliRunner
 
-from platforms import cli  # noqa: F401 - registers the commands
-from platforms.commands import shared, watching
-from platforms.deployment import Deployment
-from platforms.monitoring import tables
-from platforms.monitoring.tables import ago, pending_table
+from rheo_platforms import cli  # noqa: F401 - registers the commands
+from rheo_platforms.commands import monitoring, shared, tables
+from rheo_platforms.commands.tables import ago, pending_table
+from rheo_platforms.deployment import Deployment
+from rheo_runtime.answers import Denied
 from rheo_runtime.engine import Engine
+from rheo_runtime.ledger import REFUSED
+from rheo_runtime.listener import tell_refusal
 from rheodsl.errors import UnknownNameError
-from rheodsl.executions import MissingInput, PendingNode
+from rheodsl.reports import MissingInput, PendingNode
 
 from .test_monitoring import BEGAN, app, come, deployment, engine
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["app", "deployment", "engine"]
 
@@ -31,13 +36,13 @@ Rheo = Callable[..., str]
 @pytest.fixture
 def rheo(monkeypatch: pytest.MonkeyPatch, deployment: Deployment) -> Rheo:
     """Run a command on the application, in a terminal of some width."""
-    monkeypatch.setattr(watching, "deployment_of", lambda running: deployment)
-    monkeypatch.setattr(watching, "_stack", lambda running: None)
+    monkeypatch.setattr(monitoring, "deployment_of", lambda running: deployment)
+    monkeypatch.setattr(monitoring, "_stack", lambda running: None)
     now = datetime.fromtimestamp(BEGAN + 3600, UTC)  # whenever the tests are at this one
     monkeypatch.setattr(tables, "ago", lambda moment: ago(moment, now))
 
     def run(*words: str, width: int = 80) -> str:
-        monkeypatch.setattr(watching, "_tables", Console(highlight=False, width=width))
+        monkeypatch.setattr(monitoring, "_tables", Console(highlight=False, width=width))
         done = CliRunner().invoke(shared.app, words)
         if done.exception is not None:
             raise done.exception
@@ -62,7 +67,9 @@ def history(engine: Engine, cloud: Cloud) -> None:
 
 def test_status_counts_the_executions_of_each_node(rheo: Rheo, engine: Engine, cloud: Cloud) -> None:
     history(engine, cloud)
-    assert rheo("status") == (
+    said, failed = rheo("status").rsplit("\n", 1)
+    assert re.fullmatch(r"FAILED daily/1/2020-03-19#1 at [-0-9]+ [:0-9]+Z: the task compute failed", failed)
+    assert said.rstrip() == (
         "executions of shop\n"
         "node     waits  ready  runs  done  failed  skipped  latest\n"
         "──────────────────────────────────────────────────────────────\n"
@@ -83,6 +90,33 @@ def test_status_as_json(rheo: Rheo, engine: Engine, cloud: Cloud) -> None:
         "2/2020-03-18": "READY",
     }
     assert datetime.fromisoformat(found["pending"][0]["since"]).tzinfo is UTC
+
+
+def test_status_says_what_the_listener_may_not_look_for(rheo: Rheo, engine: Engine, cloud: Cloud) -> None:
+    tell = tell_refusal(engine.ledger)
+    tell(Denied("s3://lake/ships/1/_SUCCESS", "s3:ListBucket on arn:aws:s3:::lake"))
+    said = " ".join(rheo("status", width=1000).splitlines()[-1].split()[4:])
+    assert said == (
+        "s3://lake/ships/1/_SUCCESS may not be looked for: s3:ListBucket on arn:aws:s3:::lake is missing"
+    )
+    [told] = json.loads(rheo("status", "--json", width=1000))["shop"]["denied"]
+    assert told["permission"] == "s3:ListBucket on arn:aws:s3:::lake"
+    assert list(engine.ledger.refusals(told["time"] + REFUSED)) == []
+
+
+def test_status_and_explain_say_which_dags_are_paused(rheo: Rheo, engine: Engine, cloud: Cloud) -> None:
+    history(engine, cloud)
+    cloud.airflow.paused = {"shop__daily": True, "shop__monthly": False, "shop__daily2": True}
+    assert rheo("status").splitlines()[-2] == "PAUSED in Airflow by Airflow, when it was new: daily"
+    record = json.dumps({"version": 1, "on": ["shop__daily"], "off": []})
+    s3 = cloud.session.client("s3")
+    s3.put_object(Bucket="rheo-shop", Key="rheo-state/dags.json", Body=record.encode())
+    assert rheo("status").splitlines()[-2] == "PAUSED in Airflow by a person: daily"
+    assert json.loads(rheo("status", "--json", width=1000))["shop"]["paused"] == {"daily": "a person"}
+    said = rheo("explain", "daily", "2/2020-03-18")
+    assert "its DAG is PAUSED in Airflow, by a person: nothing of it runs" in said
+    cloud.airflow.paused["shop__daily"] = False
+    assert "PAUSED" not in rheo("status") + rheo("explain", "daily", "2/2020-03-18")
 
 
 def test_pending_says_what_is_missing_at_any_width(rheo: Rheo, engine: Engine, cloud: Cloud) -> None:

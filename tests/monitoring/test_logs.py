@@ -10,11 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from deployed import Cloud
+from support.airflow import refusal
+from support.cloud import Cloud
 
-from platforms.deployment import Deployment
-from platforms.local.glue_jobs import Jobs
-from platforms.monitoring.watch import Watch
+from rheo_platforms.deployment import Deployment
+from rheo_platforms.local.glue_jobs import Jobs
+from rheo_platforms.operations.monitoring import Monitoring
 from rheo_runtime.engine import Engine
 from rheo_runtime.records import Document
 from rheodsl import Application
@@ -22,6 +23,8 @@ from rheodsl.errors import StateError
 
 from .test_commands import Rheo, rheo
 from .test_monitoring import app, come, deployment, engine
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["app", "deployment", "engine", "rheo"]
 
@@ -44,7 +47,7 @@ def document(engine: Engine, cloud: Cloud) -> Document:
         come(engine, "orders", "1", "2020-03-18", event=run)
         [document] = come(engine, "ships", "NA", "18-03-2020", event=run)
         cloud.run(engine, document, run, end)
-    cloud.airflow.tasks = [
+    cloud.airflow.tasks[RUN] = [
         task("publish", "none", 0, None),
         task("compute", "running", 2, "2026-01-01T00:00:09Z"),
         task("claim", "success", 1, "2026-01-01T00:00:05Z"),
@@ -82,7 +85,7 @@ def test_task_logs_may_be_files(deployment: Deployment, document: Document, tmp_
     file.parent.mkdir(parents=True)
     fault = {"exc_type": "ValueError", "exc_value": "no such thing"}
     file.write_text(line("Task failed", level="error", error_detail=[fault]) + "\n")
-    watch = Watch(replace(deployment, task_logs=tmp_path / "logs"))
+    watch = Monitoring(replace(deployment, task_logs=tmp_path / "logs"))
     [log] = watch.logs("daily", ["1/2020-03-18"])
     assert log.source == str(file)
     assert log.text == "2026-01-01T00:00:07Z ERROR   Task failed\n  ValueError: no such thing"
@@ -138,14 +141,9 @@ def test_what_never_ran_has_no_logs(app: Application, document: Document) -> Non
 
 
 def test_an_airflow_that_does_not_answer_is_an_error(
-    app: Application, cloud: Cloud, document: Document, monkeypatch: pytest.MonkeyPatch
+    app: Application, cloud: Cloud, document: Document
 ) -> None:
-    from botocore.exceptions import ClientError
-
-    def away(**call: Any) -> None:
-        raise ClientError({"Error": {"Code": "RestApiServerException", "Message": "down"}}, "InvokeRestApi")
-
-    monkeypatch.setattr(cloud.airflow, "invoke_rest_api", away)
+    cloud.airflow.down = refusal(503, "it is down")
     with pytest.raises(StateError, match=r"Airflow does not tell the tasks of asset_triggered__.*down"):
         app.get_compute_logs("daily", 1, "2020-03-18")
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from deployed import Cloud
+from botocore.exceptions import ClientError
+from support.airflow import Run
+from support.cloud import Cloud
 
-from platforms.deployment import Deployment
+from codegen.compiler import compile_graph
+from rheo_platforms.deployment import Deployment
+from rheo_platforms.lifecycle.record import Record, Records
 from rheo_runtime.engine import Engine
-from rheodsl import Application, SignalNode
+from rheo_runtime.program import Program
+from rheo_runtime.storage import AwsStorage
+from rheo_runtime.wire import RouteTable
+from rheodsl import Application, ApplicationState, SignalNode
 from rheodsl.errors import FilterError, StateError, UnknownNameError, ValueCastError
-from rheodsl.executions import ComputeState, moment
+from rheodsl.reports import ComputeState, moment
+
+pytestmark = pytest.mark.slow
 
 # An hour ago: what is older than months is forgotten.
 BEGAN = time.time() // 1 - 3600
@@ -237,6 +247,64 @@ def test_why_a_partition_has_not_run(app: Application, engine: Engine) -> None:
     )
 
 
+def test_what_waits_for_others_is_not_told_of_a_partition(cloud: Cloud) -> None:
+    """An arrival that does not say which output it is for counts for those alone that are made from it."""
+    app = Application("shop", platform=cloud)  # type: ignore[arg-type]
+    orders, rates = app.s3("orders", ORDERS), app.s3("rates", "s3://lake/rates/{day:%Y-%m-%d}")
+    app.create_data("priced", inputs=[orders, rates], compute_targets="output = orders")
+    deployment = cloud.activate(app)
+    engine = Engine(deployment.routes, deployment.ledger, lambda: BEGAN)
+    engine.on_named("shop", "rates", ("2020-03-18",), "e")  # of which region, only orders will say
+    assert [p.partition for p in app.get_pending_nodes()] == [None]
+    assert app.explain("priced", 1, "2020-03-18").verdict == "waits"
+    account = app.explain("priced", 1, "2020-03-19")
+    assert (account.verdict, account.pending) == ("has not run", ())
+
+
+def test_data_without_the_object_that_completes_it(app: Application, engine: Engine, cloud: Cloud) -> None:
+    cloud.put("s3://lake-of-ships/ships/NA/18-03-2020/_DONE")
+    cloud.put("s3://lake-of-ships/ships/NA/18-03-2020/part.csv")
+    needed = app.explain("daily", 1, "2020-03-18").needs[1]
+    assert (needed.stored, needed.lacks) == (False, "its data is there, but _SUCCESS is not: _DONE is")
+
+
+def test_a_folder_that_may_not_be_read_is_told_as_that() -> None:
+    class Refusing:
+        def head_object(self, **call: str) -> None:
+            raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+
+        def list_objects_v2(self, **call: str) -> None:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
+
+    app = Application("shop")
+    orders = app.s3("orders", ORDERS)
+    app.create_data("daily", inputs=[orders], compute_targets="output = orders")
+    program = Program(RouteTable.loads(compile_graph(app.graph())["routes.json"]))
+    said = AwsStorage(Refusing()).lacks(program.signals["orders"], (1, date(2020, 3, 18).toordinal()))
+    assert said == ("it may not be looked for: s3:ListBucket on arn:aws:s3:::lake-of-orders is missing")
+
+
+def test_times_are_told_in_the_zone_of_the_partition(cloud: Cloud) -> None:
+    app = Application("shop", platform=cloud)  # type: ignore[arg-type]
+    zone = {"*": {"timezone": "America/Los_Angeles"}}
+    clicks = app.s3("clicks", "s3://lake/clicks/{hour:%Y-%m-%d-%H}", dimension_filter=zone)
+    app.create_data("recent", inputs=[clicks], compute_targets="output = clicks")
+    deployment = cloud.activate(app)
+    engine = Engine(deployment.routes, deployment.ledger, lambda: BEGAN)
+    engine.on_named("shop", "clicks", ("2020-09-13-05",), "e")
+    account = app.explain("recent", "2020-09-13-05")
+    local = datetime.fromtimestamp(BEGAN, ZoneInfo("America/Los_Angeles"))
+    assert f"fired at {local:%Y-%m-%d %H:%M:%S} America/Los_Angeles" in str(account)
+
+
+def test_an_application_that_is_paused_is_told_as_that(app: Application, deployment: Deployment) -> None:
+    records = Records(deployment.session.client("s3"), deployment.bucket, "me", "shop")
+    records.write(Record(ApplicationState.PAUSED))
+    account = app.explain("daily", 1, "2020-03-18")
+    assert account.halted
+    assert "the application is PAUSED: its events wait, until rheo resume" in str(account)
+
+
 def test_an_account_of_what_is_no_partition(app: Application, deployment: Deployment) -> None:
     with pytest.raises(FilterError, match="daily has 2 dimensions, not 1") as few:
         app.explain("daily", 1)
@@ -269,10 +337,11 @@ def test_an_execution_whose_run_failed_by_hand_is_over(
     come(engine, "orders", "1", "2020-03-18")
     [document] = come(engine, "ships", "NA", "18-03-2020")
     cloud.run(engine, document, "run-1", None)
-    cloud.airflow.runs["run-1"] = "running"
+    run = Run("shop__daily", "run-1", state="running")
+    cloud.airflow.runs.append(run)
     app.update_active_routes_status()
     assert [r.state for r in app.get_active_compute_records()] == ["CLAIMED"]
-    cloud.airflow.runs["run-1"] = "failed"
+    run.state = "failed"
     app.update_active_route_status("monthly")
     assert [r.state for r in app.get_active_compute_records()] == ["CLAIMED"]
     app.update_active_route_status("daily")
@@ -293,17 +362,11 @@ def test_an_execution_whose_run_is_gone_is_announced_again(
     assert cloud.airflow.calls[-1]["Body"]["partition_key"] == "1/2020-03-18"
 
 
-def test_an_airflow_that_does_not_answer_is_an_error(
-    app: Application, engine: Engine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_airflow_that_does_not_answer_is_an_error(app: Application, engine: Engine, cloud: Cloud) -> None:
     come(engine, "orders", "1", "2020-03-18")
     [document] = come(engine, "ships", "NA", "18-03-2020")
     cloud.run(engine, document, "run-1", None)
-
-    def away(**call: object) -> None:
-        raise ConnectionError("nobody is at home")
-
-    monkeypatch.setattr(cloud.airflow, "invoke_rest_api", away)
+    cloud.airflow.down = ConnectionError("nobody is at home")
     with pytest.raises(
         StateError, match=r"Airflow does not say what became of daily 1/2020-03-18: .*at home"
     ):

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import Cloud
+from support.cloud import Cloud
+from support.events import s3_event
 
-from platforms.deployment import Deployment
-from platforms.monitoring.watch import Watch
+from rheo_platforms.deployment import Deployment
+from rheo_platforms.operations.monitoring import Monitoring
 from rheo_runtime.engine import Engine
 from rheo_runtime.listener import Listener
 from rheodsl import Application
 
 from .test_monitoring import app, come, deployment, engine
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["app", "deployment", "engine"]
 
@@ -39,15 +42,8 @@ def refuse(engine: Engine, capsys: pytest.CaptureFixture[str]) -> Callable[[], l
 
 
 def message(key: str) -> dict[str, Any]:
-    event = {
-        "source": "aws.s3",
-        "detail-type": "Object Created",
-        "time": "2026-01-01T00:00:00Z",
-        "id": key,
-        "account": "123456789012",
-        "detail": {"bucket": {"name": "lake-of-orders"}, "object": {"key": key, "etag": "e"}},
-    }
-    return {"messageId": key, "body": json.dumps(event)}
+    event = s3_event("lake-of-orders", key, time="2026-01-01T00:00:00Z")
+    return {"messageId": key, "body": json.dumps({**event, "id": key, "account": "123456789012"})}
 
 
 def test_refused_events_are_told_where_a_partition_has_not_run(
@@ -55,14 +51,14 @@ def test_refused_events_are_told_where_a_partition_has_not_run(
 ) -> None:
     log = tmp_path / "listener.log"
     log.write_text("starting\n" + "\n".join(refuse()) + '\nnot { JSON "rejected"\n')
-    watch = Watch(replace(deployment, listener_log=log))
+    watch = Monitoring(replace(deployment, listener_log=log))
     account = watch.explain("daily", [1, "2020-03-18"])
     assert [(event.signal, event.at) for event in account.refused] == [("orders", None), ("orders", None)]
     assert "'x' is no LONG" in account.refused[0].reason  # the latest first
     assert "18-03-2020" in account.refused[1].what
     assert "  refused lately: orders 1/18-03-2020: " in str(account)
     assert watch.explain("monthly", [1, "2020-03-18"]).refused == ()  # orders is none of its inputs
-    gone = Watch(replace(deployment, listener_log=tmp_path / "no.log"))
+    gone = Monitoring(replace(deployment, listener_log=tmp_path / "no.log"))
     assert gone.explain("daily", [1, "2020-03-18"]).refused == ()
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployed import Cloud
+import pytest
+from support.cloud import Cloud
 
-from platforms.deployment import Deployment
-from platforms.monitoring.snapshot import Snapshot
+from rheo_platforms.deployment import Deployment, Snapshot
 from rheo_runtime.engine import Engine
 from rheodsl import Application
 
 from .test_commands import history
 from .test_monitoring import app, come, deployment, engine
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["app", "deployment", "engine"]
 
@@ -49,8 +51,10 @@ def test_a_snapshot_is_the_ledger(
     assert list(snapshot.outputs("monthly")) == list(ledger.outputs("monthly")) == []
     assert {repr(o) for o in snapshot.unsettled()} == {repr(o) for o in ledger.unsettled()} != set()
     node = engine.program.nodes["daily"]
-    for slot in node.join.slots:
-        assert sorted(map(repr, snapshot.arrivals(slot))) == sorted(map(repr, ledger.arrivals(slot)))
+    for arrival_index in node.join.arrival_indexes:
+        assert sorted(map(repr, snapshot.arrivals(arrival_index))) == sorted(
+            map(repr, ledger.arrivals(arrival_index))
+        )
     of_snapshot = Engine(deployment.routes, snapshot).pending()
     assert of_snapshot == Engine(deployment.routes, ledger).pending()
     assert len(of_snapshot) == 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,14 @@ import pytest
 from fastapi import HTTPException
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from moto import mock_aws
+from support.aws import empty_account
 
-from rheo_runtime.dynamo import DynamoLedger
-from rheo_runtime.dynamo_table import create_table
-from rheo_runtime.ledger import Ledger, MemoryLedger
-from rheo_runtime.ui.applications import Applications
-from rheo_runtime.ui.cache import KEPT, SHARE, Cache
-from rheo_runtime.ui.web import Access, make_app
+from rheo_airflow.page.alarm_states import cloudwatch
+from rheo_airflow.page.applications import KEPT, MANY, SHARE, Applications, Cache
+from rheo_airflow.page.web import Access, make_app
+from rheo_runtime.dynamodb import DynamoLedger, create_table
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.memory import MemoryLedger
 
 from . import world
 
@@ -77,6 +79,24 @@ def test_states_count_the_partitions_of_every_node(sales: TestClient) -> None:
     assert states["tell_sales"] == {}
 
 
+def test_it_is_told_where_something_waits(sales: TestClient) -> None:
+    pending = get(sales, "/sales/pending")
+    assert pending["clean_orders"] == {"waiting": 3, "late": 0}
+    assert "sessions" not in pending
+
+
+def test_all_that_waits_is_counted_and_the_oldest_described(tmp_path: Path) -> None:
+    ledger, app = MemoryLedger(), world.sales()
+    world.write(app, tmp_path)
+    life = world.Life(app, ledger)
+    for day in world.days(world.date(2025, 1, 1), MANY + 5):
+        life.send("clicks", "emea", day)
+    web = client(Applications(tmp_path, (), world.ledgers(sales=ledger)))
+    data = get(web, "/sales/nodes/clean_orders/partitions")
+    assert (data["waits"], len(data["waiting"])) == (MANY + 5, MANY)
+    assert get(web, "/sales/pending")["clean_orders"]["waiting"] == MANY + 5
+
+
 def test_partitions_say_what_waits_for_what_since_when(sales: TestClient) -> None:
     quick = get(sales, "/sales/nodes/clean_orders/partitions", waiting="false")
     assert (quick["waiting"], quick["waits"], "W" in quick["counts"]) == (None, None, False)
@@ -104,14 +124,75 @@ def test_a_failed_partition_is_explained(sales: TestClient) -> None:
     (run,) = account["runs"]
     assert (run["state"], run["note"], run["run"]) == (
         "FAILED",
-        "the task compute failed",
+        world.FAULT,
         "rheo~emea~2026-05-31~1",
     )
+    assert run["task"] == "compute"
+    times = [datetime.fromisoformat(run[name]) for name in ("fired", "claimed", "moved")]
+    assert [(b - a).seconds for a, b in pairwise(times)] == [2, 58]
     assert [event[:2] for event in run["events"]] == [
         ["orders", "emea/2026-05-31"],
         ["clicks", "emea/2026-05-31"],
     ]
     assert account["waiting"] == []
+
+
+def test_what_checks_found_is_told(sales: TestClient) -> None:
+    (run,) = get(sales, "/sales/nodes/daily_sales/explain", partition="emea/2026-08-01")["runs"]
+    assert [(c["check"], c["passed"], c["severity"], c["what"]) for c in run["checks"]] == [
+        ("row_count(1)", True, "block", ""),
+        ("in_range(price)", False, "warn", "2 rows, such as 1200"),
+    ]
+    assert run["task"] is None
+
+
+def test_alarms_have_their_states(sales: TestClient) -> None:
+    told = get(sales, "/sales/alarms")
+    assert told["alarms"]["too_many_bad_orders"]["state"] == "OK" and told["unknown"] == ""
+
+
+def test_that_cloudwatch_does_not_tell_is_told(tmp_path: Path) -> None:
+    def silent(kind: str, names: Sequence[str]) -> dict[str, Any]:
+        raise PermissionError("not authorized to perform: cloudwatch:DescribeAlarms")
+
+    world.write(world.sales(), tmp_path)
+    applications = Applications(tmp_path, (), world.ledgers(sales=MemoryLedger()), silent)
+    told = get(client(applications), "/sales/alarms")
+    assert told == {"alarms": {}, "unknown": "not authorized to perform: cloudwatch:DescribeAlarms"}
+
+
+def test_what_is_older_than_its_inputs_is_stale(tmp_path: Path) -> None:
+    ledger, app = MemoryLedger(), world.sales()
+    world.write(app, tmp_path)
+    life = world.Life(app, ledger)
+    for signal, texts in (
+        ("prices", ["2026-01-01"]),
+        ("clicks", ["emea", "2026-01-01"]),
+        ("orders", ["emea", "2026-01-01"]),
+    ):
+        life.send(signal, *texts)
+    web = client(Applications(tmp_path, (), world.ledgers(sales=ledger)))
+    for node in ("price_index", "clean_orders", "daily_sales", "funnel"):
+        assert get(web, f"/sales/nodes/{node}/stale") == {"stale": [], "count": 0}, node
+    life.time += 600
+    life.send("orders", "emea", "2026-01-01")  # no clicks: nothing runs again
+    web = client(Applications(tmp_path, (), world.ledgers(sales=ledger)))
+    (clean,) = get(web, "/sales/nodes/clean_orders/stale")["stale"]
+    assert (clean["partition"], [n["alias"] for n in clean["newer"]]) == ("emea/2026-01-01", ["orders"])
+    (daily,) = get(web, "/sales/nodes/daily_sales/stale")["stale"]
+    assert daily["newer"] == [{"alias": "clean", "partition": "emea/2026-01-01", "written": None}]
+    assert get(web, "/sales/nodes/sessions/stale")["count"] == 0
+
+
+@pytest.mark.parametrize("actions", [[], ["logs"], ["run", "clear", "logs"]])
+def test_it_is_told_what_airflow_lets_a_user_do(tmp_path: Path, actions: list[str]) -> None:
+    def access() -> Access:
+        return lambda dags, action="read": set(dags) if action in ["read", *actions] else set()
+
+    world.write(world.sales(), tmp_path)
+    web = client(Applications(tmp_path, (), world.ledgers(sales=MemoryLedger())), access)
+    assert get(web, "/sales/nodes/sessions/partitions")["may"] == actions
+    assert get(web, "/sales/nodes/sessions/explain", partition="emea/2026-01-01")["may"] == actions
 
 
 def test_a_waiting_partition_is_explained(sales: TestClient) -> None:
@@ -148,7 +229,7 @@ def test_what_is_not_there_is_not_found(sales: TestClient, path: str) -> None:
 
 
 def test_a_new_compile_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rheo_runtime.ui.applications.LOOK_AGAIN", 0.0)
+    monkeypatch.setattr("rheo_airflow.page.applications.LOOK_AGAIN", 0.0)
     app = world.sales()
     home = world.write(app, tmp_path)
     web = client(Applications(tmp_path, (), world.ledgers(sales=MemoryLedger())))
@@ -179,7 +260,7 @@ def nobody() -> Access:
 
 def only(*dags: str) -> Callable[[], Access]:
     def access() -> Access:
-        return lambda asked: set(asked) & set(dags)
+        return lambda asked, action="read": set(asked) & set(dags)
 
     return access
 
@@ -204,8 +285,11 @@ def test_who_may_not_read_a_dag_does_not_see_its_partitions(tmp_path: Path) -> N
     applications = Applications(tmp_path, (), world.ledgers(sales=MemoryLedger()))
     web = client(applications, only("sales__sessions"))
     assert list(get(web, "/sales/states")) == ["sessions"]
+    assert get(
+        client(world.world(tmp_path / "alive", ["sales"]), only("sales__clean_orders")), "/sales/pending"
+    ) == {"clean_orders": {"waiting": 3, "late": 0}}
     get(web, "/sales/nodes/sessions/partitions")
-    for what in ("partitions", "explain"):
+    for what in ("partitions", "explain", "stale"):
         assert web.get(f"/rheo/api/apps/sales/nodes/clean_orders/{what}").status_code == 403
 
 
@@ -296,11 +380,7 @@ def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    with empty_account(monkeypatch):
         create_table("rheo-sales", boto3.client("dynamodb"))
         yield "rheo-sales"
 
@@ -313,6 +393,7 @@ def lived(ledger: Ledger) -> None:
     life.send("orders", "emea", "2026-01-02", end="failed")
 
 
+@pytest.mark.slow
 def test_both_ledgers_show_the_same(tmp_path: Path, table: str) -> None:
     memory = MemoryLedger()
     dynamo = DynamoLedger(table, now=lambda: world.NOW)
@@ -334,6 +415,21 @@ def test_both_ledgers_show_the_same(tmp_path: Path, table: str) -> None:
     assert answers[0][1]["cells"] == ["SFWW"]
 
 
+def test_cloudwatch_is_asked_for_alarms_by_their_names(table: str) -> None:
+    client = boto3.client("cloudwatch")
+    for n in range(101):
+        client.put_metric_alarm(
+            AlarmName=f"alarm-{n}", MetricName="Errors", Namespace="x", EvaluationPeriods=1, Period=60, Statistic="Sum",
+            ComparisonOperator="GreaterThanThreshold", Threshold=1,
+        )  # fmt: skip
+    client.set_alarm_state(AlarmName="alarm-100", StateValue="ALARM", StateReason="too many")
+    found = cloudwatch("MetricAlarm", [f"alarm-{n}" for n in range(101)] + ["unknown"])
+    assert len(found) == 101
+    assert (found["alarm-100"]["state"], found["alarm-100"]["reason"]) == ("ALARM", "too many")
+    assert found["alarm-3"]["state"] in ("OK", "INSUFFICIENT_DATA")
+
+
+@pytest.mark.slow
 def test_an_application_is_found_in_its_bucket(
     tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,3 +444,27 @@ def test_an_application_is_found_in_its_bucket(
     web = client(Applications(tmp_path / "dags", ["rheo-sales", "no-such-bucket"]))
     assert get(web, "/sales/states")["clean_orders"] == {"S": 1, "F": 1}
     assert "AIRFLOW__RHEO__TABLE" not in os.environ
+
+
+def test_what_is_late_and_what_was_forgotten_is_told(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    app: Any = world.Application("sales")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}")
+    bills = app.s3("bills", "s3://lake/bills/{day:%Y-%m-%d}")
+    app.create_data("daily", inputs=[orders | orders.late(after=world.DAY), bills])
+    world.write(app, tmp_path)
+    life = world.Life(app, ledger)
+    life.engine.tick()
+    life.send("bills", "2026-01-01")
+    ledger.forget(life.engine.program.makers["daily"].join.arrival_indexes[1], world.NOW + 91 * 86_400)
+    web = client(Applications(tmp_path, (), world.ledgers(sales=ledger)))
+    late = get(web, "/sales/nodes/daily/partitions")["late"]
+    assert late[0] == {
+        "signal": "orders_late",
+        "partition": "2026-09-22",
+        "missing": "orders 2026-09-22",
+        "due": "2026-09-24T00:00:00+00:00",
+    }
+    assert get(web, "/sales/nodes/daily/explain", partition="2026-09-22")["late"] == [late[0]]
+    (gone,) = get(web, "/sales/nodes/daily/explain", partition="2026-01-01")["forgotten"]
+    assert gone.startswith("bills 2026-01-01 came at") and "is forgotten" in gone

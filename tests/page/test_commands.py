@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from platforms.cli import app
-from platforms.page import PLUGIN, plugins_zip
-from rheo_runtime.ui.page import standalone
+from rheo_airflow.page.html import standalone
+from rheo_platforms.airflow_files import PLUGIN, plugins_zip
+from rheo_platforms.cli import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +55,7 @@ def test_plugins_are_an_archive_of_which_airflow_loads_one_module() -> None:
         assert archive.read(".airflowignore") == b"rheo_page/\n"
     outside = {name for name in names if not name.startswith("rheo_page/")}
     assert outside == {PLUGIN, ".airflowignore"}
-    assert {"rheo_page/rheo_runtime/ui/assets/page.html", "rheo_page/rheo_runtime/dynamo.py"} <= names
+    assert {"rheo_page/rheo_airflow/page/assets/page.html", "rheo_page/rheo_runtime/dynamodb.py"} <= names
     assert not any("__pycache__" in name or "/tasks/" in name for name in names)
 
 
@@ -70,7 +70,7 @@ plugins, errors = plugins_manager._get_plugins()
 ours = [p for p in plugins if p.name == "rheo"]
 assert not errors, errors
 assert len(ours) == 1, plugins
-print(">", sorted(m for m in set(sys.modules) - before if m.split(".")[0] in ("rheo_runtime", "fastapi", "boto3")))
+print(">", sorted(m for m in set(sys.modules) - before if m.split(".")[0] in ("rheo_airflow", "rheo_runtime", "fastapi", "boto3")))
 view = ours[0].external_views[0]
 print(">", view["name"], view["href"], view["destination"])
 """

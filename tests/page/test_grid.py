@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, READY, SKIPPED, SUCCEEDED
-from rheo_runtime.status import Status
-from rheo_runtime.ui.grid import COLUMNS, ROWS, Window, grid
+from rheo_airflow.page.grid import COLUMNS, ROWS, Window, grid
+from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, READY, SKIPPED, SUCCEEDED, Status
 from rheo_runtime.values import Kind, datetime_kind
 from rheo_runtime.wire import Output
 

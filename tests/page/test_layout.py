@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheo_runtime.ui.layout import arrange
+from rheo_airflow.page.layout import arrange
 
 NAMES = [f"v{n:02}" for n in range(14)]
 graphs = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=40)

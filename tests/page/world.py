@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from fastapi import FastAPI
 
-from codegen.graph_file import graph_file
-from codegen.routes import app_bucket, route_table
+from codegen.graph_json import graph_file
+from codegen.routes import route_table
+from rheo_airflow.page.applications import Applications
+from rheo_airflow.page.web import Access, make_app
 from rheo_runtime import executions
 from rheo_runtime.engine import Engine
-from rheo_runtime.ledger import Ledger, MemoryLedger
-from rheo_runtime.ui.applications import Applications
-from rheo_runtime.ui.web import Access, make_app
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.memory import MemoryLedger
+from rheo_runtime.records import CheckResult
+from rheo_runtime.wire import resource_name
 from rheodsl import *  # noqa: F403
 from rheodsl import (
     AlarmComparisonOperator,
@@ -32,6 +35,8 @@ from rheodsl import (
 
 NOW = 1_790_000_000.0  # 2026-09-21
 DAY = timedelta(days=1)
+# As the tasks write it: the task, and what the compute raised, with the user's file and line.
+FAULT = "compute failed: ValueError: 3 orders have no price (sales.py:41)"
 
 
 def note(input_map: Any, output: Any, params: Any) -> None:
@@ -82,6 +87,19 @@ def sales() -> Application:
     return app
 
 
+def windows(nodes: int = 24) -> Application:
+    """An application whose edges all say which window they take."""
+    app = Application("windows")
+    signals = [app.s3(f"source_{n}", f"s3://lake/source_{n}/{{day:%Y-%m-%d}}") for n in range(5)]
+    for n in range(nodes):
+        picked = {f"a{k}": signals[(n * 3 + k * 2) % len(signals)] for k in range(1 + n % 3)}
+        inputs = {alias: signal[: -(2 + n % 7)].range_check(True) for alias, signal in picked.items()}
+        signals.append(app.create_data(f"node_{n:02}", inputs=inputs, compute_targets=InlinedCompute(note)))
+        if n % 2:
+            signals.pop(n % 4)
+    return app
+
+
 def many(nodes: int = 200) -> Application:
     """An application of many nodes in some ten layers; the first has partitions by region and day."""
     app = Application("many")
@@ -105,8 +123,8 @@ def write(app: Application, folder: Path) -> Path:
     home.mkdir(parents=True)
     graph = app.graph()
     (home / "graph.json").write_text(graph_file(graph), "utf-8")
-    (home / "routes.json").write_text(route_table(graph, app_bucket(app.name)).dumps(), "utf-8")
-    (home / "stack.json").write_text(json.dumps({"app": app.name, "table": app_bucket(app.name)}), "utf-8")
+    (home / "routes.json").write_text(route_table(graph, resource_name(app.name)).dumps(), "utf-8")
+    (home / "stack.json").write_text(json.dumps({"app": app.name, "table": resource_name(app.name)}), "utf-8")
     return home
 
 
@@ -117,6 +135,12 @@ class Life:
         self.app = app.name
         self.ledger = ledger
         self.time = NOW
+        self.checks = {
+            "daily_sales": [
+                CheckResult("row_count(1)", True),
+                CheckResult("in_range(price)", False, "warn", "2 rows, such as 1200"),
+            ]
+        }
         self.engine = Engine(route_table(app.graph()), ledger, lambda: self.time)
         self._ids = itertools.count(1)
 
@@ -142,12 +166,16 @@ class Life:
         run = "~".join(["rheo", *partition.split("/"), str(document["generation"])])
         executions.claim(self.ledger, node, partition, id, run, self.time + 2)
         if end == "succeeded":
-            executions.succeed(self.ledger, node, partition, id, run, self.time + 60)
+            executions.succeed(
+                self.ledger, node, partition, id, run, self.time + 60, checks=self.checks.get(node, ())
+            )
             executions.signalled(self.ledger, node, partition, id)
             texts = tuple(document["dimensions"].values()) if "dimensions" in document else ()
+            begun, self.time = self.time, self.time + 61
             self.send(node, *(texts or tuple(partition.split("/"))))
+            self.time = begun
         elif end == "failed":
-            executions.fail(self.ledger, node, partition, id, run, self.time + 60, "the task compute failed")
+            executions.fail(self.ledger, node, partition, id, run, self.time + 60, FAULT)
         elif end == "skipped":
             executions.skip(self.ledger, node, partition, id, run, self.time + 60, "nothing to do")
 
@@ -200,7 +228,7 @@ def live_many(ledger: Ledger, partitions: int = 10_000) -> None:
 
 def everyone() -> Access:
     """Let everybody read all DAGs: who may see what is tested elsewhere."""
-    return lambda dags: set(dags)
+    return lambda dags, action="read": set(dags)
 
 
 def mounted(applications: Applications, access: Callable[..., Access] = everyone) -> FastAPI:
@@ -234,6 +262,14 @@ def serving(web: FastAPI) -> Iterator[str]:
         listening.close()
 
 
+def alarm_states(kind: str, names: Sequence[str], state: str = "OK") -> dict[str, Any]:
+    """Play CloudWatch."""
+    since = datetime.fromtimestamp(NOW, UTC).isoformat(timespec="seconds")
+    return {
+        name: {"state": state, "reason": "Threshold Crossed: 1 datapoint", "since": since} for name in names
+    }
+
+
 def world(folder: Path, parts: Iterable[str] = ("sales", "many")) -> Applications:
     """Return applications with a life behind them."""
     found: dict[str, Ledger] = {}
@@ -242,4 +278,4 @@ def world(folder: Path, parts: Iterable[str] = ("sales", "many")) -> Application
             write(app(), folder)
             found[name] = MemoryLedger()
             live(found[name])
-    return Applications(folder, (), ledgers(**found))
+    return Applications(folder, (), ledgers(**found), alarm_states)

@@ -1,3 +1,3 @@
 """The platform of these tests."""
 
-from deployed import cloud as cloud
+from support.cloud import cloud as cloud

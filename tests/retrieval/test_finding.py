@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import pytest
-from deployed import Cloud
+from support.cloud import Cloud
 
 from rheodsl import Application, QueryApplicationScope, QueryContext, SignalNode, ir
 from rheodsl.errors import UnknownNameError
 from rheodsl.retrieval import FindsNodes
+
+pytestmark = pytest.mark.slow
 
 ALL = QueryApplicationScope.ALL
 OWN = QueryApplicationScope.CURRENT_APP_ONLY
@@ -44,9 +46,11 @@ def catalog(name: str, *ids: str) -> Catalog:
 
 
 def declare(app: Application) -> tuple[SignalNode, SignalNode]:
-    foo = app.s3("foo", "s3://my-bucket/foo/{region}/{day:%Y-%m-%d}", team="Shipment", owners=["ann", "bob"])
+    team = {"team": "Shipment", "owners": ["ann", "bob"]}
+    foo = app.s3("foo", "s3://my-bucket/foo/{region}/{day:%Y-%m-%d}", metadata=team)
     timer = app.add_timer("each_day", "rate(1 day)", "day")
-    bar = app.create_data("bar", inputs=[foo, timer], compute_targets="output = foo", purpose="reports")
+    purpose = {"purpose": "reports"}
+    bar = app.create_data("bar", inputs=[foo, timer], compute_targets="output = foo", metadata=purpose)
     return foo, bar
 
 

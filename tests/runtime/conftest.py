@@ -7,34 +7,28 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import settings
-from moto import mock_aws
+from support.aws import empty_account
 
 from benchmarks._dynamodb import DynamoDB
-from rheo_runtime.dynamo import DynamoLedger
-from rheo_runtime.dynamo_table import create_table
-from rheo_runtime.ledger import Ledger, MemoryLedger
+from rheo_runtime import wire
+from rheo_runtime.dynamodb import DynamoLedger, create_table
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.memory import MemoryLedger
+
+from .tables import Bench, Make
 
 TABLE = "ledger"
-
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("steady", deadline=None)
-settings.load_profile("steady")
 
 
 @pytest.fixture
 def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    with empty_account(monkeypatch):
         client = boto3.client("dynamodb")
         create_table(TABLE, client)
         yield client
 
 
-@pytest.fixture(params=["memory", "dynamodb", "stand-in"])
+@pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.slow), "stand-in"])
 def make_ledger(request: pytest.FixtureRequest) -> Callable[[Callable[[], float]], Ledger]:
     """Clock -> a ledger; called again, another handle on the same state."""
     if request.param == "memory":
@@ -46,3 +40,15 @@ def make_ledger(request: pytest.FixtureRequest) -> Callable[[Callable[[], float]
     else:
         create_table(TABLE, client)
     return lambda now: DynamoLedger(TABLE, client, now)
+
+
+@pytest.fixture
+def bench(make_ledger: Callable[[Callable[[], float]], Ledger]) -> Make:
+    """Routes -> a bench, on each ledger."""
+
+    def make(routes: wire.RouteTable, storage: Any = None) -> Bench:
+        clock: list[Bench] = []
+        clock.append(Bench(routes, make_ledger(lambda: clock[0].time), storage))
+        return clock[0]
+
+    return make

@@ -7,9 +7,9 @@ from typing import Any
 
 from rheo_runtime import expr as x
 from rheo_runtime import wire
-from rheo_runtime.engine import Engine
-from rheo_runtime.ledger import Ledger, MemoryLedger
-from rheo_runtime.outcome import Outcome
+from rheo_runtime.engine import Engine, Outcome
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.values import LONG, STRING, Kind, Value, datetime_kind, parse
 
 TEXT, NUMBER, DAY = Kind(STRING), Kind(LONG), datetime_kind()
@@ -93,6 +93,16 @@ def table(signals: Sequence[wire.Signal], *routes: wire.Route) -> wire.RouteTabl
     return wire.RouteTable("app", tuple(signals), tuple(routes))
 
 
+class Clock:
+    """A time that tests set."""
+
+    def __init__(self, time: float) -> None:
+        self.time = time
+
+    def __call__(self) -> float:
+        return self.time
+
+
 class Bench:
     """An engine with a settable clock, spoken to in texts."""
 
@@ -117,6 +127,9 @@ class Bench:
     def paths(self, outcome: Outcome, alias: str) -> list[str]:
         (document,) = outcome.fired
         return next(i["paths"] for i in document["inputs"] if i["alias"] == alias)
+
+
+Make = Callable[..., Bench]  # routes, perhaps with a storage -> a bench on a ledger of its own
 
 
 def ids(outcome: Outcome) -> list[str]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rheo_runtime.events import (
     AlarmEvent,
     BadEvent,
+    GlueDeletion,
     GlueEvent,
     S3Event,
     SignalEvent,
@@ -44,16 +45,39 @@ def notification(key: str, name: str = "ObjectCreated:Put", **more: Any) -> dict
     return {"eventName": name, "eventTime": "2024-01-01T00:00:00.000Z", "s3": s3, **more}
 
 
-def test_an_object_through_eventbridge_is_not_decoded() -> None:
-    assert parse(created("orders/a%20b+c/_SUCCESS")) == [
-        S3Event("lake", "orders/a%20b+c/_SUCCESS", "_SUCCESS|e|1704067200.000", NEW_YEAR)
+def test_an_object_through_eventbridge_keeps_its_key_and_what_it_may_be() -> None:
+    """Whether EventBridge encodes keys is not known here; whoever knows the templates chooses."""
+    key, decoded = "orders/a%20b+c/_SUCCESS", "orders/a b c/_SUCCESS"
+    assert parse(created(key)) == [
+        S3Event("lake", key, "_SUCCESS|e|1704067200.000", NEW_YEAR, decoded=decoded)
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "decoded"),
+    [
+        ("orders/day%3D2024-01-01/x", "orders/day=2024-01-01/x"),
+        ("a%2Bb/%C3%BC%25/x", "a+b/ü%/x"),
+        ("orders/plain/x", ""),
+        ("a b%3D/x", ""),  # a space
+        ("day=2024%3D/x", ""),
+        ("12:00%3D/x", ""),
+        ("ü%3D/x", ""),
+        ("100%/a%20b", ""),  # an encoder would have escaped the first %
+        ("%FF%FE/x", ""),  # no UTF-8
+    ],
+)
+def test_keys_that_may_be_encoded(key: str, decoded: str) -> None:
+    (event,) = parse(created(key))
+    assert isinstance(event, S3Event)
+    assert (event.key, event.decoded) == (key, decoded)
 
 
 def test_a_classic_notification_is_decoded_once() -> None:
     (event,) = parse({"Records": [notification("orders/region%3D1/a+b%2520/_SUCCESS")]})
     assert isinstance(event, S3Event)
     assert event.key == "orders/region=1/a b%20/_SUCCESS"
+    assert event.decoded == "", "what is known to be decoded is not decoded again"
 
 
 def test_both_forms_of_one_event_have_one_identity() -> None:
@@ -123,6 +147,11 @@ def test_catalog_partitions() -> None:
         GlueEvent("db", "t", ("NA", "2024-01-02"), "abc", NEW_YEAR),
     ]
     detail["typeOfChange"] = "DeletePartition"
+    assert parse(raw) == [
+        GlueDeletion("db", "t", ("EU", "2024-01-01"), "abc", NEW_YEAR),
+        GlueDeletion("db", "t", ("NA", "2024-01-02"), "abc", NEW_YEAR),
+    ]
+    detail["typeOfChange"] = "DeleteTable"
     assert parse(raw) == []
 
 

@@ -10,7 +10,17 @@ import pytest
 from rheo_runtime import executions
 from rheo_runtime.executions import HISTORY, LostClaim
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, READY, SKIPPED, SUCCEEDED, Output, Stored
+from rheo_runtime.records import (
+    ANNOUNCED,
+    CLAIMED,
+    FAILED,
+    READY,
+    SKIPPED,
+    SUCCEEDED,
+    CheckResult,
+    Output,
+    Stored,
+)
 
 from .tables import NUMBER, Bench, route, signal, table, view
 
@@ -28,7 +38,7 @@ def fire(ledger: Ledger, times: int = 1) -> None:
         old, _used = ledger.output("node", "7", None)
         n = 1 if old is None else old.generation + 1
         source = Stored({"id": f"node/7#{n}", "generation": n})
-        new, _, _ = executions.fire(old, "node", "7", source.maker, source.made, (f"e{n}",), T + n)
+        new, _, _ = executions.fire(old, "node", "7", source.builder, source.made, (f"e{n}",), T + n)
         assert ledger.save(old, new)
 
 
@@ -63,6 +73,23 @@ def test_the_usual_life(ledger: Ledger) -> None:
     assert state(ledger) == (None, None, [(1, SUCCEEDED)])
     executions.signalled(ledger, "node", "7", FIRST)
     assert read(ledger).ended[0].signalled
+
+
+@pytest.mark.parametrize("end", [executions.succeed, executions.fail])
+def test_it_is_kept_when_a_run_took_it_and_what_checks_found(ledger: Ledger, end: Any) -> None:
+    fire(ledger)
+    assert (found := read(ledger).active) is not None and found.claimed is None
+    claim(ledger, FIRST, "run")
+    assert (found := read(ledger).active) is not None and found.claimed == T + 50
+    checks = (
+        CheckResult("row_count(1)", True),
+        CheckResult("unique(id)", False, "warn", "2 rows, such as 7"),
+    )
+    end(ledger, "node", "7", FIRST, "run", T + 60, checks=checks)
+    (ended,) = read(ledger).ended
+    assert (ended.fired, ended.claimed, ended.moved, ended.checks) == (T + 1, T + 50, T + 60, checks)
+    claim(ledger, FIRST, "run")  # it is cleared, and made again
+    assert (found := read(ledger).active) is not None and found.checks == ()
 
 
 def test_only_one_run_has_an_execution(ledger: Ledger) -> None:
@@ -273,6 +300,7 @@ def test_the_document(bench: Bench) -> None:
         "id": "node/7#1",
         "partition": "7",
         "generation": 1,
+        "means": bench.engine.program.nodes["node"].document_builder.means,
         "output": {"dimensions": {"n": "7"}, "path": "s3://lake/out/node/7"},
         "inputs": [
             {"alias": "A", "signal": "A", "dimensions": {"n": "7"}, "paths": ["s3://lake/A/7"]},

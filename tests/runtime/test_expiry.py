@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from rheo_runtime.dynamo import KEEP, SLACK, SPILL, DynamoLedger
+from rheo_runtime.dynamodb import KEEP, SLACK, SPILL, DynamoLedger
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger
-from rheodsl.parameters import LONGEST_ARRIVAL
+from rheodsl.declaration import LONGEST_ARRIVAL
 
 from .conftest import TABLE
 from .tables import NUMBER, Ref, route, signal, table, view
@@ -90,7 +90,10 @@ def test_a_window_that_never_fills_is_forgotten_with_its_arrival(make_ledger: Ma
     engine.tick()  # the memory forgets arrivals here
     engine.tick()
     assert not list(ledger.watches())
-    assert not any(list(ledger.arrivals(slot)) for slot in engine.program.nodes["join"].join.slots)
+    assert not any(
+        list(ledger.arrivals(arrival_index))
+        for arrival_index in engine.program.nodes["join"].join.arrival_indexes
+    )
 
 
 def test_a_forgotten_arrival_pairs_with_nothing(make_ledger: Make) -> None:

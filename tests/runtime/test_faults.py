@@ -7,16 +7,17 @@ import json
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantics import naive
+from support.events import signal_event
+from support.examples import examples
 
 from rheo_runtime import wire
-from rheo_runtime.dynamo import DynamoLedger
-from rheo_runtime.dynamo_table import create_table
+from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.executions import HISTORY
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import SKIPPED, SUCCEEDED
+from rheo_runtime.records import FAILED, SKIPPED, SUCCEEDED
 
 from .conftest import TABLE
 from .tables import NUMBER, Ref, route, signal, table, view
@@ -27,13 +28,7 @@ seeds = st.integers(0, 10**6)
 
 
 def message(event: naive.Event) -> str:
-    detail = {
-        "app": "app",
-        "signal": event.signal,
-        "partition": [str(v) for v in event.partition],
-        "id": event.id,
-    }
-    return json.dumps({"source": "rheo", "detail-type": "rheo.signal", "detail": detail})
+    return json.dumps(signal_event(event.signal, *map(str, event.partition), id=event.id))
 
 
 def check(world: World, firings: Counter[str]) -> None:
@@ -52,7 +47,7 @@ def check(world: World, firings: Counter[str]) -> None:
     assert all(len(runs) == 1 for runs in world.run_of.values()), "one run for each execution"
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(stories, seeds)
 def test_crashes_races_and_losses(story: Story, seed: int) -> None:
     case, trace = story
@@ -73,7 +68,7 @@ FIRST = signal("first", x=NUMBER)
 CHAIN = table([A, B, FIRST], pair("first", A, B), pair("second", FIRST, B))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1)), max_size=12), seeds)
 def test_a_chain_of_nodes(sent: list[tuple[str, int]], seed: int) -> None:
     """Each success of the first node is one event of the second, also when its signal was lost or doubled."""
@@ -96,7 +91,7 @@ def test_a_chain_of_nodes(sent: list[tuple[str, int]], seed: int) -> None:
 MANY = table([SIGNALS[0]], route("node", [view(SIGNALS[0])], signals=SIGNALS, output={"x": Ref("s", "x")}))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2)), min_size=4, max_size=10), seeds)
 def test_many_bindings_of_one_output(sent: list[tuple[int, int]], seed: int) -> None:
     """Every event fires its own binding, and they all want the same two outputs."""
@@ -110,7 +105,7 @@ def test_many_bindings_of_one_output(sent: list[tuple[int, int]], seed: int) -> 
 WINDOW = table([B], route("node", [view(B, x=(0, -3), mode="range_check")], signals=[B]))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.permutations(range(5)), seeds)
 def test_windows_that_fill_in_a_race(order: list[int], seed: int) -> None:
     """The watch of a waiting binding and the event that it waits for meet: one sees the other."""
@@ -121,13 +116,70 @@ def test_windows_that_fill_in_a_race(order: list[int], seed: int) -> None:
     check(world, Counter({f"node/{n}": 1 for n in (2, 3, 4)}))
 
 
+BATCHED = table([A, B], pair("node", A, B, batch=3))
+
+
+def race_of_pairs(world: World, sent: list[tuple[str, int]], seed: int) -> None:
+    """Send events of a and b in trouble; each pair of one partition is one firing."""
+    events = [naive.Event(name, (n,), f"e{i}") for i, (name, n) in enumerate(sent)]
+    world.queue = [message(event) for event in events]
+    world.trouble(seed, rounds=20, workers=4)
+    world.peace()
+    counts = {n: [sum(e.signal == s and e.partition == (n,) for e in events) for s in "ab"] for n in range(6)}
+    check(world, +Counter({f"node/{n}": min(each) for n, each in counts.items()}))
+
+
+@examples(150)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5)), min_size=4, max_size=24), seeds)
+def test_batches_in_a_race(sent: list[tuple[str, int]], seed: int) -> None:
+    """Listeners, sweeps and runs of several executions meet and die; each execution is made once, by one run."""
+    world = World(BATCHED)
+    race_of_pairs(world, sent, seed)
+
+
+@examples(100)
+@given(st.permutations(range(6)), st.integers(0, 5), seeds)
+def test_one_poisoned_in_a_batch_fails_alone_until_it_is_cleared(
+    order: list[int], poisoned: int, seed: int
+) -> None:
+    world = World(BATCHED)
+    world.airflow.fails = lambda document: document["partition"] == str(poisoned)
+    world.queue = [message(naive.Event(s, (n,), f"{s}{n}")) for n in order for s in "ab"]
+    world.trouble(seed, rounds=15, workers=4)
+    world.peace()
+
+    def states() -> dict[str, list[str]]:
+        return {place[1]: [e.state for e in output.ended] for place, output in world.outputs().items()}
+
+    good = {str(n): [SUCCEEDED] for n in range(6)}
+    assert states() == {**good, str(poisoned): [FAILED]}
+    (of,) = [e.run_id for e in world.outputs()["node", str(poisoned)].ended]
+    (run,) = [run for run in world.airflow.runs if run.id == of]
+    assert run.state == "failed"
+    world.airflow.fails = lambda _: False
+    world.by_hand(run, "clear")
+    world.run_of.clear()
+    world.peace()
+    assert states() == good
+    assert list(world.run_of) == [f"node/{poisoned}#1"], "clearing computes only what had failed"
+
+
+@examples(100)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5)), min_size=4, max_size=24), seeds)
+def test_pumps_in_a_race(sent: list[tuple[str, int]], seed: int) -> None:
+    """All is announced by pumps: listeners, pumps and runs meet and die, and each execution is made once."""
+    world = World(table([A, B], pair("node", A, B)))
+    world.few = 0
+    race_of_pairs(world, sent, seed)
+
+
 class CrashAt:
     """A step function that ends the process at its n-th call, once."""
 
     def __init__(self, n: int) -> None:
         self.left = n
 
-    def __call__(self) -> None:
+    def __call__(self, what: object = None) -> None:
         self.left -= 1
         if self.left == -1:
             raise RuntimeError("the process ends here")

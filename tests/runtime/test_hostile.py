@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from rheo_runtime import wire
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import MAX_TEXT, BadEvent, parse
-from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.listener import Listener, _plain, log
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.wire import RouteTable
 
 from .tables import DAY, NUMBER, TEXT, route, signal, table, view
@@ -22,6 +24,8 @@ from .test_events import created, eventbridge, notification
 
 OWNER = "111122223333"
 LAKE = signal("flights", origin=TEXT, day=DAY)
+TOLD = [replace(e, topic="arn:topic") for e in LAKE.events if isinstance(e, wire.S3Events)]
+LAKE = replace(LAKE, events=(*LAKE.events, *TOLD))  # a topic that is declared tells of its objects too
 OWNED = wire.Signal(
     "owned",
     ("x",),
@@ -106,9 +110,9 @@ class Watched(MemoryLedger):
             Watched.writes += 1
         return super().__getattribute__(name)
 
-    def arrive(self, slot: Any, keys: Any, partition: Any, event_id: str, *more: Any) -> Any:
+    def arrive(self, arrival_index: Any, keys: Any, partition: Any, event_id: str, *more: Any) -> Any:
         json.dumps([partition, event_id, more[1]], ensure_ascii=False).encode()
-        return super().arrive(slot, keys, partition, event_id, *more)
+        return super().arrive(arrival_index, keys, partition, event_id, *more)
 
 
 def listener(ledger: MemoryLedger) -> Listener:
@@ -118,7 +122,7 @@ def listener(ledger: MemoryLedger) -> Listener:
     return made
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(damaged() | values)
 def test_a_raw_event_is_read_or_refused(raw: Any) -> None:
     try:
@@ -136,7 +140,7 @@ def test_a_raw_event_is_read_or_refused(raw: Any) -> None:
                     text.encode()
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(damaged() | values)
 @example({"source": "aws.s3", "detail-type": "Object Created", "detail": "\ud800"})
 def test_whatever_comes_the_handler_answers_and_what_is_malformed_changes_nothing(raw: Any) -> None:
@@ -156,7 +160,7 @@ def test_whatever_comes_the_handler_answers_and_what_is_malformed_changes_nothin
         assert Watched.writes == before
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text())
 @example('{"a": ' + "9" * 5000 + "}")
 @example("[" * 100_000)

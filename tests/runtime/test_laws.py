@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 from semantics import naive
+from support.examples import examples
 
 from rheo_runtime import expr as x
 from rheo_runtime import wire
-from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.memory import MemoryLedger
 
 from .tables import NUMBER, Bench, Ref, route, signal, table
 
@@ -179,7 +180,7 @@ def expected(case: Case, trace: list[naive.Event]) -> Counter[str]:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(stories)
 def test_the_engine_agrees_with_the_contract_after_every_event(story: Story) -> None:
     case, trace = story
@@ -191,7 +192,7 @@ def test_the_engine_agrees_with_the_contract_after_every_event(story: Story) -> 
         assert fired == expected(case, trace[: n + 1])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(stories, st.randoms(use_true_random=False))
 def test_a_any_order_gives_the_same_executions(story: Story, random: Any) -> None:
     case, trace = story
@@ -200,7 +201,7 @@ def test_a_any_order_gives_the_same_executions(story: Story, random: Any) -> Non
     assert played(trace, case.route) == played(shuffled, case.route)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(stories)
 def test_b_a_redelivered_event_changes_nothing(story: Story) -> None:
     case, trace = story
@@ -213,7 +214,7 @@ def test_b_a_redelivered_event_changes_nothing(story: Story) -> None:
     assert fired == expected(case, trace)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(cases("one"), cases("two"), st.data())
 def test_c_nodes_do_not_affect_one_another(one: Case, two: Case, data: st.DataObject) -> None:
     trace = data.draw(traces(one, two))
@@ -221,7 +222,7 @@ def test_c_nodes_do_not_affect_one_another(one: Case, two: Case, data: st.DataOb
     assert together == played(trace, one.route) + played(trace, two.route)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(stories, st.lists(st.integers(0, 15), max_size=3))
 def test_a_restart_changes_nothing(story: Story, at: list[int]) -> None:
     """All state is in the ledger: a new engine goes on where the old one stopped."""
@@ -235,7 +236,7 @@ def test_a_restart_changes_nothing(story: Story, at: list[int]) -> None:
     assert fired == expected(case, trace)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(stories)
 def test_pending_is_what_the_contract_leaves_waiting(story: Story) -> None:
     """Nothing that waits has all that it needs; and what is shown as arrived did arrive."""

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from rheo_runtime import executions
-from rheo_runtime.dynamo import DynamoLedger
+from rheo_runtime.dynamodb import DynamoLedger
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import READY, Output, Slot, Stored, Watch
+from rheo_runtime.records import READY, Arrival, ArrivalIndex, CheckResult, Output, Stored, Waiter, Writer
 
 from .conftest import TABLE
 
 T = 1_700_000_000.0
-EXACT = Slot("node", "a", ("aa",), True, 1000)
-LOOSE = Slot("node", "b", ("bb", "cc"), False, 1000)
+EXACT = ArrivalIndex("node", "a", ("aa",), True, 1000)
+LOOSE = ArrivalIndex("node", "b", ("bb", "cc"), False, 1000)
 
 
 class Clock:
@@ -37,8 +37,10 @@ def ledger(make_ledger: Callable[[Callable[[], float]], Ledger], clock: Clock) -
     return make_ledger(clock)
 
 
-def partitions(ledger: Ledger, slot: Slot, index: int, *key: object) -> list[tuple[object, ...]]:
-    return sorted(record.partition for record in ledger.find(slot, index, key))  # type: ignore[arg-type]
+def partitions(
+    ledger: Ledger, arrival_index: ArrivalIndex, index: int, *key: object
+) -> list[tuple[object, ...]]:
+    return sorted(record.partition for record in ledger.find(arrival_index, index, key))  # type: ignore[arg-type]
 
 
 # --- arrivals ----------------------------------------------------------------------------------
@@ -85,10 +87,10 @@ def test_an_event_counts_once(ledger: Ledger) -> None:
 
 
 def test_inputs_and_nodes_are_apart(ledger: Ledger) -> None:
-    other = Slot("node", "z", ("aa",), True, 1000)
+    other = ArrivalIndex("node", "z", ("aa",), True, 1000)
     ledger.arrive(EXACT, ((7,),), (7,), "e1", T)
     assert not ledger.find(other, 0, (7,))
-    changed = Slot("node", "a", ("other index",), True, 1000)
+    changed = ArrivalIndex("node", "a", ("other index",), True, 1000)
     assert not ledger.find(changed, 0, (7,)), "what was indexed under other links is not misread"
 
 
@@ -148,7 +150,7 @@ def document(generation: int) -> dict[str, object]:
 
 def fired(output: Output | None, generation: int) -> Output:
     source = Stored(document(generation))
-    return executions.fire(output, "node", "7", source.maker, source.made, ("e1",), T)[0]
+    return executions.fire(output, "node", "7", source.builder, source.made, ("e1",), T)[0]
 
 
 def test_nothing_is_there_at_first(ledger: Ledger) -> None:
@@ -224,6 +226,30 @@ def test_statuses_say_the_state_of_each_output_partition(ledger: Ledger) -> None
     assert statuses("node") == [("node", "7", "READY")], "the active one counts, not the one that ended"
 
 
+def test_a_writer_is_kept_until_it_is_seen_to_have_ended(ledger: Ledger) -> None:
+    jobs = ("batch high", "glue shop-node")
+    ledger.save(None, fired(None, 1))
+    assert executions.claim(ledger, "node", "7", "node/7#1", "run", T, jobs) is not None
+    assert executions.stop(ledger, "node", "7", "node/7#1", T + 1, "killed") is not None
+    output, _ = ledger.output("node", "7", None)
+    assert output is not None and output.writer == Writer(1, "run", jobs, T + 1)
+    after = fired(output, 2)
+    assert ledger.save(output, after)
+    executions.delayed(ledger, "node", "7", "node/7#2", "waits")
+    with pytest.raises(executions.StillWriting):
+        executions.claim(ledger, "node", "7", "node/7#2", "another", T)
+    executions.tasks_told(ledger, "node", "7", output.writer, T + 2)
+    executions.writes_no_more(ledger, "node", "7", output.writer)  # of another moment: it is no more the same
+    output, _ = ledger.output("node", "7", None)
+    assert output is not None and output.writer == Writer(1, "run", jobs, T + 2)
+    assert output.active is not None and output.active.note == "waits"
+    executions.writes_no_more(ledger, "node", "7", output.writer)
+    assert executions.claim(ledger, "node", "7", "node/7#2", "another", T) is not None
+    output, _ = ledger.output("node", "7", None)
+    assert output is not None and output.active is not None
+    assert (output.writer, output.active.jobs, output.active.note) == (None, (), "")
+
+
 def test_what_the_sweeper_is_shown(ledger: Ledger) -> None:
     ledger.save(None, fired(None, 1))
     assert [o.partition for o in ledger.unsettled()] == ["7"]
@@ -232,6 +258,18 @@ def test_what_the_sweeper_is_shown(ledger: Ledger) -> None:
     executions.succeed(ledger, "node", "7", "node/7#1", "run", T)
     assert [o.partition for o in ledger.unsettled()] == ["7"], "a signal is owed"
     executions.signalled(ledger, "node", "7", "node/7#1")
+    assert list(ledger.unsettled()) == []
+
+
+def test_checks_that_failed_are_owed_their_signal(ledger: Ledger) -> None:
+    ledger.save(None, fired(None, 1))
+    where = ledger, "node", "7", "node/7#1"
+    executions.claim(*where, "run", T)
+    executions.fail(*where, "run", T, "check unique(id): 2 rows", [CheckResult("unique(id)", False)])
+    (output,) = ledger.unsettled()
+    (over,) = output.ended
+    assert (over.state, over.checked, over.signalled) == ("FAILED", "FAIL", False)
+    executions.signalled(*where)
     assert list(ledger.unsettled()) == []
 
 
@@ -255,23 +293,25 @@ def test_existence_is_bits_along_a_row(ledger: Ledger) -> None:
 
 
 def test_watches_are_found_by_what_they_wait_for(ledger: Ledger) -> None:
-    one = Watch("s", ("EU", 7), "node", (("EU", 8), (1,)), T)
-    two = Watch("s", ("EU", 7), "other", (("EU", 9),), T)
-    elsewhere = Watch("s", ("EU", 8), "node", (("EU", 8), (1,)), T)
+    one = Waiter("s", ("EU", 7), "node", (("EU", 8), (1,)), T)
+    two = Waiter("s", ("EU", 7), "other", (("EU", 9),), T)
+    elsewhere = Waiter("s", ("EU", 8), "node", (("EU", 8), (1,)), T)
     for watch in (one, two, elsewhere, one._replace(since=T + 5)):
         ledger.watch(watch)
-    assert sorted(ledger.watchers("s", ("EU", 7))) == [one, two], "the first time stays"
+    assert sorted(ledger.waiters("s", ("EU", 7))) == [one, two], "the first time stays"
     assert len(list(ledger.watches())) == 3
     ledger.unwatch(one)
     ledger.unwatch(one)
-    assert list(ledger.watchers("s", ("EU", 7))) == [two]
+    assert list(ledger.waiters("s", ("EU", 7))) == [two]
 
 
 def test_lapses_are_found_by_combination(ledger: Ledger) -> None:
-    ledger.lapse("node", ((7,), None), ((T, 2), (-1.0, 0)))
-    asked = [((7,), None), (None, (1,)), ((7,), (1,))]
-    assert list(ledger.lapses("node", asked)) == [((T, 2), (-1.0, 0))]  # type: ignore[arg-type]
-    assert list(ledger.lapses("other", asked)) == []  # type: ignore[arg-type]
+    ledger.expire("node", ((7,), None), ((T, 2), (-1.0, 0)))
+    found = [(((7,), None), ((T, 2), (-1.0, 0)))]
+    assert list(ledger.expiries("node", ((7,), None))) == found
+    assert list(ledger.expiries("node", ((7,), (1,)))) == found, "what extends it"
+    assert list(ledger.expiries("node", (None, (1,)))) == []
+    assert list(ledger.expiries("other", ((7,), (1,)))) == []
 
 
 def test_a_sweep_reads_what_is_unsettled_and_nothing_else(dynamodb: Any) -> None:
@@ -285,13 +325,81 @@ def test_a_sweep_reads_what_is_unsettled_and_nothing_else(dynamodb: Any) -> None
     ledger = DynamoLedger(TABLE, dynamodb, lambda: T)
     for n in range(30):
         ledger.arrive(EXACT, ((n,),), (n,), "e", T)
-        new = executions.fire(None, "node", str(n), Stored({}).maker, {"id": f"node/{n}#1"}, ("e",), T)[0]
+        new = executions.fire(None, "node", str(n), Stored({}).builder, {"id": f"node/{n}#1"}, ("e",), T)[0]
         ledger.save(None, new if n < 3 else executions.ended(new, True, T))
-    ledger.watch(Watch("s", (7,), "node", ((8,),), T))
-    ledger.unwatch(Watch("s", (7,), "node", ((8,),), T))
-    ledger.watch(Watch("s", (9,), "node", ((8,),), T))
+    ledger.watch(Waiter("s", (7,), "node", ((8,),), T))
+    ledger.unwatch(Waiter("s", (7,), "node", ((8,),), T))
+    ledger.watch(Waiter("s", (9,), "node", ((8,),), T))
     dynamodb.meta.events.register("after-call.dynamodb.*", count)
     assert sorted(output.partition for output in ledger.unsettled()) == ["0", "1", "2"]
     assert [watch.partition for watch in ledger.watches()] == [(9,)]
     dynamodb.meta.events.unregister("after-call.dynamodb.*", count)
-    assert calls == [("Query", 3), ("BatchGetItem", 3), ("Query", 1), ("GetItem", 1)]
+    assert {name for name, _ in calls} <= {"Query", "BatchGetItem", "GetItem"}, "and no scan"
+    assert sum(items for name, items in calls if name == "Query") == 3 + 1
+    assert sum(items for name, items in calls if name != "Query") == 3 + 1
+    assert len(calls) < 25, "whatever there is: a query for each part of the index"
+
+
+# --- several events at once ---------------------------------------------------------------------
+
+
+def group(*events: str, partition: tuple[int, ...] = (7,)) -> list[Arrival]:
+    return [Arrival(EXACT, (partition,), partition, event, None) for event in events]
+
+
+def test_what_is_counted_together_is_counted_once(ledger: Ledger) -> None:
+    ledger.together([group("a", "b", "a", "c")], T)
+    found = [ledger.arrive(EXACT, ((7,),), (7,), event, T) for event in ("a", "b", "c", "a")]
+    assert found[-1].n == 3
+    ledger.together([], T)
+    again = ledger.arrive(EXACT, ((7,),), (7,), "b", T)
+    assert (again.n, set(again.times())) == (3, {"a", "b", "c"})
+
+
+def test_a_group_of_which_one_is_counted_is_counted_one_by_one(ledger: Ledger) -> None:
+    ledger.arrive(EXACT, ((7,),), (7,), "b", T)
+    ledger.together([group("a", "b", "c")], T)
+    assert [ledger.arrive(EXACT, ((7,),), (7,), event, T).n for event in ("a", "b", "c")][-1] == 3
+
+
+def test_what_was_counted_together_is_looked_at_anew_after_the_batch(ledger: Ledger) -> None:
+    ledger.together([group("a", "b")], T)
+    ledger.arrive(EXACT, ((7,),), (7,), "a", T)
+    ledger.together([], T)
+    ledger.arrive(EXACT, ((7,),), (7,), "from elsewhere", T)
+    assert ledger.arrive(EXACT, ((7,),), (7,), "b", T).n == 3, "b is counted, and so is the other one"
+
+
+def test_many_events_of_one_partition_at_once(ledger: Ledger) -> None:
+    events = [f"e{n}" for n in range(130)]
+    ledger.together([group(*events)], T)
+    for event in events:
+        ledger.arrive(EXACT, ((7,),), (7,), event, T)
+    record = ledger.arrived(EXACT, (7,), (7,))
+    assert record is not None
+    assert (record.n, len(record.times())) == (130, 130)
+
+
+def test_together_in_further_indexes(ledger: Ledger) -> None:
+    index = ArrivalIndex("node", "many", ("x", "y"), False, 1000)
+    ledger.together([[Arrival(index, ((1,), (2,)), (1, 2), event, None) for event in "ab"]], T)
+    for event in "ab":
+        ledger.arrive(index, ((1,), (2,)), (1, 2), event, T)
+    assert [r.n for r in ledger.find(index, 0, (1,))] == [r.n for r in ledger.find(index, 1, (2,))] == [2]
+
+
+def test_an_output_is_changed_as_it_is_whatever_was_seen_before(
+    make_ledger: Callable[[Callable[[], float]], Ledger],
+) -> None:
+    """Two processes: what one has seen of an output is no truth for long."""
+    one, other = make_ledger(lambda: T), make_ledger(lambda: T)
+    one.save(None, fired(None, 1))
+    assert executions.claim(other, "node", "7", "node/7#1", "run", T) is not None
+    assert executions.claim(one, "node", "7", "node/7#1", "another run", T) is None
+    assert executions.claim(one, "node", "7", "node/7#1", "run", T) is not None
+    executions.succeed(one, "node", "7", "node/7#1", "run", T)
+    executions.signalled(other, "node", "7", "node/7#1")
+    executions.succeed(one, "node", "7", "node/7#1", "run", T)
+    with pytest.raises(executions.LostClaim):
+        executions.fail(other, "node", "7", "node/7#1", "run", T)
+    assert list(one.unsettled()) == list(other.unsettled()) == []

@@ -7,20 +7,22 @@ whose run somebody ended by hand may have failed.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from semantics import naive
+from support.airflow import CLAIM, COMPUTE, PUBLISH, SIGNAL, no_answer
+from support.examples import examples
 
 from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import wire
 from rheo_runtime.executions import HISTORY
 from rheo_runtime.records import FAILED, SKIPPED, SUCCEEDED
 
-from .airflow import CLAIM, COMPUTE, PUBLISH, SIGNAL
 from .tables import Ref, route, table, view
 from .test_faults import message
 from .test_laws import BY_ID, SIGNALS, Case, cases, expected
@@ -62,13 +64,27 @@ class Trouble(RuleBasedStateMachine):
         case=st.sampled_from(PLAIN) | cases(),
         assets=st.booleans(),
         dynamo=st.booleans(),
+        batch=st.sampled_from([(0, 0), (0, 0), (1, 0), (2, 60), (3, 0), (100, 60)]),
+        few=st.sampled_from([0, 1, 10]),
         data=st.data(),
         names=numbers,
     )
-    def start(self, case: Case, assets: bool, dynamo: bool, data: st.DataObject, names: list[int]) -> None:
+    def start(
+        self,
+        case: Case,
+        assets: bool,
+        dynamo: bool,
+        batch: tuple[int, int],
+        few: int,
+        data: st.DataObject,
+        names: list[int],
+    ) -> None:
+        size, wait = batch
+        case = dataclasses.replace(case, route=dataclasses.replace(case.route, batch=size, batch_wait=wait))
         self.case = case
         dynamodb = DynamoDB() if dynamo else None
         self.world = World(table(SIGNALS, case.route), assets=assets, dynamodb=dynamodb)
+        self.world.few = few
         self.signals = sorted({source.signal for source in case.route.inputs})
         self.trace: list[naive.Event] = []
         self.send(data, names[:12])
@@ -103,6 +119,12 @@ class Trouble(RuleBasedStateMachine):
         self.world.lose = self.world.airflow.fates = iter(fates)
         self.world.at_once(iter(schedule), workers)
 
+    @rule(fates=st.just([]) | numbers, poison=st.booleans())
+    def work_on_a_batch(self, fates: list[int], poison: bool) -> None:
+        """One listener takes all that there is, perhaps with something that nobody can read among it."""
+        self.world.lose = self.world.airflow.fates = iter(fates)
+        self.world.deliver(*self.world.queue[:5], *(["{"] if poison else []), *self.world.queue[5:10])
+
     @rule(fates=st.just([]) | numbers, until=st.sampled_from([SIGNAL, PUBLISH, COMPUTE, CLAIM]))
     def work_in_order(self, fates: list[int], until: int) -> None:
         """One after the other, so that things get on, up to one task of each run."""
@@ -119,12 +141,13 @@ class Trouble(RuleBasedStateMachine):
     @rule(wrong=st.sampled_from(["nothing", "nothing", "down", "unparsed", "paused"]))
     def change(self, wrong: str) -> None:
         airflow = self.world.airflow
-        airflow.up, airflow.parsed, airflow.paused = wrong != "down", wrong != "unparsed", wrong == "paused"
+        airflow.down, airflow.parsed = no_answer() if wrong == "down" else None, wrong != "unparsed"
+        airflow.pause(wrong == "paused")
 
     @rule()
     def make_anew(self) -> None:
         """Ids of assets are others, and all runs are gone."""
-        self.world.airflow.era += 1
+        self.world.airflow.forget()
         for run in list(self.world.airflow.runs):
             if run.state in ("queued", "running"):
                 self.world.by_hand(run, "delete")
@@ -179,11 +202,10 @@ class Trouble(RuleBasedStateMachine):
             assert len(kept) <= 1, f"{execution} was computed by {runs}"
 
 
-# `RHEO_MODEL=5000 pytest tests/runtime/test_model.py` looks deeper.
-Trouble.TestCase.settings = settings(
-    max_examples=int(os.environ.get("RHEO_MODEL", "40")),
+# `RHEO_MODEL=5000 pytest --hypothesis-profile=thorough tests/runtime/test_model.py` looks deeper.
+Trouble.TestCase.settings = examples(
+    int(os.environ.get("RHEO_MODEL", "40")),
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestTrouble = Trouble.TestCase

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.events import SWEEP
 
 from codegen.routes import route_table
 from rheo_runtime import executions
+from rheo_runtime.airflow_client import Unavailable, dag_id, is_telling, told_as
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.listener import Listener
-from rheo_runtime.trigger import Unavailable, dag_id, is_telling, told_as
 from rheodsl import Application, RouteCheckpoint, RoutePendingNodeHook, Slack
 
+from .tables import Clock
+
 START = 1_000_000.0
-SWEEP = {"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}
 
 
 def table() -> Any:
@@ -36,17 +38,9 @@ def table() -> Any:
     return route_table(app.graph())
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 def names(told: list[dict[str, Any]]) -> list[str]:
@@ -63,9 +57,9 @@ def test_each_moment_is_told_once(make_ledger: Callable[[Any], Ledger], clock: C
     assert [i["paths"] for i in told["inputs"]] == [["s3://shop-data/regions/2020-03-18"]]
     assert [(m["alias"], m["what"]) for m in told["hook"]["missing"]] == [("orders", "*/2020-03-18")]
     assert second.tick().told == []
-    clock.now += 60
+    clock.time += 60
     assert names(second.tick().told) == ["on_pending_checkpoint_60"]
-    clock.now += 240
+    clock.time += 240
     outcome = first.tick()
     assert names(outcome.told) == ["on_expiration"]
     assert len(outcome.expired) == 1
@@ -80,9 +74,9 @@ def test_what_is_told_can_be_claimed_as_it_was_written(
     engine.on_named("shop", "orders", ("NA", "2020-03-18"), "o1")
     (told,) = engine.tick().told
     where = (ledger, told["node"], told["partition"], told["id"])
-    assert executions.claim(*where, "run-1", clock.now) == told
-    assert executions.claim(*where, "run-2", clock.now) is None
-    executions.succeed(*where, "run-1", clock.now)
+    assert executions.claim(*where, "run-1", clock.time) == told
+    assert executions.claim(*where, "run-2", clock.time) is None
+    executions.succeed(*where, "run-1", clock.time)
     executions.signalled(*where)
     assert not any(is_telling(output.node) for output in ledger.unsettled())
 
@@ -102,10 +96,10 @@ def test_the_listener_announces_until_it_is_heard(make_ledger: Callable[[Any], L
     listener().handle(SWEEP, lambda: 1e9)
     assert heard == []
     busy[0] = False
-    clock.now += 50  # another process, after a crash: the first moment only
+    clock.time += 50  # another process, after a crash: the first moment only
     listener().handle(SWEEP, lambda: 1e9)
     assert [id.split("/")[-1] for id in heard] == ["on_pending_node_created#1"]
-    clock.now += 1
+    clock.time += 1
     listener().handle(SWEEP, lambda: 1e9)
     assert len(heard) == 1
 

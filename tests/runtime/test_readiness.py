@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -12,27 +11,15 @@ from hypothesis import strategies as st
 
 from rheo_runtime import expr as x
 from rheo_runtime import wire
-from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.values import LONG, STRING, Kind, Partition, datetime_kind, parse
 from rheo_runtime.windows import Layout, Window, expand
 
-from .tables import DAY, HOUR, MONTH, NUMBER, TEXT, Bench, Ref, route, signal, table, view
-
-Make = Callable[..., Bench]
+from .tables import DAY, HOUR, MONTH, NUMBER, TEXT, Bench, Make, Ref, route, signal, table, view
 
 
 def day(n: int) -> str:
     return f"2020-03-{n:02d}"
-
-
-@pytest.fixture
-def bench(make_ledger: Callable[..., Any]) -> Make:
-    def make(routes: wire.RouteTable, storage: Any = None) -> Bench:
-        clock: list[Bench] = []
-        clock.append(Bench(routes, make_ledger(lambda: clock[0].time), storage))
-        return clock[0]
-
-    return make
 
 
 class Folder:
@@ -272,7 +259,7 @@ class Racing(MemoryLedger):
     """Another listener records the missing partition just before the watch is written, and finds no watch."""
 
     def watch(self, watch: Any) -> None:
-        self.see("A", ("NA", 0), watch.partition[1])
+        self.see(watch.signal, ("NA", 0), watch.partition[1])
         super().watch(watch)
 
 

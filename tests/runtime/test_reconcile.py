@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.airflow import Airflow, fault
+from support.events import SWEEP
 
 from rheo_runtime import executions
+from rheo_runtime.airflow_client import LONGEST, Announcer, Closed, Down, RateLimiter
 from rheo_runtime.engine import Engine
-from rheo_runtime.ledger import MemoryLedger
 from rheo_runtime.listener import Listener
-from rheo_runtime.pace import LONGEST, Closed, Pace
-from rheo_runtime.reconcile import claimed_for, reconcile
+from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, Document, Stored
-from rheo_runtime.sweep import CHECKS, Patience
-from rheo_runtime.trigger import Announcer, Down
-from rheo_runtime.turns import in_turn
+from rheo_runtime.sweep import CHECKS, Patience, claimed_for, reconcile
+from rheo_runtime.waiting import in_turn
 
-from .airflow import Airflow, fault
 from .tables import NUMBER, route, signal, table, view
 
 A = signal("a", x=NUMBER)
@@ -50,13 +49,19 @@ class Bench:
     def claim(self, n: int, run: str, generation: int = 1) -> Document | None:
         return executions.claim(self.ledger, "node", str(n), f"node/{n}#{generation}", run, self.time)
 
+    def ended(self, n: int) -> str:
+        """Somebody sees that nothing of the run before writes any more; return which run that was."""
+        output, _ = self.ledger.output("node", str(n), None)
+        assert output is not None and output.writer is not None
+        executions.writes_no_more(self.ledger, "node", str(n), output.writer)
+        return output.writer.run_id
+
     def ask(self, app: str, node: str, run: str) -> str | None:
         self.asked.append(run)
         return self.states.get(run, "running")
 
     def sweep(self) -> None:
-        event = {"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}
-        self.listener.handle(event, lambda: self.remaining)
+        self.listener.handle(SWEEP, lambda: self.remaining)
 
     def state(self, n: int = 0) -> tuple[str, str]:
         output, _ = self.ledger.output("node", str(n), None)
@@ -100,6 +105,9 @@ def test_a_run_that_is_gone_leaves_its_execution_to_another() -> None:
     bench.sweep()
     assert bench.announced == ["node/0#1"]
     assert bench.state()[0] == ANNOUNCED
+    with pytest.raises(executions.StillWriting, match="node/0#1, of run run0, may still be writing"):
+        bench.claim(0, "another")
+    assert bench.ended(0) == "run0"
     assert bench.claim(0, "another") is not None
     assert bench.claim(0, "run0") is None, "the old one has lost it"
 
@@ -111,6 +119,9 @@ def test_what_was_held_behind_a_dead_run_starts() -> None:
     bench.time += 601
     bench.sweep()
     assert bench.announced == ["node/0#2"]
+    with pytest.raises(executions.StillWriting):
+        bench.claim(0, "another", 2)
+    assert bench.ended(0) == "run0"
     assert bench.claim(0, "another", 2) is not None
 
 
@@ -187,63 +198,53 @@ class Time:
 
 def test_calls_keep_to_their_pace() -> None:
     time = Time()
-    pace = Pace(5.0, time, time.sleep)
+    rate_limiter = RateLimiter(5.0, time, time.sleep)
     for _ in range(55):
-        pace.enter()
+        rate_limiter.enter()
     assert time.now == pytest.approx(10.0), "five at once, the others five a second"
 
 
 def test_after_faults_nothing_is_called_for_longer_and_longer() -> None:
     time = Time()
-    pace = Pace(5.0, time, time.sleep)
+    rate_limiter = RateLimiter(5.0, time, time.sleep)
     pauses = []
     for _ in range(7):
-        pace.went_wrong()
+        rate_limiter.went_wrong()
         start = time.now
         while True:
             try:
-                pace.enter()
+                rate_limiter.enter()
                 break
             except Closed:
                 time.now += 0.5
         pauses.append(time.now - start)
     assert pauses == [1, 2, 4, 8, 16, LONGEST, LONGEST]
-    pace.went_well()
-    pace.went_wrong()
+    rate_limiter.went_well()
+    rate_limiter.went_wrong()
     time.now += 1
-    pace.enter()
+    rate_limiter.enter()
 
 
 DOCUMENT = {"version": 1, "app": "app", "node": "node", "id": "node/0#1", "partition": "0", "generation": 1}
 
 
-class Counting(Airflow):
-    """Counts calls; ``faults`` are raised first."""
-
-    def invoke_rest_api(self, **call: Any) -> Any:
-        self.calls = [*getattr(self, "calls", []), f"{call['Method']} {call['Path']}"]
-        if getattr(self, "faults", None):
-            raise self.faults.pop(0)
-        return super().invoke_rest_api(**call)
-
-
 def test_a_throttled_call_is_made_again_at_once_and_then_left() -> None:
-    time, airflow = Time(), Counting()
-    announcer = Announcer(airflow, "env", Pace(5.0, time, time.sleep))
-    airflow.faults = [fault("ThrottlingException", 429)] * 2
+    time, airflow = Time(), Airflow("app", "node")
+    announcer = Announcer(airflow, "env", RateLimiter(5.0, time, time.sleep))
+    airflow.faults[""] = [fault("ThrottlingException", 429)] * 2
     announcer.announce(DOCUMENT)
     assert len(airflow.runs) == 1 and time.now == pytest.approx(1.5)
-    airflow.faults = [fault("ThrottlingException", 429)] * 9
+    airflow.faults[""] = [fault("ThrottlingException", 429)] * 9
     with pytest.raises(Down, match="Throttling"):
         announcer.announce(DOCUMENT)
-    assert len(airflow.faults) == 6
+    assert len(airflow.faults[""]) == 6
     with pytest.raises(Down, match="nothing is asked"):
         announcer.announce(DOCUMENT)
-    assert len(airflow.faults) == 6, "not even called"
+    assert len(airflow.faults[""]) == 6, "not even called"
 
 
 def test_a_run_that_died_before_it_claimed_is_followed_by_another() -> None:
-    airflow = Counting(assets=False)
+    airflow = Airflow("app", "node", assets=False)
     announcer = Announcer(airflow, "env")
     announcer.announce(DOCUMENT)
     announcer.announce(DOCUMENT)
@@ -257,7 +258,7 @@ def test_a_run_that_died_before_it_claimed_is_followed_by_another() -> None:
 
 
 def test_a_run_is_found_behind_many_that_are_named_alike() -> None:
-    airflow = Counting(assets=False)
+    airflow = Airflow("app", "node", assets=False)
     announcer = Announcer(airflow, "env")
     for generation in range(10, 350):
         announcer.announce({**DOCUMENT, "generation": generation})

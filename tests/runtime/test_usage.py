@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheo_runtime.records import NEVER, Arrivals, Mark, Used
-from rheo_runtime.usage import after_firing, due, first_use, free
+from rheo_runtime.join import after_firing, firings_due, first_use, free
+from rheo_runtime.records import NEVER, Arrivals, ConsumedMark, Used
 
 T = 1e9
 
@@ -22,7 +22,7 @@ def arrivals(n: int, since: float = T) -> Arrivals:
 def spend(all_new: bool, recs: tuple[Arrivals, ...], used: Used | None) -> tuple[int, Used | None]:
     """Fire until nothing is due; return how often, and what is used then."""
     fired = 0
-    while due(all_new, left := free(recs, used), used):
+    while firings_due(all_new, left := free(recs, used), used):
         used = after_firing(all_new, recs, used, left)
         fired += 1
     return fired, used
@@ -64,7 +64,7 @@ def test_a_new_life_of_a_record_is_unused() -> None:
 
 
 @pytest.mark.parametrize("lapsed", [(T, 1), (T, 5)])
-def test_what_lapsed_is_used(lapsed: Mark) -> None:
+def test_what_lapsed_is_used(lapsed: ConsumedMark) -> None:
     recs = arrivals(1), arrivals(2)
     assert free(recs, None, [(NEVER, lapsed)]) == [1, max(0, 2 - lapsed[1])]
 
@@ -73,6 +73,6 @@ def test_the_usual_firing_in_one_step_is_the_same_as_in_three() -> None:
     recs = arrivals(1), arrivals(1)
     for all_new in (True, False):
         left = free(recs, None)
-        assert due(all_new, left, None) == 1
+        assert firings_due(all_new, left, None) == 1
         assert first_use(recs) == (("e0", "e0"), after_firing(all_new, recs, None, left))
     assert first_use((arrivals(1), arrivals(2))) is None

@@ -11,23 +11,24 @@ import copy
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
+from support.airflow import CLAIM, COMPUTE, SIGNAL, Airflow, Run, fault, no_answer, refusal
+from support.events import SWEEP, output_event
+from support.runs import Worker
+
 from rheo_runtime import wire
-from rheo_runtime.dynamo import DynamoLedger
-from rheo_runtime.dynamo_table import create_table
-from rheo_runtime.emit import signal_entry
+from rheo_runtime.airflow_client import Announcer, RateLimiter, told_as
+from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.engine import Engine
-from rheo_runtime.ledger import Ledger, MemoryLedger
+from rheo_runtime.ledger import Ledger
 from rheo_runtime.listener import Listener
-from rheo_runtime.pace import Pace
+from rheo_runtime.memory import MemoryLedger
+from rheo_runtime.program import Program
 from rheo_runtime.records import Document, Output
 from rheo_runtime.sweep import Patience
-from rheo_runtime.trigger import Announcer
-
-from .airflow import CLAIM, COMPUTE, SIGNAL, Airflow, Run
 
 
 class Crash(BaseException):
@@ -44,8 +45,8 @@ class Stepper:
         self._faults: list[BaseException] = []
         self.crash_next = False
 
-    def step(self) -> None:
-        """Called by a worker before something that others can see: wait for the schedule."""
+    def step(self, what: object = None) -> None:
+        """Called by a worker before (``what`` it does) and after something that others can see: wait for the schedule."""
         me = getattr(self._local, "number", None)
         if me is None:
             return  # not in a schedule: the world is at peace
@@ -77,8 +78,8 @@ class Stepper:
                 self._turn.wait_for(lambda: self._free is None)
         for thread in threads.values():
             thread.join()
-        for fault in self._faults:
-            raise fault
+        for error in self._faults:
+            raise error
 
     def _work(self, number: int, worker: Callable[[], None]) -> None:
         self._local.number = number
@@ -136,6 +137,29 @@ class StepClient:
 _COPIED = {"arrive", "arrived", "find", "arrivals"}
 
 
+class TroubledAirflow(Airflow):
+    """An Airflow whose every call is a step; ``fates`` decide what becomes of each, a call may fail after it was done."""
+
+    def __init__(self, app: str, *nodes: str, assets: bool, step: Callable[..., None]) -> None:
+        super().__init__(app, *nodes, assets=assets)
+        self.step = step
+        self.fates: Iterator[int] = iter(())
+
+    def invoke_rest_api(self, **call: Any) -> Mapping[str, Any]:
+        self.step("ask" if call["Method"] == "GET" else "call")
+        fate = next(self.fates, 0) % 12
+        if fate in (8, 9, 10):
+            raise (no_answer(), fault("ThrottlingException", 429), refusal(503))[fate - 8]
+        answer = super().invoke_rest_api(**call)
+        self.step()
+        if fate == 11:
+            raise no_answer()
+        return answer
+
+    def joins(self) -> bool:
+        return next(self.fates, 0) % 2 == 0
+
+
 class World:
     """Everything around one application."""
 
@@ -146,10 +170,12 @@ class World:
         *,
         assets: bool = True,
         dynamodb: Any = None,
+        stepper: Any = None,
     ) -> None:
         self.table = table
         self.time = 1e9
-        self.stepper = Stepper()
+        self.stepper = stepper or Stepper()
+        self.patience = Patience(30, 60, 30, 100)
         if dynamodb is not None:
             create_table("t", dynamodb)
             client: Any = StepClient(dynamodb, self.stepper)
@@ -157,62 +183,85 @@ class World:
         else:
             self.peaceful = make_ledger()
         self.ledger: Any = StepLedger(self.peaceful, self.stepper)
-        self.airflow = Airflow(assets, lambda: self.stepper.step())
-        pace = Pace(100.0, lambda: self.time, lambda _: None)
-        self.announcer = Announcer(self.airflow, "airflow", pace)
+        nodes = [name for route in table.routes for name in (route.node, told_as(route.node))]
+        self.airflow = TroubledAirflow(table.app, *nodes, assets=assets, step=self.stepper.step)
+        rate_limiter = RateLimiter(100.0, lambda: self.time, lambda _: None)
+        self.announcer = Announcer(self.airflow, "airflow", rate_limiter)
         self.queue: list[str] = []
+        self.deliveries: Counter[str] = Counter()
         self.run_of: dict[str, set[str]] = {}  # execution -> runs that computed it
         self.lost_runs: dict[str, str] = {}  # runs that were ended by hand -> how
         self.active: Counter[tuple[str, str]] = Counter()
         self.lose: Iterator[int] = iter(())
+        self.few = 10  # executions that are announced one by one, before the pump takes over
+
+    def program(self) -> wire.RouteTable | Program:
+        """The application, as a listener that starts reads it."""
+        return self.table
 
     def listener(self) -> Listener:
         """A listener that has just started."""
-        engine = Engine(self.table, self.ledger, lambda: self.time)
+        engine = Engine(self.program(), self.ledger, lambda: self.time)
         quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
         return Listener(
             engine,
             self.announcer.announce,
-            self._emit,
+            lambda execution: self._emit(execution.document),
             None,
-            Patience(30, 60, 30, 100),
+            self.patience,
             quiet,
             ask=self.announcer.state,
+            announce_batch=self.announcer.announce_batch,
+            pump=self.announcer.pump,
+            few=self.few,
         )
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def deliver(self, body: str) -> None:
-        """One listener takes one message; it is gone from the queue only when that ended well."""
-        record = {"messageId": "m", "body": body, "attributes": {"ApproximateReceiveCount": "9"}}
-        answer = self.listener().handle({"Records": [record]}, lambda: 60_000)
-        again = answer["batchItemFailures"] or next(self.lose, 0) % 5 == 4
-        if not again and body in self.queue:  # it may have been delivered twice at once, and be gone
-            self.queue.remove(body)
+    def deliver(self, *bodies: str) -> None:
+        """One listener takes messages; each is gone from the queue only when that ended well."""
+        self.deliveries.update(bodies)
+        records = [
+            {
+                "messageId": str(n),
+                "body": b,
+                "attributes": {"ApproximateReceiveCount": str(self.deliveries[b])},
+            }
+            for n, b in enumerate(bodies)
+        ]
+        answer = self.listener().handle({"Records": records}, lambda: 60_000)
+        failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
+        for n, body in enumerate(bodies):
+            again = n in failed or next(self.lose, 0) % 5 == 4
+            if not again and body in self.queue:  # it may have been delivered twice at once, and be gone
+                self.queue.remove(body)
 
     def sweep(self) -> None:
         """One listener does the periodic work."""
-        self.listener().handle({"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}, lambda: 60_000)
+        self.listener().handle(SWEEP, lambda: 60_000)
 
     def carry_out(self, run: Run, until: int = SIGNAL) -> None:
         """One worker goes on with a DAG run, up to one of its tasks."""
-        self.airflow.carry_out(run, self.ledger, lambda: self.time, self._compute, self._emit, until)
+        worker = Worker(
+            self.airflow, self.ledger, lambda: self.time, self._compute, self._emit, self.stepper.step
+        )
+        worker.carry_out(run, until)
 
     def _compute(self, run: Run) -> None:
         assert run.claimed is not None
         self.run_of.setdefault(run.claimed["id"], set()).add(run.id)
         place = (run.claimed["node"], run.claimed["partition"])
+        self.stepper.step(f"compute {place}")  # that it begins is a step, as that it ends
         self.active[place] += 1
         assert self.active[place] == 1, f"two runs write {place}"
         try:
-            self.stepper.step()
+            self.stepper.step(f"compute {place}")
         finally:
             self.active[place] -= 1
 
     def _emit(self, document: Document) -> None:
-        self.stepper.step()
-        detail = json.loads(signal_entry(document)["Detail"])
-        self.queue.append(json.dumps({"source": "rheo", "detail-type": "rheo.signal", "detail": detail}))
+        self.stepper.step("bus")
+        self.queue.append(json.dumps(output_event(document)))
         self.stepper.step()
 
     def by_hand(self, run: Run, how: str) -> None:
@@ -250,6 +299,9 @@ class World:
             run = runs[number % len(runs)]
             picked.add(run.id)
             return lambda: self.carry_out(run, number // 2 % 6)
+        if self.queue and number % 5 == 3:
+            bodies = self.queue[:10]
+            return lambda: self.deliver(*bodies)
         if self.queue and number % 5:
             body = self.queue[number % len(self.queue)]
             return lambda: self.deliver(body) if body in self.queue else None
@@ -258,7 +310,8 @@ class World:
     def peace(self) -> None:
         """Nothing goes wrong any more: deliver, sweep and run until all is done."""
         self.lose = self.airflow.fates = iter(())
-        self.airflow.up, self.airflow.parsed, self.airflow.paused = True, True, False
+        self.airflow.down, self.airflow.parsed = None, True
+        self.airflow.pause(False)
         for _ in range(50):
             for body in list(self.queue):
                 if body in self.queue:

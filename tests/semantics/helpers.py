@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from support.events import s3_event as s3_event
 
 from rheodsl import Application
 from rheodsl.errors import GraphError, RheoError
@@ -50,30 +53,6 @@ def window(app: Application, view: Any, tip: Any, alias: str) -> list[str]:
     return last_parts(runs[0], alias)
 
 
-def s3_event(
-    bucket: str, key: str, *, etag: str = "e1", time: str = "2020-03-18T01:00:00Z"
-) -> dict[str, Any]:
-    """An object created in S3, as EventBridge reports it."""
-    return {
-        "version": "0",
-        "id": "17793124-05d4-b198-2fde-7ededc63b103",
-        "detail-type": "Object Created",
-        "source": "aws.s3",
-        "account": "111122223333",
-        "time": time,
-        "region": "us-east-1",
-        "resources": [f"arn:aws:s3:::{bucket}"],
-        "detail": {
-            "version": "0",
-            "bucket": {"name": bucket},
-            "object": {"key": key, "size": 0, "etag": etag, "sequencer": "00617F08299329D189"},
-            "request-id": "N4N7GDK58NMKJ12R",
-            "requester": "123456789012",
-            "reason": "PutObject",
-        },
-    }
-
-
 def s3_notification(
     bucket: str, key: str, *, etag: str = "e1", time: str = "2020-03-18T01:00:00.000Z"
 ) -> dict[str, Any]:
@@ -94,6 +73,78 @@ def s3_notification(
             }
         ]
     }
+
+
+def s3_deleted(bucket: str, key: str, *, time: str = "2020-03-19T01:00:00Z") -> dict[str, Any]:
+    """An object deleted from S3, as EventBridge reports it."""
+    event = s3_event(bucket, key, time=time)
+    event["detail-type"] = "Object Deleted"
+    event["detail"] |= {"reason": "DeleteObject", "deletion-type": "Permanently Deleted"}
+    del event["detail"]["object"]["size"]
+    return event
+
+
+def catalog_event(
+    database: str, table: str, *partitions: str, change: str = "BatchCreatePartition", id: str = "1"
+) -> dict[str, Any]:
+    """A change in the Glue Data Catalog, as EventBridge reports it."""
+    return {
+        "version": "0",
+        "id": id,
+        "detail-type": "Glue Data Catalog Table State Change",
+        "source": "aws.glue",
+        "account": "111122223333",
+        "time": "2024-01-01T01:00:00Z",
+        "region": "us-east-1",
+        "resources": [f"arn:aws:glue:us-east-1:111122223333:table/{database}/{table}"],
+        "detail": {
+            "databaseName": database,
+            "tableName": table,
+            "typeOfChange": change,
+            "changedPartitions": list(partitions),
+        },
+    }
+
+
+class Keys:
+    """Raw S3 events below one folder, each a new object a second after the one before."""
+
+    def __init__(self, sim: Simulator, folder: str, bucket: str = "lake") -> None:
+        self.sim, self.folder, self.bucket = sim, folder, bucket
+        self.sent = 0
+
+    def put(self, key: str) -> list[Any]:
+        """An object is written; return the runs that start."""
+        self.sent += 1
+        time = (self.sim.now + timedelta(seconds=self.sent)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.sim.send(s3_event(self.bucket, f"{self.folder}/{key}", etag=f"e{self.sent}", time=time))
+
+    def delete(self, key: str) -> list[Any]:
+        """An object is deleted; return the runs that start."""
+        self.sent += 1
+        time = (self.sim.now + timedelta(seconds=self.sent)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.sim.send(s3_deleted(self.bucket, f"{self.folder}/{key}", time=time))
+
+
+def below(run: Any, alias: str, folder: str) -> list[str]:
+    """What the run reads of one input, as paths below a folder of the lake, in the run's order."""
+    return [path.rstrip("/").removeprefix(f"s3://lake/{folder}/") for path in run.inputs[alias].paths]
+
+
+def days(first: str, count: int) -> list[str]:
+    """``count`` days from the first on, as texts."""
+    start = date.fromisoformat(first)
+    return [str(start + timedelta(days=n)) for n in range(count)]
+
+
+def send_all(sim: Simulator, *views: Any) -> list[Any]:
+    """Send views one after the other; return all the runs that they start."""
+    return [run for view in views for run in sim.send(view)]
+
+
+def reasons(sim: Simulator) -> str:
+    """Everything that the simulator says about events without effect."""
+    return "\n".join(str(told) for told in [*sim.rejected, *sim.unmatched])
 
 
 class rejected:

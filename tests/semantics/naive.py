@@ -104,3 +104,267 @@ def _ready(input: Input, tip: Partition, trace: Sequence[Event], stored: Stored)
     if input.nearest:
         return any(wanted)
     return True
+
+
+# ── the second edition ────────────────────────────────────────────────────────────────────────────────
+#
+# Here order and time matter (deletions, updates, what is late), so events are taken one by one. Inputs
+# join by the names of their dimensions. After every event, every binding of everything that has ever
+# arrived is asked again whether it is due.
+
+Names = tuple[str, ...]
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A partition ends to exist."""
+
+    signal: str
+    partition: Partition
+
+
+def itself(partition: Partition) -> Partition:
+    """The rollup of an input without one."""
+    return partition
+
+
+def alone(tip: Partition) -> list[Partition]:
+    """The members of a partition that is not rolled up."""
+    return [tip]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input. ``dims`` are the names of a tip's values, after the rollup.
+
+    ``rolled`` gives the tip in which a partition of the signal lies (None: in none), ``members`` the
+    partitions that lie in a tip, ``window`` the tips that are read for one.
+    """
+
+    name: str
+    signal: str
+    dims: Names
+    rolled: Callable[[Partition], Partition | None] = itself
+    members: Callable[[Partition], list[Partition]] = alone
+    window: Callable[[Partition], list[Partition]] = tip_only
+    trigger: bool = True
+    range_check: bool = False
+    at_least: int | None = None
+    nearest: bool = False
+    optional: bool = False
+    complete: bool = True
+    is_rollup: bool = False
+    # Partitions below the beginning are not awaited.
+    awaited: Callable[[Partition], bool] = lambda _: True
+
+    def wanted(self, tip: Partition) -> list[Partition]:
+        """Every partition of the signal that the input reads for a tip, there or not."""
+        found = [member for one in self.window(tip) for member in self.members(one)]
+        return sorted(found) if self.is_rollup else found
+
+    @property
+    def lists_what_exists(self) -> bool:
+        """Whether what is missing is left out of what a run reads."""
+        return self.optional or self.at_least is not None or not self.complete
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A node: alternatives, each of which is a set of inputs; ``dims`` are those of the output."""
+
+    id: str
+    alternatives: Sequence[Sequence[Source]]
+    dims: Names
+    retrigger: str = "all"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution: its output and what it reads of each input, in order."""
+
+    output: Partition
+    reads: tuple[tuple[str, tuple[Partition, ...]], ...]
+
+
+Binding = tuple[int, tuple[Partition, ...]]
+
+
+class Machine:
+    """A node that takes events, one after the other, and says what runs."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.happened: list[Event | Deletion] = []
+        self.fired: Counter[Binding] = Counter()
+        self.made: set[Partition] = set()
+
+    def take(self, event: Event | Deletion) -> list[Run]:
+        """The runs that an event starts."""
+        if event in self.happened and isinstance(event, Event):
+            return []  # delivered again
+        self.happened.append(event)
+        updated = self._updated(event) if isinstance(event, Event) else []
+        runs: list[Run] = []
+        while True:
+            again = [run for binding in updated for run in self._fire(binding)]
+            updated = []
+            started = again + [run for binding in self._bindings() for run in self._due(binding)]
+            runs += started
+            if not started:
+                return runs
+
+    # Which bindings there are.
+
+    def _bindings(self) -> list[Binding]:
+        found: list[Binding] = []
+        for number, inputs in enumerate(self.plan.alternatives):
+            triggers = [source for source in inputs if source.trigger]
+            for tips in product(*(self._tips(source) for source in triggers)):
+                if _agree(triggers, tips) is not None:
+                    found.append((number, tips))
+        return found
+
+    def _tips(self, source: Source) -> list[Partition]:
+        tips = [source.rolled(event.partition) for event in self._events(source.signal)]
+        return sorted({tip for tip in tips if tip is not None})
+
+    def _events(self, signal: str) -> list[Event]:
+        return [event for event in self.happened if isinstance(event, Event) and event.signal == signal]
+
+    # Which of them are due.
+
+    def _due(self, binding: Binding) -> list[Run]:
+        counts = [count for source, tip in self._triggers(binding) for count in self._counts(source, tip)]
+        if 0 in counts or not self._ready(binding):
+            return []
+        if self.plan.retrigger == "any":
+            due = sum(counts) - (len(counts) - 1)
+        elif self.plan.retrigger == "all":
+            due = min(counts)
+        elif self.plan.retrigger == "updated":
+            due = 1  # what comes later is an update
+        else:
+            due = self.fired[binding] if self._output(binding) in self.made else 1
+        return [run for _ in range(due - self.fired[binding]) for run in self._fire(binding)]
+
+    def _counts(self, source: Source, tip: Partition) -> list[int]:
+        """How often each member has arrived; where the members need not be complete, how often any has."""
+        members = source.members(tip)
+        ids = [
+            {event.id for event in self._events(source.signal) if event.partition == member}
+            for member in members
+        ]
+        if source.complete:
+            return [len(of_one) for of_one in ids]
+        return [len({(number, id) for number, of_one in enumerate(ids) for id in of_one})]
+
+    def _triggers(self, binding: Binding) -> list[tuple[Source, Partition]]:
+        number, tips = binding
+        triggers = [source for source in self.plan.alternatives[number] if source.trigger]
+        return list(zip(triggers, tips, strict=True))
+
+    def _ready(self, binding: Binding) -> bool:
+        values = self._values(binding)
+        return all(
+            self._satisfied(source, _at(source, values)) for source in self.plan.alternatives[binding[0]]
+        )
+
+    def _satisfied(self, source: Source, tip: Partition) -> bool:
+        wanted = [partition for partition in source.wanted(tip) if source.awaited(partition)]
+        there = [partition for partition in wanted if self.exists(source.signal, partition)]
+        if source.at_least is not None:
+            return len(there) >= source.at_least
+        if source.range_check:
+            return len(there) == len(wanted)
+        if source.nearest:
+            return bool(there)
+        return True
+
+    def exists(self, signal: str, partition: Partition) -> bool:
+        """Whether a partition exists by now."""
+        if signal == self.plan.id:
+            return partition in self.made
+        named = [e for e in self.happened if e.signal == signal and e.partition == partition]
+        return bool(named) and isinstance(named[-1], Event)
+
+    # What happens when one fires.
+
+    def _fire(self, binding: Binding) -> list[Run]:
+        values = self._values(binding)
+        output = tuple(values[name] for name in self.plan.dims)
+        self.fired[binding] += 1
+        self.made.add(output)
+        reads = {
+            source.name: self._reads(source, _at(source, values), number == binding[0])
+            for number, inputs in enumerate(self.plan.alternatives)
+            for source in inputs
+        }
+        return [Run(output, tuple(sorted(reads.items())))]
+
+    def _reads(self, source: Source, tip: Partition, named: bool) -> tuple[Partition, ...]:
+        wanted = source.wanted(tip)
+        there = [partition for partition in wanted if self.exists(source.signal, partition)]
+        if source.nearest:
+            return tuple(there[:1])
+        return tuple(there if source.lists_what_exists or not named else wanted)
+
+    def _updated(self, event: Event) -> list[Binding]:
+        """The bindings that have run and read what an event has written."""
+        if self.plan.retrigger != "updated":
+            return []
+        return [binding for binding, times in self.fired.items() if times and self._reads_it(binding, event)]
+
+    def _reads_it(self, binding: Binding, event: Event) -> bool:
+        values = self._values(binding)
+        inputs = self.plan.alternatives[binding[0]]
+        reads = any(
+            source.signal == event.signal and event.partition in source.wanted(_at(source, values))
+            for source in inputs
+        )
+        return reads and self._ready(binding)
+
+    def _values(self, binding: Binding) -> Values:
+        number, tips = binding
+        values = _agree([source for source in self.plan.alternatives[number] if source.trigger], tips)
+        assert values is not None
+        return values
+
+    def _output(self, binding: Binding) -> Partition:
+        values = self._values(binding)
+        return tuple(values[name] for name in self.plan.dims)
+
+
+def _agree(sources: Sequence[Source], tips: Sequence[Partition]) -> Values | None:
+    """The values of all dimensions, if equal names have equal values."""
+    values: Values = {}
+    for source, tip in zip(sources, tips, strict=True):
+        for name, value in zip(source.dims, tip, strict=True):
+            if values.setdefault(name, value) != value:
+                return None
+    return values
+
+
+def _at(source: Source, values: Values) -> Partition:
+    return tuple(values[name] for name in source.dims)
+
+
+@dataclass(frozen=True)
+class Late:
+    """What tells of the tips of a view that are not complete at their time.
+
+    ``tips`` are all that are counted, each with the moment at which it is judged.
+    """
+
+    signal: str
+    of: Source
+    tips: Sequence[tuple[Partition, Any]]
+
+    def told(self, machine: Machine, after: Any, until: Any) -> list[Event]:
+        """The events of the moments after one, up to another; the machine has taken what came before."""
+        due = sorted((moment, tip) for tip, moment in self.tips if after < moment <= until)
+        return [
+            Event(self.signal, tip, f"late/{tip}")
+            for _, tip in due
+            if not all(machine.exists(self.of.signal, partition) for partition in self.of.wanted(tip))
+        ]

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from rheodsl import (
     AlarmComparisonOperator,
@@ -140,7 +141,7 @@ def said(tree: Tree, states: dict[str, AlarmState]) -> bool:
             return said(left, states) or said(right, states)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(trees.filter(lambda tree: tree[0] != "leaf"))
 def test_rules_agree_with_the_truth_table_and_round_trip(tree: Tree) -> None:
     """► Rendering is precedence-safe, round-trips through the parser, and agrees on all 3^n state vectors."""

@@ -83,7 +83,7 @@ def story(name: str) -> tuple[Any, Any, Any, Any, Any]:
     ten = timedelta(days=10)
     stories: dict[str, tuple[Any, Any, Any, Any]] = {
         "dates": (days.day == days_dmy.dmy, days["2020-03-18"], days_dmy["18-03-2020"], days_dmy["19-03-2020"]),
-        "fmt": (word.label == days.day.fmt("%d/%m"), word["18/03"], days["2020-03-18"], days["2020-03-19"]),
+        "fmt": (word.label == days.day.fmt("%d.%m"), word["18.03"], days["2020-03-18"], days["2020-03-19"]),
         "fmt to its own": (
             days_dmy.dmy == days.day.fmt("%d-%m-%Y"), days_dmy["18-03-2020"], days["2020-03-18"], days["2020-03-19"],
         ),

@@ -157,7 +157,8 @@ def test_several_completion_objects(app: Application) -> None:
 def test_no_completion_object_means_any_object(app: Application) -> None:
     sim = watched(app, external(app, "data", "{}", spec=LONG, filter=ANY, file=[]))
     assert outputs(sim.send(s3_event("lake", "data/1/part-000.csv"))) == [("1",)]
-    assert outputs(sim.send(s3_event("lake", "data/2/_SUCCESS"))) == [("2",)]
+    assert outputs(sim.send(s3_event("lake", "data/2/a"))) == [("2",)]
+    assert sim.send(s3_event("lake", "data/3/_SUCCESS")) == [], "names that begin so are no data"
 
 
 # ── filters ───────────────────────────────────────────────────────────────────────────────────────────

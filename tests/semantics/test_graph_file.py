@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from codegen.graph_file import graph_file, load_graph
+from codegen.graph_json import graph_file, load_graph
 from rheodsl import Application
 
 from . import strategies

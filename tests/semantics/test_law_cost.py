@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rheo_runtime.engine import Engine
-from rheo_runtime.ledger import MemoryLedger
+from rheo_runtime.memory import MemoryLedger
 from rheodsl import Application
 from rheodsl.testing import Simulator
 

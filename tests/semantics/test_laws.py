@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, assume, event, given, note, settings
+from hypothesis import HealthCheck, assume, event, given, note
 from hypothesis import strategies as st
+from support.examples import examples
 
 from rheodsl import Application, DataFormat, DimensionType, S3Dataset
 from rheodsl.testing import Simulator
@@ -18,13 +18,12 @@ from .helpers import texts
 from .naive import Event, executions
 from .strategies import graphs, traces
 
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
-EXAMPLES = {"dev": 60, "ci": 400}.get(PROFILE, 60)
+EXAMPLES = 400
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-def law(share: float = 1.0) -> settings:
-    return settings(max_examples=int(EXAMPLES * share), deadline=None, suppress_health_check=QUIET)
+def law(share: float = 1.0) -> Any:
+    return examples(int(EXAMPLES * share), suppress_health_check=QUIET)
 
 
 graphs_and_traces = graphs().flatmap(lambda graph: st.tuples(st.just(graph), traces(graph)))

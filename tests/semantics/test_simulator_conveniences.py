@@ -24,5 +24,20 @@ def test_explain_takes_the_output_of_a_run() -> None:
     app.create_data("daily", inputs=[orders])
     sim = Simulator(app)
     [run] = sim.send(orders[1]["2020-03-18"])
-    assert "ran as daily/1/2020-03-18#1" in str(sim.explain("daily", run.output))
+    assert "daily/1/2020-03-18#1 fired at " in str(sim.explain("daily", run.output))
+    assert "'x' is no LONG" in str(sim.explain("daily", ["x", "2020-03-18"]))
     assert str(sim.explain("daily", run.output)) == str(sim.explain("daily", [1, "2020-03-18"]))
+
+
+def test_explain_says_what_waits_what_ran_and_what_had_no_effect() -> None:
+    app = Application("shop")
+    orders, ships = (app.s3(id, f"s3://lake/{id}/{{n:int}}") for id in ("orders", "ships"))
+    app.create_data("daily", inputs=[orders, ships])
+    sim = Simulator(app)
+    sim.send(orders["1"])
+    assert "missing  ships 1: no ships 1 has arrived" in str(sim.explain("daily", [1]))
+    never = str(sim.explain("daily", [7]))
+    assert never.startswith("daily 7 has not run\n  nothing that leads to it waits\n")
+    sim.send(ships["1"])
+    ran = str(sim.explain("daily", [1]))
+    assert ran.startswith("daily 1 succeeded\n  daily/1#1 fired at 2024-01-01 00:00:00Z; SUCCEEDED at ")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from deployed import cloud
+from support.cloud import cloud
 
 __all__ = ["cloud"]

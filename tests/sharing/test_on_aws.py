@@ -18,6 +18,8 @@ from rheodsl import (
     Storage,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["world"]
 
 

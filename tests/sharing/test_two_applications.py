@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from deployed import Cloud
+from support.cloud import Cloud
 
-from platforms.deployment import Deployment
-from rheo_runtime.emit import send_signal
+from rheo_platforms.deployment import Deployment
+from rheo_runtime.events import send_signal
 from rheo_runtime.listener import Listener
 from rheo_runtime.records import Document
 from rheodsl import Application, QueryContext, RemoteApplication
 from rheodsl.sharing import SharingError
+
+pytestmark = pytest.mark.slow
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 
@@ -54,7 +56,10 @@ def repository(cloud: Cloud) -> Application:
     app = Application("joe_does_FEATURE_REPO", platform=cloud)  # type: ignore[arg-type]
     raw = app.s3("raw", "s3://lake/raw/{region}/{day:%Y-%m-%d}")
     app.create_data(
-        "foo_table", [raw], compute_targets="output = raw", columns=["foo_feature", "bar_feature"]
+        "foo_table",
+        [raw],
+        compute_targets="output = raw",
+        metadata={"feature": ["foo_feature", "bar_feature"]},
     )
     app.authorize_downstream("jane_does_IF", ACCOUNT, REGION)
     return app

@@ -1,4 +1,4 @@
-"""One local stack for all tests of this folder, each with an application of its own.
+"""One local stack for all tests of this folder, each module with applications of its own, which end with it.
 
 A test module declares an application and starts it on the stack, beside those of other modules::
 
@@ -27,10 +27,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from codegen.compiler import compile_app, write
-from platforms.deployment import Deployment
-from platforms.local.platform import LocalPlatform
-from rheo_runtime.trigger import dag_id
+from codegen.compiler import compile_graph, write
+from rheo_platforms.deployment import Deployment
+from rheo_platforms.local.platform import LocalPlatform
+from rheo_platforms.local.processes import tail
+from rheo_runtime.airflow_client import dag_id
 from rheodsl.application import Application
 
 T = TypeVar("T")
@@ -43,11 +44,13 @@ class Lab:
         self.folder = folder
         self.platform = LocalPlatform(folder / ".rheo")
         self.local = self.platform.stack
+        self.started: set[str] = set()
 
     def start(self, app: Application) -> Deployment:
         """Let an application live on the stack, or take its changes over; wait until Airflow has its DAGs."""
         compiled = self.folder / "compiled" / app.name
-        write(compile_app(app), compiled)
+        write(compile_graph(app.graph()), compiled)
+        self.started.add(app.name)
         self.local.up(compiled)
         return self.platform.deployment(app.name)
 
@@ -71,21 +74,44 @@ class Lab:
         found = self.local.airflow.call("GET", path)["dag_runs"]
         return [run for run in found if state in (None, run["state"])]
 
-    def until(self, what: Callable[[], T], seconds: float = 120.0) -> T:
+    def until(self, what: Callable[[], T], seconds: float = 300.0) -> T:
         """Wait until ``what()`` is true, and return it."""
         deadline = time.monotonic() + seconds
         while not (found := what()):
-            assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
+            assert time.monotonic() < deadline, f"not within {seconds:g} seconds\n{self.account()}"
             time.sleep(0.3)
         return found
 
+    def account(self) -> str:
+        """What the stack is about, for somebody who asks why something did not come."""
+        path = "/dags/~/dagRuns/~/taskInstances?limit=100&order_by=-start_date"
+        tasks = self.local.airflow.call("GET", path)["task_instances"]
+        lines = ["tasks that Airflow has, the last one first:"]
+        lines += [
+            f"  {ti['dag_id']} {ti['dag_run_id']} {ti['task_id']}: {ti['state']}, from {ti['start_date']}"
+            for ti in tasks
+        ]
+        logs = {app: self.local.log("listener", app) for app in sorted(self.started)}
+        logs["Airflow"] = self.local.folder / "logs" / "airflow.log"
+        for name, log in logs.items():
+            lines += [f"the log of {name} ends:", tail(log, 40)]
+        return "\n".join(lines)
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The running stack."""
+
+@pytest.fixture(scope="package")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The running stack, for the tests of this folder alone: others have stacks of their own."""
     lab = Lab(tmp_path_factory.mktemp("shared-stack"))
     try:
         lab.local.up(None)
         yield lab
     finally:
         lab.local.down()
+
+
+@pytest.fixture(scope="module")
+def stack(shared_stack: Lab) -> Iterator[Lab]:
+    """The stack; what a module started there ends with it, so that none works on beside the next."""
+    yield shared_stack
+    while shared_stack.started:
+        shared_stack.local.remove(shared_stack.started.pop())

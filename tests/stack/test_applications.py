@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codegen.compiler import compile_app, write
-from platforms.local.errors import StackError
+from codegen.compiler import compile_graph, write
+from rheo_platforms.local.processes import StackError
 from rheodsl import Application
 
 from .conftest import Lab
@@ -46,7 +46,7 @@ def test_two_applications_live_on_one_stack(stack: Lab) -> None:
 
 def test_a_broken_application_leaves_the_others_alone(stack: Lab, tmp_path: Path) -> None:
     stack.start(shop("sound", stack))
-    write(compile_app(shop("broken", stack)), tmp_path)
+    write(compile_graph(shop("broken", stack).graph()), tmp_path)
     (tmp_path / "daily.py").write_text("from airflow.sdk import DAG\nimport nothing_at_all\n")
     with pytest.raises(StackError, match="nothing_at_all"):
         stack.local.up(tmp_path)

@@ -6,7 +6,11 @@ import gzip
 import json
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +25,7 @@ from rheodsl import (
     PrestoSQL,
     SageMakerTrainingJob,
     SageMakerTransformJob,
+    Slack,
     Sns,
     StepFunctions,
     scala_script,
@@ -105,6 +110,7 @@ def application(lab: Lab) -> Application:
             AWSBatchJob("crunch:1", "cheap", command=["crunch", "{region}"]),
             StepFunctions(f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:compute-report"),
             Email("{node}", "{region}", sender="etl@example.com", recipients="me@example.com"),
+            Slack("{node} of {region}", connection="team_slack"),
             Sns(f"arn:aws:sns:us-east-1:{ACCOUNT}:compute-done", "{execution}"),
         ],
     )
@@ -119,7 +125,36 @@ def output(lab: Lab, node: str) -> bytes:
     return b"".join(s3.get_object(Bucket=OWN, Key=key)["Body"].read() for key in keys)
 
 
+@contextmanager
+def slack() -> Iterator[tuple[str, list[str]]]:
+    """What stands for Slack on this machine: its address, and what was posted there."""
+    posted: list[str] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", posted
+        server.shutdown()
+
+
 def test_one_event_runs_all_of_them(stack: Lab) -> None:
+    with slack() as (webhook, posted):
+        connection = {"connection_id": "team_slack", "conn_type": "http", "password": webhook}
+        stack.local.airflow.call("POST", "/connections", connection)
+        run_all(stack)
+    assert [json.loads(body)["text"] for body in posted] == ["told of EU"]
+
+
+def run_all(stack: Lab) -> None:
     stack.start(application(stack))
     stack.put(f"s3://{DATA}/sales/EU/a.csv", "item,price\nx,1\ny,9\n")
     stack.put(f"s3://{DATA}/sales/EU/_SUCCESS")

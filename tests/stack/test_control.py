@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rheo_runtime.trigger import dag_id
+from rheo_runtime.airflow_client import dag_id
 from rheodsl import Application
 
 from .conftest import Lab

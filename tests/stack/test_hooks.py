@@ -78,7 +78,7 @@ def application(stack: Lab) -> Application:
             checkpoints=[RouteCheckpoint(5, tell)],
         ),
         pending_node_hook=RoutePendingNodeHook(on_pending_node_created=tell, on_expiration=tell),
-        pending_ttl=25,
+        pending_ttl=60,  # longer than a busy stack takes between two events of a day
         retention=RouteRetention(output_in_days=7),
     )
     return app
@@ -177,27 +177,33 @@ def test_a_timer_and_sensors_run_a_node_and_its_past(stack: Lab) -> None:
     daily = app.add_timer("daily", "rate(1 day)", "day", time_dimension_shift=-1)
     data = app.s3("data", "s3://sensed-lab-data/{day:%Y-%m-%d}")
     app.create_data("copied", [daily, data], compute_targets=copy, trigger="sensor")
+
+    def runs(kind: str, state: str | None = None) -> list[dict[str, Any]]:
+        return [run for run in stack.runs("sensed-lab", "copied", state) if run["run_type"] == kind]
+
     stack.start(app)
-    assert stack.runs("sensed-lab", "copied") == []  # what is past is not caught up with
     stack.put("s3://sensed-lab-data/2020-03-17/_SUCCESS")
     # Each fire of the timer is a run; the partition is the day before.
     backfill = {
         "dag_id": "sensed-lab__copied", "from_date": "2020-03-18T00:00:00Z", "to_date": "2020-03-19T00:00:00Z",
     }  # fmt: skip
     stack.local.airflow.call("POST", "/backfills", backfill)
-    (first,) = stack.until(lambda: stack.runs("sensed-lab", "copied", "success"))
+    (first,) = stack.until(lambda: runs("backfill", "success"))
     assert (
         stack.read("s3://rheo-sensed-lab/internal_data/copied/2020-03-17/read")
         == "s3://sensed-lab-data/2020-03-17"
     )
-    (second,) = (r for r in stack.runs("sensed-lab", "copied") if r["dag_run_id"] != first["dag_run_id"])
+    (second,) = (run for run in runs("backfill") if run["dag_run_id"] != first["dag_run_id"])
     waiting = stack.until(lambda: states(stack, second)["wait_data"] in ("up_for_reschedule", "deferred"))
     assert waiting
     assert states(stack, second)["compute"] is None
     stack.put("s3://sensed-lab-data/2020-03-18/_SUCCESS")
-    stack.until(lambda: len(stack.runs("sensed-lab", "copied", "success")) == 2)
+    stack.until(lambda: len(runs("backfill", "success")) == 2)
     assert (
         stack.read("s3://rheo-sensed-lab/internal_data/copied/2020-03-18/read")
         == "s3://sensed-lab-data/2020-03-18"
     )
-    assert {run["run_type"] for run in stack.runs("sensed-lab", "copied")} == {"backfill"}
+    # What is past is not caught up with; soon after midnight (UTC) the day that has begun is run.
+    today = runs("scheduled")
+    assert len(today) <= 1 and all(run["run_after"] > run["queued_at"][:10] for run in today)
+    assert len(stack.runs("sensed-lab", "copied")) == 2 + len(today)

@@ -93,5 +93,5 @@ def test_it_is_in_the_menu_and_leads_to_the_run(lab: Lab, browse: Browse) -> Non
         choice.select_option(APP)
     frame.locator(".vertex[data-id=daily]").click()
     frame.locator("#cells .cell.cS").click()
-    frame.locator("#account a").click()
+    frame.locator("#account a", has_text="DAG run").click()
     page.wait_for_url("**/dags/page-lab__daily/runs/*")

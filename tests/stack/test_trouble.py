@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from platforms.deployment import Deployment
-from rheo_runtime.emit import send_signal
+from rheo_platforms.deployment import Deployment
+from rheo_runtime.airflow_client import dag_id
+from rheo_runtime.events import send_signal
 from rheo_runtime.records import CLAIMED, FAILED, SUCCEEDED, Execution
 from rheo_runtime.sweep import Patience, Sweeper
-from rheo_runtime.trigger import dag_id
 from rheodsl import Application
 
 from .conftest import Lab
@@ -83,7 +83,7 @@ def sweep(deployment: Deployment) -> None:
     Sweeper(
         deployment.engine(),
         deployment.airflow.announce,
-        lambda document: send_signal(document, events, deployment.event_bus),
+        lambda owed: send_signal(owed.document, events, deployment.event_bus, owed.checked),
         lambda *_, **__: None,
         Patience(0, 0, 0, 0),
         deployment.airflow.state,

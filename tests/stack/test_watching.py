@@ -33,7 +33,7 @@ def shop(stack: Lab) -> Application:
         inputs=[orders],
         compute_targets="print('rows of the day:', orders.count())\noutput = orders",
         dataset_format=DataFormat.CSV,
-        team="Sales",
+        metadata={"team": "Sales"},
     )
     app.create_data("noted", inputs=[orders], compute_targets=note)
     app.create_data("both", inputs=[orders, items], compute_targets=note)
@@ -41,7 +41,7 @@ def shop(stack: Lab) -> Application:
 
 
 def rheo(stack: Lab, *words: str) -> str:
-    command = [sys.executable, "-c", "from platforms.cli import main; main()", *words]
+    command = [sys.executable, "-c", "from rheo_platforms.cli import main; main()", *words]
     done = subprocess.run(command, cwd=stack.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -14,7 +14,7 @@ def lint() -> Callable[[dict[str, Any]], list[str]]:
     from cfnlint import ManualArgs
     from cfnlint.api import lint as run
 
-    from codegen.template import dumps
+    from codegen.cloudformation.stack import dumps
 
     config = ManualArgs(regions=["us-east-1"], include_checks=["I"])
     return lambda template: [

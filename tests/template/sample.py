@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from codegen.cloudformation.stack import build_template
 from codegen.planning import build_plan
-from codegen.template import build_template
 from rheodsl import *  # noqa: F403
 from rheodsl import SNS, Application, BatchCompute, CWAlarm, GlueTable, InlinedCompute, Permission
 from rheodsl.loading import load_app

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codegen.graph_file import graph_file, load_graph
-from codegen.template import only
+from codegen.cloudformation.stack import only
+from codegen.graph_json import graph_file, load_graph
 from rheodsl import *  # noqa: F403
 from rheodsl import (
     Application,
@@ -194,12 +194,16 @@ def test_separate_jobs_read_and_write_what_is_theirs(lint: Lint) -> None:
 
     daily, total = jobs["shop-daily"], jobs["shop-total"]
     own = {"rheo-shop/rheo/*", "rheo-shop/executions/*"}
-    markers = {"rheo-shop/internal_data_$folder$"}
-    assert objects(daily, "s3:GetObject") == own | markers | {
-        "lake/orders/*", "rheo-shop/internal_data/daily/*", "rheo-shop/internal_data/daily_$folder$",
-    }  # fmt: skip
-    assert objects(total, "s3:GetObject") == own | markers | {
-        "rheo-shop/internal_data/daily/*", "rheo-shop/internal_data/total/*", "rheo-shop/internal_data/total_$folder$",
+    above = ("rheo-shop/internal_data", "rheo-shop/staging")
+    markers = {f"{top}{end}" for top in above for end in ("", "_$folder$")}
+
+    def written(node: str) -> set[str]:
+        folders = (f"rheo-shop/internal_data/{node}", f"rheo-shop/staging/{node}")
+        return {f"{folder}{end}" for folder in folders for end in ("", "/*", "_$folder$")}
+
+    assert objects(daily, "s3:GetObject") == own | markers | written("daily") | {"lake/orders/*"}
+    assert objects(total, "s3:GetObject") == own | markers | written("total") | {
+        "rheo-shop/internal_data/daily/*",
     }  # fmt: skip
     assert "rheo-shop/internal_data/daily/*" not in objects(total, "s3:PutObject")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from support.cloud import There
+
 from rheodsl import (
     Application,
     BatchCompute,
@@ -12,7 +14,6 @@ from rheodsl import (
     ConstructPersistenceSecurityDef,
     ConstructSecurityConf,
     Storage,
-    ir,
 )
 
 from .sample import of_type, statements, template_of
@@ -34,20 +35,8 @@ def upstream() -> Application:
     return app
 
 
-class There:
-    """A platform that knows the upstream."""
-
-    bucket = BUCKET
-
-    def upstream(self, partner: ir.Partner) -> There:
-        return self
-
-    def graph(self) -> ir.Graph:
-        return upstream().graph()
-
-
 def downstream() -> Application:
-    app = Application("jane", platform=There())  # type: ignore[arg-type]
+    app = Application("jane", platform=There(upstream, BUCKET))  # type: ignore[arg-type]
     remote = app.import_upstream("joe", UP, "us-east-1")
     app.create_data("etl", [remote["foo"]], compute_targets=BatchCompute("output = foo"))
     return app
@@ -138,7 +127,7 @@ def test_the_upstreams_key_lets_the_downstream_decrypt() -> None:
 
 
 def test_an_import_of_which_nothing_is_read_opens_nothing() -> None:
-    app = Application("jane", platform=There())  # type: ignore[arg-type]
+    app = Application("jane", platform=There(upstream, BUCKET))  # type: ignore[arg-type]
     app.import_upstream("joe", UP, "us-east-1")
     template = template_of(app)
     assert of_type(template, "AWS::Events::EventBusPolicy") == {}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-import platforms.cli  # noqa: F401 - registers the commands
-from codegen.template import dumps
-from platforms.commands.shared import app
+import rheo_platforms.cli  # noqa: F401 - registers the commands
+from codegen.cloudformation.stack import dumps
+from rheo_platforms.commands.shared import app
 
 from .sample import ROOT, example, template_of
 

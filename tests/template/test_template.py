@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from codegen.cloudformation.names import TemplateError
+from codegen.cloudformation.stack import LONGEST, LONGEST_INLINE, build_parts, build_template, compact, dumps
 from codegen.planning import build_plan
-from codegen.template import TemplateError, build_parts, build_template, compact, dumps
-from codegen.template.stack import LONGEST, LONGEST_INLINE
-from rheo_runtime.dynamo_table import create_table
-from rheodsl import Application
+from rheo_platforms.local import listener_process
+from rheo_runtime.dynamodb import create_table
+from rheodsl import EMR, Application
 
 from .sample import EXAMPLES, every_source, example, many, of_type, statements, template_of
 
+OWN = {"Ref": "AWS::AccountId"}
 Lint = Callable[[dict[str, Any]], list[str]]
 APPS: dict[str, Callable[[], Application]] = {
     "every_source": every_source,
@@ -52,34 +54,54 @@ def test_every_kind_of_event_has_a_rule() -> None:
     assert {id: rule["EventPattern"] for id, rule in rules.items()} == {
         "RuleObjects": {
             "source": ["aws.s3"],
-            "detail-type": ["Object Created"],
+            "detail-type": ["Object Created", "Object Deleted"],
             "detail": {"bucket": {"name": ["loose"]}},
         },
         "RuleObjects2": {
             "source": ["aws.s3"],
-            "detail-type": ["Object Created"],
+            "detail-type": ["Object Created", "Object Deleted"],
             "detail": {
                 "bucket": {"name": ["lake"]},
                 "object": {"key": [{"suffix": "/READY"}, {"suffix": "/_SUCCESS"}]},
             },
         },
         "RuleSignals": {
+            "account": [OWN],
             "source": ["rheo"],
             "detail-type": ["rheo.signal"],
             "detail": {"app": ["Every_Source"]},
         },
         "RuleAlarms": {
+            "account": [OWN],
             "source": ["aws.cloudwatch"],
             "detail-type": ["CloudWatch Alarm State Change"],
             "detail": {"alarmName": ["cpu high"]},
         },
         "RuleCatalog": {
+            "account": [OWN],
             "source": ["aws.glue"],
             "detail-type": ["Glue Data Catalog Table State Change"],
             "detail": {"databaseName": ["sales"], "tableName": ["daily"]},
         },
     }
     assert {id for id, rule in rules.items() if "EventBusName" in rule} == {"RuleSignals"}
+
+
+def test_jobs_on_emr_have_a_most() -> None:
+    app = Application("large")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}")
+    app.create_data("daily", [orders], compute_targets=EMR("output = orders"))
+    template = template_of(app)
+    [made] = of_type(template, "AWS::EMRServerless::Application").values()
+    assert made["MaximumCapacity"] == {"Cpu": {"Ref": "EmrMaximumCpu"}, "Memory": {"Ref": "EmrMaximumMemory"}}
+    assert template["Parameters"]["EmrMaximumCpu"]["Default"] == "128 vCPU"
+
+
+def test_only_our_own_source_is_announced() -> None:
+    template = template_of(every_source())
+    found = [s for s in statements(template) if "events:PutEvents" in str(s.get("Action"))]
+    assert len(found) >= 2
+    assert {str(s["Condition"]) for s in found} == {"{'StringEquals': {'events:source': 'rheo'}}"}
 
 
 def test_an_application_without_inputs_hears_only_what_is_sent_by_name() -> None:
@@ -104,7 +126,10 @@ def test_timers_that_are_joined_with_data_are_schedules() -> None:
 def test_the_queue_takes_from_its_rules_and_topics_alone() -> None:
     template = template_of(every_source())
     rules = [rule["Name"] for rule in of_type(template, "AWS::Events::Rule").values()]
-    for policy in of_type(template, "AWS::SQS::QueuePolicy").values():
+    policies = of_type(template, "AWS::SQS::QueuePolicy")
+    own = policies.pop("GatherPolicy")  # the listener alone, by its role
+    assert [statement["Effect"] for statement in statements(own)] == ["Deny"]
+    for policy in policies.values():
         allowed = [s for s in statements(policy) if s["Effect"] == "Allow"]
         senders = {s["Principal"]["Service"]: s["Condition"]["ArnEquals"]["aws:SourceArn"] for s in allowed}
         arns = [arn["Fn::Sub"] for arn in senders["events.amazonaws.com"]]
@@ -144,8 +169,14 @@ def test_the_listener_is_told_what_it_reads() -> None:
     read = set(re.findall(r"\"(RHEO_\w+)\"", source))
     assert set(variables) <= read
     assert {"RHEO_TABLE", "RHEO_MWAA_ENVIRONMENT", "RHEO_DEAD_LETTERS"} <= set(variables)
-    [trigger] = of_type(template, "AWS::Lambda::EventSourceMapping").values()
-    assert trigger["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    triggers = of_type(template, "AWS::Lambda::EventSourceMapping")
+    assert triggers.keys() == {"ListenerTrigger", "GatherTrigger"}
+    for trigger in triggers.values():
+        assert trigger["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    # The local stack brings messages of a storm as the function's trigger does.
+    gather = triggers["GatherTrigger"]
+    brought = gather["BatchSize"], gather["MaximumBatchingWindowInSeconds"]
+    assert brought == (listener_process.GATHERED, listener_process.GATHER_SECONDS)
 
 
 def test_everything_that_can_be_tagged_is() -> None:

@@ -32,7 +32,8 @@ from rheodsl import (
     SignalNode,
     output,
 )
-from rheodsl.alarm_rules import AlarmRule
+from rheodsl.alternatives import Alternatives
+from rheodsl.cloudwatch.alarm_rule import AlarmRule
 from rheodsl.expressions import DimensionExpr, Links
 from rheodsl.ir import Graph
 from rheodsl.testing import Run, Simulator
@@ -51,8 +52,9 @@ def signals() -> None:
     app.marshal_external_data(
         S3Dataset(None, "lake"), "y", DimensionSpec().add_dimension(Dimension("n", LONG))
     )
-    app.s3("z", "s3://lake/z", completion=None, format="CSV", team="x")
+    app.s3("z", "s3://lake/z", completion=None, format="CSV", metadata={"team": "x"})
     app.s3("z")  # error: call-arg reportCallIssue
+    app.add_timer("t", "rate(1 day)", shift=-1)  # error: call-arg reportCallIssue
     app.s3(1, "s3://lake/z")  # error: arg-type reportArgumentType
     app.marshal_external_data("s3://lake/x", "x")  # error: arg-type reportArgumentType
     app.add_timer("t")  # error: call-arg reportCallIssue
@@ -123,7 +125,7 @@ def nodes() -> None:
         retrigger="any",
         pending_ttl=timedelta(hours=6),
         tags=["a", "b"],
-        team="metadata may be anything",
+        metadata={"team": "data of one's own"},
     )
     assert_type(joined, SignalNode)
     app.create_data("a", orders)
@@ -169,7 +171,9 @@ def alarms() -> None:
     app.create_alarm("x", errors, number_of_evaluation_periods="1")  # error: arg-type reportArgumentType
     app.create_composite_alarm("x", orders)  # error: arg-type reportArgumentType
     many & 5  # error: operator reportOperatorIssue
-    many | orders  # error: operator reportOperatorIssue
+    assert_type(many | orders, Alternatives)
+    assert_type(orders & ships | many, Alternatives)
+    orders | 5  # error: operator reportOperatorIssue
 
 
 def graphs() -> Sequence[Any]:

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from rheodsl.alarm_rule_nodes import (
+from rheodsl.cloudwatch.alarm_rule import (
+    FALSE,
+    TRUE,
+    AlarmRule,
+    AlarmState,
     And,
     AtLeast,
     Constant,
@@ -19,21 +23,15 @@ from rheodsl.alarm_rule_nodes import (
     Node,
     Not,
     Or,
-    depth,
-    elements,
-    negation,
-    references,
-)
-from rheodsl.alarm_rules import (
-    FALSE,
-    TRUE,
-    AlarmRule,
-    AlarmState,
     RuleOperators,
     as_rule,
     at_least,
+    depth,
+    elements,
     evaluation_order,
     in_state,
+    negation,
+    references,
 )
 
 
@@ -232,14 +230,12 @@ def same_table(left: AlarmRule, right: AlarmRule) -> bool:
     return all(left.evaluate(states) == right.evaluate(states) for states in vectors(left, right))
 
 
-@settings(deadline=None)
 @given(rules)
 def test_evaluate_is_the_boolean_meaning(rule: AlarmRule) -> None:
     for states in vectors(rule):
         assert rule.evaluate(states) is naive(rule.node, states)
 
 
-@settings(deadline=None)
 @given(rules)
 def test_the_text_reads_back_with_the_same_truth_table(rule: AlarmRule) -> None:
     text = rule.render()
@@ -249,7 +245,6 @@ def test_the_text_reads_back_with_the_same_truth_table(rule: AlarmRule) -> None:
     assert AlarmRule.parse(again.render()).render() == again.render()
 
 
-@settings(deadline=None)
 @given(rules, rules)
 def test_operators_are_boolean(left: AlarmRule, right: AlarmRule) -> None:
     both, either, neither = left & right, left | right, ~(left | right)
@@ -260,7 +255,6 @@ def test_operators_are_boolean(left: AlarmRule, right: AlarmRule) -> None:
         assert (~left & ~right).evaluate(states) is neither.evaluate(states)
 
 
-@settings(deadline=None)
 @given(rules)
 def test_simplify_keeps_the_truth_table_and_never_grows(rule: AlarmRule) -> None:
     simple = rule.simplify()
@@ -304,7 +298,6 @@ def by_python(text: str, states: Mapping[str, AlarmState], signs: Mapping[str, s
     return value.value
 
 
-@settings(deadline=None)
 @given(st.recursive(leaves, grow, max_leaves=8).map(AlarmRule))
 def test_the_text_means_the_same_under_any_precedence(rule: AlarmRule) -> None:
     text = rule.render()
@@ -313,7 +306,6 @@ def test_the_text_means_the_same_under_any_precedence(rule: AlarmRule) -> None:
             assert by_python(text, states, signs) is naive(rule.node, states)
 
 
-@settings(deadline=None)
 @given(st.recursive(st.just(InState("x", AlarmState.OK)), grow, max_leaves=6))
 def test_no_parentheses_can_be_left_out(shape: Node) -> None:
     """With a different alarm at each leaf, a text without one of its pairs means something else to someone."""

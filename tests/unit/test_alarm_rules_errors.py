@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from rheodsl.alarm_rules import TRUE, AlarmRule, AlarmRuleError, at_least, evaluation_order, in_state
+from rheodsl.cloudwatch.alarm_rule import (
+    TRUE,
+    AlarmRule,
+    AlarmRuleError,
+    at_least,
+    evaluation_order,
+    in_state,
+)
 from rheodsl.errors import RheoError, TruthError
 
 QUOTE = 'write ALARM(name), or ALARM("a name") when it has spaces, commas or parentheses'

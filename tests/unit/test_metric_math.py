@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheodsl.metric_math import Kind, parse
-from rheodsl.metric_math_types import SIGNATURES
+from rheodsl.cloudwatch.metric_math import SIGNATURES, SeriesKind, parse
 
 MISSING = None
 Row = list[float | None]
@@ -253,7 +252,7 @@ DOCUMENTED = {
     ("kind", "text"), [(kind, text) for kind, texts in DOCUMENTED.items() for text in texts]
 )
 def test_documented_examples_have_their_types(kind: str, text: str) -> None:
-    assert parse(text).check(["m1", "m2", "m3", "e1", "errors", "requests"]) == Kind(kind)
+    assert parse(text).check(["m1", "m2", "m3", "e1", "errors", "requests"]) == SeriesKind(kind)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from rheodsl.cloudwatch.metric_math import MetricMathError, parse
 from rheodsl.errors import RheoError
-from rheodsl.metric_math import MetricMathError, parse
 
 NAMES = ["m1", "m2", "errors", "requests"]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 
 import pytest
 from croniter import croniter  # type: ignore[import-untyped]
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from rheodsl.schedule import EPOCH, Cron, Rate, ScheduleError, parse
 
@@ -104,7 +106,11 @@ def test_granularity(text: str, granularity: str) -> None:
         ("cron(0 0 15W * ? *)", None),
         ("cron(0 0 LW * ? *)", None),
         ("cron(0 0 1 * ? 2030)", None),
-        ("rate(1 day)", None),
+        ("rate(1 day)", "0 0 * * *"),
+        ("rate(7 days)", "0 0 * * 4"),
+        ("rate(15 minutes)", "*/15 * * * *"),
+        ("rate(5 days)", None),
+        ("rate(90 minutes)", None),
     ],
 )
 def test_airflow_cron(text: str, unix: str | None) -> None:
@@ -286,7 +292,7 @@ def parsed(text: str) -> Cron:
     return schedule
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(crons, moments)
 def test_next_after_agrees_with_a_minute_by_minute_search(text: str, t: datetime) -> None:
     matches, fire = naive(text), parsed(text).next_after(t)
@@ -302,7 +308,7 @@ def test_next_after_agrees_with_a_minute_by_minute_search(text: str, t: datetime
     assert not any(map(matches, minutes_between(max(after, fire - window), fire)))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(crons, moments)
 def test_fire_times_are_the_matching_minutes(text: str, t: datetime) -> None:
     schedule = parsed(text)
@@ -311,7 +317,6 @@ def test_fire_times_are_the_matching_minutes(text: str, t: datetime) -> None:
     assert list(schedule.fire_times(start, end)) == list(filter(naive(text), minutes_between(start, end)))
 
 
-@settings(deadline=None)
 @given(crons | rates)
 def test_a_schedule_reads_back_as_itself(text: str) -> None:
     try:
@@ -333,7 +338,7 @@ def test_a_rate_fires_at_whole_steps_after_the_epoch(text: str, t: datetime) -> 
     assert (fire - EPOCH) % step == timedelta(0)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(crons, moments)
 def test_the_airflow_expression_fires_at_the_same_times(text: str, t: datetime) -> None:
     schedule = parsed(text)
@@ -346,7 +351,7 @@ def test_the_airflow_expression_fires_at_the_same_times(text: str, t: datetime) 
         t = fire
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(crons, moments)
 def test_no_two_fires_share_a_period_of_the_granularity(text: str, t: datetime) -> None:
     schedule = parsed(text)
@@ -360,3 +365,48 @@ def test_no_two_fires_share_a_period_of_the_granularity(text: str, t: datetime) 
         assert label not in seen
         seen.add(label)
         t = fire
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "fires"),
+    [
+        # 02:30 does not happen on 2024-03-10 in New York.
+        ("cron(30 2 * * ? *)", datetime(2024, 3, 9, tzinfo=UTC), ["03-09 07:30", "03-11 06:30", "03-12 06:30"]),
+        # 01:30 happens twice on 2024-11-03: the first time counts.
+        ("cron(30 1 * * ? *)", datetime(2024, 11, 2, tzinfo=UTC), ["11-02 05:30", "11-03 05:30", "11-04 06:30"]),
+        ("cron(30 21 * * ? *)", datetime(2024, 1, 1, tzinfo=UTC), ["01-01 02:30", "01-02 02:30", "01-03 02:30"]),
+        ("cron(0 0 1 * ? *)", datetime(2024, 1, 1, tzinfo=UTC), ["01-01 05:00", "02-01 05:00", "03-01 05:00"]),
+    ],
+)  # fmt: skip
+def test_a_cron_fires_by_the_clock_of_its_zone(text: str, start: datetime, fires: list[str]) -> None:
+    read = parse(text, "America/New_York")
+    found = list(islice(read.fire_times(start, start + timedelta(days=400)), 3))
+    assert [fire.strftime("%m-%d %H:%M") for fire in found] == fires
+    assert read.next_after(found[0]) == found[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "steady"),
+    [
+        ("cron(0 3 * * ? *)", "America/New_York", True),
+        ("cron(0 1 * * ? *)", "America/New_York", False),
+        ("cron(59 1 ? * MON-SAT *)", "America/New_York", True),  # clocks change on Sundays
+        ("cron(0 * * * ? *)", "America/New_York", False),
+        ("cron(0 * * * ? *)", "Asia/Tokyo", True),
+        ("cron(0 * * * ? *)", "UTC", True),
+    ],
+)
+def test_hours_that_every_clock_shows_once(text: str, zone: str, steady: bool) -> None:
+    read = parse(text, zone)
+    assert isinstance(read, Cron)
+    assert read.steady() is steady
+
+
+@given(st.integers(1, 40_000))
+def test_among_the_ticks_of_a_rate_are_all_its_fires(minutes: int) -> None:
+    rate = Rate(minutes, "minute")
+    start = datetime(2025, 5, 1, tzinfo=UTC)
+    end = start + timedelta(minutes=3 * minutes)
+    ticks = parse(rate.ticks()).fire_times(start, end)
+    due = [tick for tick in ticks if (tick - EPOCH) % rate.delta() == timedelta()]
+    assert due == list(rate.fire_times(start, end))

@@ -1,4 +1,3 @@
-# app.py:74
 def note_the_day(input_map, output, params):
     """Write one line for the day: an inlined compute runs in the Airflow worker."""
     session = params["AWS_BOTO_SESSION"]

@@ -7,7 +7,10 @@ from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, task
 
 with DAG(
-    "delays", schedule=PartitionedAssetTimetable(assets=Asset("rheo://local-test/delays")), catchup=False
+    "delays",
+    schedule=PartitionedAssetTimetable(assets=Asset("rheo://local-test/delays")),
+    catchup=False,
+    is_paused_upon_creation=False,
 ):
 
     @task

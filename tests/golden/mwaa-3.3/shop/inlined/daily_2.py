@@ -1,4 +1,3 @@
-# sample_apps.py:15
 def count_lines(input_map, output, params):  # type: ignore[no-untyped-def]
     import io
 

@@ -1,4 +1,3 @@
-# sample_apps.py:22
 class Reactor:
     """The class form: made without arguments, then called."""
 

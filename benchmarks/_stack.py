@@ -1,0 +1,167 @@
+"""A batch beside single runs, and an event beside a pump: on the local stack, with a real Airflow and a real Spark."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, TypeVar
+
+from codegen.compiler import compile_graph, write
+from rheo_platforms.deployment import Deployment
+from rheo_platforms.local.platform import LocalPlatform
+from rheo_platforms.local.stack import LocalStack
+from rheo_runtime.airflow_client import dag_id
+from rheodsl import Application, Batch, BatchCompute, InlinedCompute
+
+T = TypeVar("T")
+APP, DATA = "scale", "scale-data"
+SINGLE = 20  # partitions with a run each
+MANY = 100  # partitions of one batch: each leaves events of objects, which the local queue hands on slowly
+PUMPED = 100  # partitions that are announced while others come
+MEANWHILE = 10  # events of another node
+SECONDS = 1800.0  # how long one part may take
+
+CODE = "output = {source}.selectExpr('price * 2 AS price')"
+
+
+class Carried(NamedTuple):
+    """Seconds of each partition in a batch, and in a run of its own; seconds from an event to its run, while others are pumped."""
+
+    batched: float
+    single: float
+    meanwhile: float
+
+
+def carry() -> Carried:
+    """Start a stack, run everything on it, and end it."""
+    with TemporaryDirectory(prefix="rheo-scale-") as folder:
+        platform = LocalPlatform(Path(folder) / ".rheo")
+        stack = platform.stack
+        try:
+            write(compile_graph(application(platform).graph()), Path(folder) / "compiled")
+            stack.up(Path(folder) / "compiled")
+            stack.session().client("s3").create_bucket(Bucket=DATA)
+            lab = Lab(stack, platform.deployment(APP))
+            lab.carried("single", 2)  # the first ones load what all others find
+            return Carried(
+                lab.carried("batched", MANY) / MANY,
+                lab.carried("single", SINGLE) / SINGLE,
+                lab.meanwhile(),
+            )
+        finally:
+            stack.down()
+
+
+def nothing(input_map: Any, output: Any, params: Any) -> None:
+    """Compute nothing."""
+
+
+def application(platform: Any) -> Application:
+    """Nodes that do the same with a batch and without, one that is pumped, and one that comes meanwhile."""
+    app = Application(APP, platform=platform)
+    batch = Batch(max=MANY, wait=timedelta(seconds=5), parallel=4)
+    for name in ("batched", "single", "pumped", "swift"):
+        source = app.s3(f"of_{name}", f"s3://{DATA}/{name}/{{part}}", format="CSV", schema="price long")
+        spark = name in ("batched", "single")
+        app.create_data(
+            name,
+            inputs=[source],
+            compute_targets=BatchCompute(CODE.format(source=f"of_{name}"))
+            if spark
+            else InlinedCompute(nothing),
+            **({"batch": batch} if name == "batched" else {}),
+        )
+    return app
+
+
+def message(bucket: str, keys: Sequence[str]) -> str:
+    """Return one message of new objects, as S3 would send several."""
+    records = [
+        {
+            "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "eventTime": "2026-01-01T00:00:00.000Z", "awsRegion": "us-east-1",
+            "s3": {"bucket": {"name": bucket}, "object": {"key": key, "eTag": "1", "size": 0}},
+        }
+        for key in keys
+    ]  # fmt: skip
+    return json.dumps({"Records": records})
+
+
+class Lab:
+    """The running stack, and what is measured on it."""
+
+    def __init__(self, stack: LocalStack, deployment: Deployment) -> None:
+        self.stack = stack
+        self.deployment = deployment
+        self.made = 0
+
+    def carried(self, node: str, count: int) -> float:
+        """Carry out this many new partitions; return the seconds from the begin of the first run to the end of the last."""
+        parts = self._parts(count)
+        s3 = self.stack.session().client("s3")
+        for part in parts:
+            s3.put_object(Bucket=DATA, Key=f"{node}/{part}/a.csv", Body=b"price\n1\n2\n")
+        before = {run["dag_run_id"] for run in self._runs(node)}
+        self._arrive(node, parts)
+        self._until(lambda: self._done(node, parts))
+        new = [run for run in self._until(lambda: self._over(node)) if run["dag_run_id"] not in before]
+        return (
+            max(_time(run["end_date"]) for run in new) - min(_time(run["start_date"]) for run in new)
+        ).total_seconds()
+
+    def meanwhile(self) -> float:
+        """Return the median seconds from an event to its run, while many of another node are pumped."""
+        pumped = self._parts(PUMPED)
+        self._arrive("pumped", pumped)
+        self._until(lambda: self._runs("pumped"))
+        sent = {}
+        for part in self._parts(MEANWHILE):
+            sent[part] = time.time()
+            self._arrive("swift", [part])
+            time.sleep(1.0)
+        self._until(lambda: len(self._runs("swift")) >= MEANWHILE)
+        asked = {run["partition_key"]: _time(run["queued_at"]).timestamp() for run in self._runs("swift")}
+        self._until(lambda: self._done("pumped", pumped))
+        return statistics.median(asked[part] - moment for part, moment in sent.items())
+
+    def _parts(self, count: int) -> list[str]:
+        self.made += count
+        return [f"p{n:05}" for n in range(self.made - count, self.made)]
+
+    def _arrive(self, node: str, parts: Sequence[str]) -> None:
+        body = message(DATA, [f"{node}/{part}/_SUCCESS" for part in parts])
+        self.stack.session().client("sqs").send_message(QueueUrl=self.deployment.queue, MessageBody=body)
+
+    def _done(self, node: str, parts: Sequence[str]) -> bool:
+        ended = {o.partition for o in self.deployment.ledger.outputs(node) if o.ended and o.active is None}
+        return ended >= set(parts)
+
+    def _runs(self, node: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            path = f"/dags/{dag_id(APP, node)}/dagRuns?limit=100&offset={len(found)}"
+            page = self.stack.airflow.call("GET", path)
+            found += page["dag_runs"]
+            if not page["dag_runs"] or len(found) >= page["total_entries"]:
+                return found
+
+    def _over(self, node: str) -> list[dict[str, Any]]:
+        runs = self._runs(node)
+        return runs if all(run["state"] in ("success", "failed") for run in runs) else []
+
+    def _until(self, what: Callable[[], T]) -> T:
+        deadline = time.monotonic() + SECONDS
+        while not (found := what()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {SECONDS:g} seconds")
+            time.sleep(0.5)
+        return found
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

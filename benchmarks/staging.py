@@ -1,0 +1,88 @@
+"""What it costs to write a partition beside the old one and let publish take it over, against writing in place.
+
+The calls are those that the code makes, counted by the client; their seconds are those of moto in this process, where
+a copy moves bytes as it does not for a caller of S3: read them as a ratio, not as what S3 takes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import boto3
+
+from rheo_airflow.tasks import partitions
+
+BUCKET, OUTPUT, STAGED = "rheo-bench", "internal_data/daily/2024-01-02", "staging/daily/2024-01-02/2"
+SIZE = 1 << 20  # bytes of a file
+FILES = (1, 10, 100)
+WRITES = ("PutObject", "CopyObject", "ListObjectsV2")  # what AWS bills as such; deletions are free
+
+Result = dict[str, Any]
+
+
+def run() -> list[Result]:
+    """Replace a partition of some files by one of as many, in place and beside it."""
+    results: list[Result] = []
+    with mock.patch.dict(os.environ, {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}):
+        for files in FILES:
+            placed, place_calls = _measured(files, _in_place)
+            staged, stage_calls = _measured(files, _staged)
+            billed = [sum(calls[name] for name in WRITES) for calls in (place_calls, stage_calls)]
+            extra = {name: n - place_calls[name] for name, n in stage_calls.items() if n != place_calls[name]}
+            more = ", ".join(f"{n:+} {name}" for name, n in sorted(extra.items()))
+            results += [
+                _result(f"{files} files: billed calls", billed[1], billed[0], "calls", f"all calls: {more}"),
+                _result(f"{files} files: seconds on moto", round(staged, 3), round(placed, 3), "s", ""),
+            ]
+    return results
+
+
+def _result(name: str, value: float, baseline: float, unit: str, note: str) -> Result:
+    ratio = round(value / baseline, 2)
+    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio, "note": note}
+
+
+def _measured(files: int, replace: Callable[[Any, int], None]) -> tuple[float, Counter[str]]:
+    from moto import mock_aws
+
+    calls: Counter[str] = Counter()
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=BUCKET)
+        _write(s3, OUTPUT, "old", files)
+        s3.meta.events.register("before-call.s3.*", lambda model, **_: calls.update([model.name]))
+        start = time.perf_counter()
+        replace(s3, files)
+        seconds = time.perf_counter() - start
+        names = {key.rpartition("/")[2] for key in partitions.keys(s3, f"s3://{BUCKET}/{OUTPUT}")}
+    assert names == {partitions.COMPLETION, *(f"new-{number}" for number in range(files))}
+    calls["ListObjectsV2"] -= 1  # that of the assertion
+    return seconds, calls
+
+
+def _write(s3: Any, folder: str, name: str, files: int) -> None:
+    """What a job writes: its files, then the mark."""
+    for number in range(files):
+        s3.put_object(Bucket=BUCKET, Key=f"{folder}/{name}-{number}", Body=b"x" * SIZE)
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}/{partitions.COMPLETION}", Body=b"")
+
+
+def _in_place(s3: Any, files: int) -> None:
+    """The old data goes, its mark first, and the new is written."""
+    old = list(partitions.keys(s3, f"s3://{BUCKET}/{OUTPUT}"))
+    for key in sorted(old, key=lambda key: not key.endswith(partitions.COMPLETION)):
+        s3.delete_object(Bucket=BUCKET, Key=key)
+    _write(s3, OUTPUT, "new", files)
+
+
+def _staged(s3: Any, files: int) -> None:
+    """A job writes beside the partition; publish takes it over, and marks it."""
+    _write(s3, STAGED, "new", files)
+    list(partitions.keys(s3, f"s3://{BUCKET}/{STAGED}"))  # publish looks what is there
+    partitions.take_over(s3, f"s3://{BUCKET}/{STAGED}", f"s3://{BUCKET}/{OUTPUT}")
+    s3.put_object(Bucket=BUCKET, Key=f"{OUTPUT}/{partitions.COMPLETION}", Body=b"")

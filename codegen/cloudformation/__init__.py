@@ -1,0 +1,1 @@
+"""Plan and graph -> the CloudFormation template of an application, and the listener's zip."""

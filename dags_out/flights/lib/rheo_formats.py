@@ -1,0 +1,443 @@
+"""How the files of a data set read: one meaning of headers, columns, texts and types for every reader.
+
+The head of a file -> its encoding, its header, and where each declared column stands in it.
+A text -> a value of a declared type, or an error that names the file.
+
+Imports nothing but the standard library: it is shipped beside the scripts of Spark jobs, and used by the
+readers of pandas, of rows and of Athena's stand-in. Runs on Python 3.10 and later.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+STRICT, LENIENT = "strict", "lenient"
+# How much of a file is looked at to know its header.
+HEAD = 1 << 16
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class FormatError(ValueError):
+    """Data that is not what it is declared to be; ``hint`` says what to declare."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        self.what, self.hint = what, hint
+        super().__init__(f"{what}; {hint}" if hint else what)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files read.
+
+    Parameters
+    ----------
+    format
+        CSV, JSON, PARQUET or ORC.
+    header
+        Whether the first line of a CSV file names its columns.
+    delimiter, quote, escape
+        Of CSV. Without ``escape`` a quote within quotes is written twice.
+    schema
+        The declared columns, as Spark writes them: ``"id string, price double"``.
+    encoding
+        Of texts; a byte order mark of a file counts more.
+    columns
+        ``"strict"``: a missing or an unknown column is an error; ``"lenient"``: a missing one is null, an
+        unknown one is left out where a schema is declared. None: strict for declared columns, but of JSON.
+    nulls
+        Texts of CSV that stand for no value.
+    date_format, timestamp_format
+        How dates and times are written, in the directives of ``strftime``; ISO 8601 when left out.
+    multiline
+        Whether quoted texts of CSV may hold line breaks. Without, Spark can split a large file.
+    """
+
+    format: str = "PARQUET"
+    header: bool = True
+    delimiter: str = ","
+    schema: str | None = None
+    encoding: str = "utf-8"
+    quote: str = '"'
+    escape: str | None = None
+    columns: str | None = None
+    nulls: tuple[str, ...] = ("", "\\N")
+    date_format: str | None = None
+    timestamp_format: str | None = None
+    multiline: bool = True
+
+    @classmethod
+    def of(cls, described: Any) -> Format:
+        """Return the format that a mapping, or an object with these fields, describes.
+
+        >>> Format.of({"format": "CSV", "delimiter": ";"}).delimiter
+        ';'
+        """
+        names = [f.name for f in fields(cls)]
+        if isinstance(described, Mapping):
+            given = {name: described[name] for name in names if name in described}
+        else:
+            given = {name: getattr(described, name) for name in names if hasattr(described, name)}
+        if "nulls" in given:
+            given["nulls"] = tuple(given["nulls"])
+        return cls(**given)
+
+    @property
+    def strict(self) -> bool:
+        """Whether a missing or an unknown column is an error."""
+        if self.columns is not None:
+            return self.columns == STRICT
+        return self.schema is not None and self.format != "JSON"
+
+    @property
+    def declared(self) -> list[tuple[str, str]]:
+        """The declared columns: names and types."""
+        return columns_of(self.schema)
+
+
+# --- schemas ---
+
+# Other spellings of Spark's simple types.
+_SIMPLE = {
+    "bigint": "long", "integer": "int", "smallint": "short", "tinyint": "byte", "real": "float",
+    "numeric": "decimal", "dec": "decimal", "varchar": "string", "char": "string", "text": "string",
+    "datetime": "timestamp", "timestamp_ltz": "timestamp", "bool": "boolean",
+}  # fmt: skip
+INTEGERS = ("long", "int", "short", "byte")
+
+
+@lru_cache(maxsize=256)
+def _columns(schema: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in _split(schema):
+        named = re.match(r"\s*(`(?:[^`]|``)+`|[^\s:`]+)\s*:?\s*(.*)", part, re.DOTALL)
+        if named is None:
+            raise FormatError(f"{part.strip()!r} is no column", "write schema='id long, price double'")
+        name = named[1].strip("`").replace("``", "`")
+        kind = re.sub(r"(?is)\s+comment\s+'.*$", "", named[2].strip())
+        kind = re.sub(r"(?i)\s+not\s+null$", "", kind)
+        found.append((name, kind or "string"))
+    return tuple(found)
+
+
+def columns_of(schema: str | None) -> list[tuple[str, str]]:
+    """Return name and type of each column of a schema as Spark writes it.
+
+    >>> columns_of("`id` BIGINT NOT NULL, price DECIMAL(10, 2), tags: ARRAY<STRING>")
+    [('id', 'BIGINT'), ('price', 'DECIMAL(10, 2)'), ('tags', 'ARRAY<STRING>')]
+    """
+    return list(_columns(schema or ""))
+
+
+def simple(kind: str) -> str:
+    """Return the name of a type, without its parameters, in one spelling.
+
+    >>> simple("BIGINT"), simple("decimal(10, 2)"), simple("array<string>")
+    ('long', 'decimal', 'array')
+    """
+    word = re.match(r"\w+", kind.strip().lower())
+    name = word[0] if word else "string"
+    return _SIMPLE.get(name, name)
+
+
+def _split(schema: str) -> list[str]:
+    """At commas that stand in no brackets."""
+    parts, depth = [""], 0
+    for letter in schema:
+        depth += (letter in "(<") - (letter in ")>")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part for part in parts if part.strip()]
+
+
+# --- the head of a file ---
+
+
+def encoding_of(head: bytes, format: Format, file: str) -> str:
+    """Return the encoding of a file by its first bytes; raises FormatError where the declared one is none.
+
+    >>> encoding_of(b"\\xef\\xbb\\xbfid", Format("CSV"), "a.csv")
+    'utf-8-sig'
+    """
+    try:
+        codecs.lookup(format.encoding)
+    except LookupError:
+        raise FormatError(f"{file}: {format.encoding!r} is no encoding", 'say encoding="latin-1"') from None
+    return next((name for mark, name in _MARKS if head.startswith(mark)), format.encoding)
+
+
+def decoded(head: bytes, format: Format, file: str, whole: bool = False) -> str:
+    """Return the text of the first bytes of a file; a character that they cut in two is left out.
+
+    Raises FormatError for bytes that are none of the declared encoding.
+    """
+    try:
+        made = codecs.getincrementaldecoder(encoding_of(head, format, file))().decode(head, final=whole)
+    except UnicodeDecodeError as fault:
+        raise undecodable(file, format, fault) from None
+    return made
+
+
+def undecodable(file: str, format: Format, fault: UnicodeDecodeError) -> FormatError:
+    """Return the error of a file in another encoding than the declared one."""
+    bad = fault.object[fault.start : fault.start + 1]
+    return FormatError(
+        f"{file} is not written in {format.encoding}: byte {bad!r} at {fault.start}",
+        'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...',
+    )
+
+
+def records(lines: Iterable[str], format: Format) -> Iterator[list[str]]:
+    """Yield the records of lines of CSV; blank lines are none."""
+    csv.field_size_limit(1 << 30)
+    made = csv.reader(
+        lines, delimiter=format.delimiter, quotechar=format.quote, escapechar=format.escape, doublequote=True
+    )
+    return (record for record in made if record)
+
+
+def header_of(head: bytes, format: Format, file: str) -> list[str]:
+    """Return the fields of the first record of a CSV file; none for an empty file.
+
+    >>> header_of(b'id,"unit\\nprice"\\n1,2\\n', Format("CSV"), "a.csv")
+    ['id', 'unit\\nprice']
+    """
+    text = decoded(head, format, file, whole=len(head) < HEAD)
+    return next(records(text.splitlines(keepends=True), format), [])
+
+
+def names_of(header: Sequence[str], file: str) -> list[str]:
+    """Return the names of the columns of a header; what a trailing delimiter leaves is none.
+
+    Raises FormatError for a name that stands twice.
+
+    >>> names_of(["id", " price ", ""], "a.csv")
+    ['id', 'price']
+    """
+    names = [name.strip() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    names = [name or f"_c{number}" for number, name in enumerate(names)]
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in seen:
+            raise FormatError(
+                f"{file}: its header has the column {name!r} twice",
+                "rename one of them where the file is written, or declare header=False and a schema",
+            )
+        seen[name.lower()] = name
+    return names
+
+
+def placed(names: Sequence[str], format: Format, file: str) -> list[tuple[str, int | None]]:
+    """Return each column of the result, and where a file has it: None for one that it lacks.
+
+    ``names`` are those of the file. Without a declared schema they are the columns of the result. Names are
+    compared as they are, then without regard to case. Raises FormatError where the file must have the
+    declared columns, and has not.
+
+    >>> placed(["price", "ID"], Format("CSV", schema="id string, price double"), "a.csv")
+    [('id', 1), ('price', 0)]
+    """
+    if not format.declared:
+        return [(name, at) for at, name in enumerate(names)]
+    folded = {name.lower(): at for at, name in enumerate(names)}
+    exact = {name: at for at, name in enumerate(names)}
+    found = [(name, exact.get(name, folded.get(name.lower()))) for name, _ in format.declared]
+    if format.strict:
+        shown = ", ".join(names) or "none"
+        if missing := [name for name, at in found if at is None]:
+            raise FormatError(
+                f"{file} has no column {', '.join(map(repr, missing))}; its columns: {shown}",
+                'declare columns="lenient" to read null there, or correct the schema',
+            )
+        taken = {at for _, at in found}
+        if unknown := [name for at, name in enumerate(names) if at not in taken]:
+            raise FormatError(
+                f"{file} has the column {', '.join(map(repr, unknown))}, which the schema does not declare",
+                'add it to the schema, or declare columns="lenient" to leave it out',
+            )
+    return found
+
+
+def same_columns(names: Sequence[str], file: str, first: Sequence[str], other: str, format: Format) -> None:
+    """Raise FormatError where two files of a data set without a schema must have the same columns, and have not."""
+    if format.columns == STRICT and not format.declared and set(names) != set(first):
+        raise FormatError(
+            f"{file} has the columns {', '.join(names)}, and {other} has {', '.join(first)}",
+            'declare a schema, or columns="lenient" to read null where one is missing',
+        )
+
+
+def layout(header: Sequence[str], format: Format, file: str) -> list[tuple[str, int | None]]:
+    """Return each column of the result, and its position in a CSV file whose first record is ``header``.
+
+    >>> layout(["1", "ann", ""], Format("CSV", header=False), "a.csv")
+    [('_c0', 0), ('_c1', 1), ('_c2', 2)]
+    """
+    if format.header:
+        return placed(names_of(header, file), format, file)
+    if not format.declared:
+        return [(f"_c{number}", number) for number in range(len(header))]
+    named = [name for name, _ in format.declared]
+    width = len(header)
+    if format.strict and (width < len(named) or any(field.strip() for field in header[len(named) :])):
+        raise FormatError(
+            f"{file} has {width} columns, and the schema declares {len(named)}",
+            'correct the schema, or declare columns="lenient"',
+        )
+    return [(name, at if at < width else None) for at, name in enumerate(named)]
+
+
+def too_long(file: str, expected: int) -> FormatError:
+    """Return the error of a record with more fields than there are columns."""
+    return FormatError(
+        f"{file} has a record of more than {expected} fields",
+        'declare its delimiter and quote as they are written: CsvFormat(delimiter=";", quote="\'")',
+    )
+
+
+def json_is_lines(head: str) -> bool:
+    """Say whether a JSON file has one object a line; else it is one value, most often a list.
+
+    >>> json_is_lines('{"a": 1}\\n{"a": 2}\\n'), json_is_lines('[{"a": 1}]'), json_is_lines('{\\n "a": 1}')
+    (True, False, False)
+    """
+    text = head.lstrip("\ufeff \t\r\n")
+    if text.startswith("["):
+        return False
+    first, newline, _ = text.partition("\n")
+    try:
+        json.loads(first)
+    except ValueError:
+        return not newline  # one long line, cut
+    return True
+
+
+# --- texts and types ---
+
+INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
+NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+BOOLEAN = r"(?i:true|false)"
+_WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
+TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+def inferred(values: Iterable[str | None]) -> str:
+    """Return the type of a column that nobody declared, by its texts: long, double, boolean or string.
+
+    A text with a leading zero is no number: it would be lost.
+
+    >>> inferred(["1", None, "20"]), inferred(["007", "1"]), inferred(["1.5", "2"]), inferred([])
+    ('long', 'string', 'double', 'string')
+    """
+    left = {"long": re.compile(INTEGER), "double": re.compile(NUMBER), "boolean": re.compile(BOOLEAN)}
+    some = False
+    for value in values:
+        if value is None:
+            continue
+        some = True
+        left = {kind: pattern for kind, pattern in left.items() if pattern.fullmatch(value)}
+        if not left:
+            return "string"
+    return next(iter(left)) if some else "string"
+
+
+_DIRECTIVES = {
+    "Y": "([0-9]{4})", "m": "([0-9]{1,2})", "d": "([0-9]{1,2})", "H": "([0-9]{1,2})", "M": "([0-9]{1,2})",
+    "S": "([0-9]{1,2}(?:[.][0-9]{1,6})?)", "y": "([0-9]{2})",
+}  # fmt: skip
+_ISO = "%Y-%m-%d"
+
+
+def time_pattern(written: str) -> tuple[str, str]:
+    """Return a regular expression for texts of a ``strftime`` format, and what puts its groups into ISO 8601.
+
+    The second has ``$1`` for the first group, as Java's replacements do. Raises FormatError for a directive
+    that it does not know.
+
+    >>> time_pattern("%d.%m.%Y")
+    ('^([0-9]{1,2})[.]([0-9]{1,2})[.]([0-9]{4})$', '$3-$2-$1')
+    """
+    pattern = ""
+    groups: dict[str, int] = {}
+    for literal, directive in re.findall(r"([^%]+)|%(.)", written):
+        if literal:
+            pattern += "".join(c if c.isalnum() or c in " -:,/" else f"[{c}]" for c in literal)
+        elif directive in _DIRECTIVES and directive not in groups:
+            groups[directive] = len(groups) + 1
+            pattern += _DIRECTIVES[directive]
+        else:
+            raise FormatError(f"%{directive} in {written!r} is not read", f"use {_ISO} %H:%M:%S or %y")
+    if not {"m", "d"} <= groups.keys() or not {"Y", "y"} & groups.keys():
+        raise FormatError(f"{written!r} is no format of dates", "name year, month and day: %Y-%m-%d")
+    year = f"${groups['Y']}" if "Y" in groups else f"20${groups['y']}"
+    iso = f"{year}-${groups['m']}-${groups['d']}"
+    if "H" in groups:
+        iso += f" ${groups['H']}:" + (f"${groups['M']}" if "M" in groups else "00")
+        iso += f":${groups['S']}" if "S" in groups else ":00"
+    return f"^{pattern}$", iso
+
+
+def unreadable(text: str, kind: str, column: str, file: str) -> FormatError:
+    """Return the error of a text that is no value of its column's type."""
+    return FormatError(f"{file}: {text!r} of the column {column!r} is no {kind}", _READABLE)
+
+
+_READABLE = "declare the column as string, its nulls=[...], or date_format and timestamp_format"
+
+
+def converted(text: str, kind: str, format: Format) -> Any:
+    """Return the value that a text of CSV has as a type; raises ValueError where it has none.
+
+    >>> converted("1.0", "int", Format("CSV")), converted("02.01.2024", "date", Format("CSV", date_format="%d.%m.%Y"))
+    (1, datetime.date(2024, 1, 2))
+    """
+    name, stripped = simple(kind), text.strip()
+    if name in INTEGERS:
+        whole = _WHOLE.fullmatch(stripped)
+        if whole is None:
+            raise ValueError(text)
+        return int(whole[1])
+    match name:
+        case "double" | "float":
+            return float(stripped)
+        case "decimal":
+            try:
+                return Decimal(stripped)
+            except InvalidOperation:
+                raise ValueError(text) from None
+        case "boolean":
+            if stripped.lower() not in (*TRUE, *FALSE):
+                raise ValueError(text)
+            return stripped.lower() in TRUE
+        case "date":
+            return date.fromisoformat(iso_text(stripped, format.date_format)[:10])
+        case "timestamp" | "timestamp_ntz":
+            return datetime.fromisoformat(iso_text(stripped, format.timestamp_format).replace("Z", "+00:00"))
+    return text
+
+
+def iso_text(text: str, written: str | None) -> str:
+    """Return a date or time in ISO 8601; raises ValueError where it is not written so."""
+    if written is None:
+        return text
+    pattern, iso = time_pattern(written)
+    found = re.match(pattern, text)
+    if found is None:
+        raise ValueError(text)
+    return re.sub(r"\$(\d)", lambda m: found[int(m[1])].zfill(2), iso)

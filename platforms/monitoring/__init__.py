@@ -1,1 +1,0 @@
-"""What runs, ran and waits in a deployed application."""

@@ -1,0 +1,200 @@
+"""An execution -> a query on Athena over its inputs, its result the output partition.
+
+Each input is a table of the catalog that lives as long as the query: one partition of it for each partition
+of the input that exists. The result is unloaded beside the output, which is replaced when the query has ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.operators.athena import AthenaOperator  # noqa: TID253
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields  # noqa: TID253
+
+from rheo_airflow.tasks import athena_csv, partitions, settings
+from rheo_airflow.tasks.athena_tables import from_catalog, one_of, statement, table_input, table_name
+from rheo_airflow.tasks.claim import hold
+from rheo_airflow.tasks.compat import AirflowException, AirflowFailException
+from rheo_airflow.tasks.failures import says_why
+from rheo_airflow.tasks.idempotency import name, token
+from rheo_formats import FormatError
+from rheo_runtime.records import Document
+from rheo_runtime.storage import delete
+from rheo_runtime.templates import ITSELF
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+_BATCH = 100  # BatchCreatePartition takes so many
+
+
+class AthenaComputeOperator(AthenaOperator):
+    """Runs a query for the claimed execution.
+
+    Parameters
+    ----------
+    code
+        The file of the query, relative to the DAG's folder; ``graph.json`` there says where it is from.
+    inputs
+        Alias -> ``columns``, ``completion``, ``format`` and its options, as `athena_csv.format_of` reads them; of a
+        table that the catalog has, its name as ``table``, or None.
+    result
+        How the output is unloaded: Athena's properties of UNLOAD.
+    database
+        The application's database, for the tables of a query.
+    """
+
+    template_fields = aws_template_fields()
+    template_ext = ()
+
+    def __init__(
+        self,
+        *,
+        code: str,
+        inputs: Mapping[str, Mapping[str, Any] | None],
+        result: Mapping[str, str],
+        database: str,
+        **kwargs: Any,
+    ) -> None:
+        polling = {"sleep_time": max(1, int(settings.POLL_SECONDS))}
+        super().__init__(**{"query": "", "database": database, "log_query": False, **polling, **kwargs})
+        self.code, self.inputs, self.result = code, dict(inputs), dict(result)
+
+    def job_place(self) -> str:
+        """Return where it starts jobs."""
+        return f"athena {self.workgroup}"
+
+    @says_why
+    def execute(self, context: Any) -> str | None:
+        """Run the query; raises AirflowException with Athena's reason, by the user's own lines."""
+        document, attempt = hold(context), context["ti"].try_number
+        folder = Path(context["dag"].fileloc).parent
+        query = (folder / self.code).read_text("utf-8")
+        s3 = settings.client("s3")
+        run = name(document, attempt)
+        staged = partitions.staging(document, run)
+        self.client_request_token = token(document, attempt)
+        self.output_location = f"{staged}-log/"
+        self._clear(s3, staged)
+        with self._tables(s3, document, run) as tables:
+            self.query = statement(query, tables, f"{staged}/", self.result)
+            try:
+                answer = super().execute(context)
+            except AirflowException as error:
+                raise AirflowException(
+                    _placed(str(error), *(settings.place(folder, self.code) or (self.code, 1)))
+                ) from error
+        partitions.move(s3, staged, document["output"]["path"])
+        self._clear(s3, f"{staged}-log")
+        return answer
+
+    def _clear(self, s3: Any, staged: str) -> None:
+        """Delete a folder: Athena unloads into empty ones only, and this try's may hold what a lost worker left."""
+        bucket, _ = partitions.split(staged)
+        delete(s3, bucket, list(partitions.keys(s3, staged)))
+
+    @contextmanager
+    def _tables(self, s3: Any, document: Document, run: str) -> Iterator[dict[str, str]]:
+        """What each alias stands for while the query runs."""
+        glue = settings.client("glue")
+        own = {alias: how for alias, how in self.inputs.items() if how is not None and "table" not in how}
+        found = partitions.inputs(s3, document, {alias: how["completion"] for alias, how in own.items()})
+        paths = {entry["alias"]: entry["paths"] for entry in document["inputs"]}
+        tables = {
+            alias: from_catalog(paths[alias], (how or {}).get("table"))
+            for alias, how in self.inputs.items()
+            if alias not in own
+        }
+        made: list[str] = []
+        try:
+            for alias, how in own.items():
+                if how["format"] == "CSV":
+                    tables[alias] = self._csv(
+                        s3, glue, table_name(run, alias), how, found[alias], document, made
+                    )
+                    continue
+                table, objects = table_name(run, alias), _objects(how, found[alias])
+                self._make(glue, table, how, list(found[alias]), document)
+                made.append(table)
+                columns = ", ".join(f'"{column}"' for column, _ in how["columns"])
+                where = f" WHERE {one_of(objects)}" if objects else ""
+                tables[alias] = f'SELECT {columns} FROM "{self.database}"."{table}"{where}'
+            yield {alias: tables[alias] for alias in self.inputs}
+        finally:
+            for table in made:
+                glue.delete_table(DatabaseName=self.database, Name=table)
+
+    def _csv(
+        self,
+        s3: Any,
+        glue: Any,
+        table: str,
+        how: Mapping[str, Any],
+        found: Mapping[str, Sequence[str]],
+        document: Document,
+        made: list[str],
+    ) -> str:
+        """A table for each order of columns, added to ``made``, and the query that reads them all by name."""
+        selects = []
+        try:
+            format = athena_csv.format_of(how)
+            for number, (layout, paths) in enumerate(athena_csv.layouts(s3, found, format).items()):
+                name, objects = f"{table}_{number}", _objects(how, paths)
+                texts = {**how, "columns": athena_csv.texts(layout)}
+                self._make(glue, name, texts, paths, document)
+                made.append(name)
+                selects.append(athena_csv.select(f'"{self.database}"."{name}"', layout, format, objects))
+            return " UNION ALL ".join(selects) or athena_csv.nothing(format)
+        except FormatError as fault:
+            raise AirflowFailException(str(fault)) from fault
+
+    def _make(
+        self, glue: Any, table: str, how: Mapping[str, Any], paths: list[str], document: Document
+    ) -> None:
+        # A table's location is a folder. Of an absent input it has no partitions: there are columns, and no rows.
+        objects = _objects(how, paths)
+        places = list(dict.fromkeys(path.rpartition("/")[0] for path in objects)) or paths
+        definition = table_input(table, how, places[0] if places else partitions.staging(document, table))
+        try:
+            glue.create_table(DatabaseName=self.database, TableInput=definition)
+        except glue.exceptions.AlreadyExistsException:  # a lost worker's, of this try
+            glue.delete_table(DatabaseName=self.database, Name=table)
+            glue.create_table(DatabaseName=self.database, TableInput=definition)
+        entries = [
+            {
+                "Values": [str(number)],
+                "StorageDescriptor": {**definition["StorageDescriptor"], "Location": f"{path}/"},
+            }
+            for number, path in enumerate(places)
+        ]
+        for start in range(0, len(entries), _BATCH):
+            answer = glue.batch_create_partition(
+                DatabaseName=self.database,
+                TableName=table,
+                PartitionInputList=entries[start : start + _BATCH],
+            )
+            if errors := answer.get("Errors"):
+                raise AirflowException(f"the catalog refuses partitions of {table}: {errors}")
+
+
+def _objects(how: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
+    """The objects that alone are read of their folders, where each is a partition."""
+    return list(paths) if ITSELF in how["completion"] else []
+
+
+def _placed(message: str, file: str, first: int) -> str:
+    """Athena's message, its ``line 3:8`` the line of the user's file; the query's first line is the statement's second.
+
+    >>> _placed("line 3:8: Column 'prise' cannot be resolved", "app.py", 40)
+    "app.py:41:8: Column 'prise' cannot be resolved"
+    """
+
+    def at(found: re.Match[str]) -> str:
+        return f"{file}:{int(found[1]) - 2 + first}:{found[2]}"
+
+    return re.sub(r"\bline (\d+):(\d+)", at, message)

@@ -1,0 +1,144 @@
+"""Paths of partitions -> the objects that are there, and the safe replacement of one partition's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from rheo_runtime.records import Document
+from rheo_runtime.storage import delete
+from rheo_runtime.templates import ITSELF
+from rheo_runtime.wire import S3Address
+
+COMPLETION = "_SUCCESS"
+# Beside what a job has staged: the results of the node's checks.
+CHECKS = "_checks.json"
+
+
+def split(path: str) -> tuple[str, str]:
+    """Return bucket and key of an s3 path.
+
+    >>> split("s3://bucket/a/b/")
+    ('bucket', 'a/b')
+    """
+    bucket, key = S3Address.of(path)
+    return bucket, key.rstrip("/")
+
+
+def keys(s3: Any, path: str) -> Iterator[str]:
+    """Yield the keys of all objects in a folder."""
+    bucket, key = split(path)
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
+        yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+
+def is_data(key: str) -> bool:
+    """Say whether an object is data: no folder, no mark such as ``_SUCCESS``."""
+    return not key.endswith("/") and not key.rpartition("/")[2].startswith(("_", "."))
+
+
+def existing(s3: Any, paths: Sequence[str], completion: Iterable[str]) -> dict[str, list[str]]:
+    """Return the partitions that exist, each with the keys of its data.
+
+    As in a Spark script: the first is the tip, which was announced; the others need their completion object.
+    """
+    wanted = tuple(completion)
+    found: dict[str, list[str]] = {}
+    for number, path in enumerate(paths):
+        if ITSELF in wanted:
+            bucket, key = S3Address.of(path)
+            listed = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", ())
+            if any(entry["Key"] == key for entry in listed):
+                found[path] = [key]
+            continue
+        there = list(keys(s3, path))
+        data = [key for key in there if is_data(key)]
+        names = {key.rpartition("/")[2] for key in there}
+        complete = not number or not wanted or any(fnmatchcase(n, mark) for mark in wanted for n in names)
+        if data and complete:
+            found[path] = data
+    return found
+
+
+def inputs(
+    s3: Any, document: Document, completion: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, list[str]]]:
+    """Return, for each alias of ``completion``, its partitions that exist, with their keys.
+
+    Raises FileNotFoundError when an input has none, is not said to be absent, and is not the node's own past.
+    """
+    paths = {entry["alias"]: entry["paths"] for entry in document["inputs"]}
+    absent = {
+        entry["alias"]
+        for entry in document["inputs"]
+        if entry.get("absent") or entry["signal"] == document["node"]
+    }
+    found = {alias: existing(s3, paths[alias], names) for alias, names in completion.items()}
+    for alias, partitions in found.items():
+        if not partitions and alias not in absent:
+            raise FileNotFoundError(f"no partition of {alias!r} exists; looked for {', '.join(paths[alias])}")
+    return found
+
+
+def staging(document: Document, name: str) -> str:
+    """Return a folder for what is to become the output: beside it, never announced."""
+    bucket, _ = split(document["output"]["path"])
+    return f"s3://{bucket}/staging/{name}"
+
+
+def staged(document: Document) -> str | None:
+    """Return the folder in which a job writes what becomes the output when the run publishes; None without one.
+
+    >>> output = {"path": "s3://bucket/internal_data/n/EU"}
+    >>> staged({"id": "n/EU#2", "output": output})
+    's3://bucket/staging/n/EU/2'
+    """
+    path = document["output"]["path"]
+    return None if path is None else staging(document, document["id"].replace("#", "/"))
+
+
+def replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
+    """Make the output partition hold what ``moved`` says, key of an object in its bucket -> name in the folder.
+
+    The completion object goes first, so a reader never takes a half-written partition for a whole one.
+    """
+    bucket, folder = split(output)
+    _replace(s3, output, {key: f"{folder}/{name}" for key, name in moved.items()})
+    delete(s3, bucket, sorted(moved))
+
+
+def _replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
+    """Copy objects of a bucket, key -> new key, to where they are all that an output partition holds."""
+    bucket, folder = split(output)
+    s3.delete_object(Bucket=bucket, Key=f"{folder}/{COMPLETION}")
+    old = [key for key in keys(s3, output) if key not in moved.values()]
+    for key, name in sorted(moved.items()):
+        s3.copy({"Bucket": bucket, "Key": key}, bucket, name)
+    delete(s3, bucket, old)
+
+
+def move(s3: Any, staged: str, output: str) -> int:
+    """Replace the output partition by the data of a folder in the same bucket; return how many objects it has."""
+    _, folder = split(staged)
+    data = {key: key.removeprefix(f"{folder}/") for key in keys(s3, staged) if is_data(key)}
+    replace(s3, output, data)
+    return len(data)
+
+
+def take_over(s3: Any, folder: str, output: str, there: Iterable[str]) -> int:
+    """Put what lies staged in a folder in the place of an output partition; return how many objects it has.
+
+    ``there`` are the keys of the folder. May be repeated after a crash at any call: the folder's own completion object
+    goes once all is in its place, and before any of the data goes. Readers that ask for the output's completion object
+    see the old partition, then none, then (once it is written) the new one. The results of the checks stay where they
+    are.
+    """
+    bucket, prefix = split(folder)
+    _, target = split(output)
+    data = {key: f"{target}/{key.removeprefix(f'{prefix}/')}" for key in there if is_data(key)}
+    _replace(s3, output, data)
+    s3.delete_object(Bucket=bucket, Key=f"{prefix}/{COMPLETION}")
+    # A run that is tried again tells the checks again.
+    delete(s3, bucket, sorted(set(there) - {f"{prefix}/{COMPLETION}", f"{prefix}/{CHECKS}"}))
+    return len(data)

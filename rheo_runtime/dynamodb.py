@@ -1,0 +1,965 @@
+"""The ledger in DynamoDB: every method is one conditional write, or one strongly consistent read.
+
+One table with string keys ``pk`` and ``sk`` and a time to live in ``ttl``. What an item is follows from
+the first letter of ``pk``: A arrivals, O outputs, P which partitions exist, W watches, R readers, C cursors,
+D refusals (denied), T what was written to partitions that something else announces, L expiries. A
+partition in a key is its JSON. Nothing is locked, and nothing is a transaction.
+
+Ledger records <-> DynamoDB items. An output's executions are compressed JSON: windows repeat themselves.
+What an item is about -> its key in the ledger's table; see `rheo_runtime.dynamodb`.
+The ledger's table: how it is made, and the client that reaches it.
+The index of the ledger's table -> the statuses of a node's outputs, or of all.
+
+The outputs themselves hold their executions, a hundred times as much to read. The index lags the table by
+moments.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rheo_runtime.ledger import REFUSED, REMEMBERED
+from rheo_runtime.records import (
+    ANNOUNCED,
+    CAME,
+    CHUNK,
+    CLAIMED,
+    READY,
+    Arrival,
+    ArrivalIndex,
+    Arrivals,
+    Binding,
+    CheckResult,
+    ConsumedMark,
+    Execution,
+    Key,
+    Output,
+    Partial,
+    Reader,
+    Refusal,
+    Status,
+    Stored,
+    Touched,
+    Used,
+    Waiter,
+    Writer,
+    first_bound,
+    status_of,
+    unsettled,
+)
+from rheo_runtime.values import Partition
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+RECORD = "at"  # attribute of an item of a further index: the key of the record that it stands for
+EVENT = "e:"  # attributes of an arrival item: one for each event, its time
+USED = "u:"  # attributes of an output item: one for each binding
+VERSION = 1
+TOUCHED = 90 * 86400  # seconds that the record of what was written to a partition is kept
+PRUNED = 100  # event ids of one partition that count no more, before they are removed
+# DynamoDB takes 400 kB of an item, names of attributes included ("Quotas in Amazon DynamoDB": an item's size). An
+# output's executions may have so much of it, compressed; the rest is for what its bindings have used.
+LARGEST_BODY = 250_000
+LARGEST_USES = 50_000  # bytes of what bindings used, beside them; beyond, each has an item of its own
+PACKED = 4_000  # characters of what one binding used, or was to use, from which they are compressed
+
+
+def encode(value: object) -> str:
+    """Return values as JSON without blanks: tuples become lists.
+
+    >>> encode(("EU", 737502))
+    '["EU",737502]'
+    """
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(text: str) -> str:
+    """Return a short name of a long text: 128 bits of its hash."""
+    return urlsafe_b64encode(blake2b(text.encode(), digest_size=16).digest()).decode().rstrip("=")
+
+
+def event_name(event_id: str) -> str:
+    """Return an event id that is short enough to be an attribute's name many times over."""
+    return event_id if len(event_id.encode()) <= 96 else digest(event_id)
+
+
+def from_item(item: Item, name: str) -> Any:
+    """Return the JSON in a text attribute."""
+    return json.loads(item[name]["S"])
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def arrivals_of(item: Item, oldest: float) -> Arrivals | None:
+    """Return the arrivals of one partition; None when all are older than ``oldest``."""
+    times = sorted((float(v["N"]), k[len(EVENT) :]) for k, v in item.items() if k.startswith(EVENT))
+    live = {event: time for time, event in times if time > oldest}
+    if not live:
+        return None
+    texts = tuple(from_item(item, "texts")) if "texts" in item else None
+    record = Arrivals(tuple(from_item(item, "p")), next(iter(live)), float(item["since"]["N"]), texts)
+    record.n = int(item["n"]["N"])
+    if len(live) > 1 or record.n > 1:
+        record.ids = live
+    return record
+
+
+def expired_of(item: Item, oldest: float) -> list[str]:
+    """Return the ids of the events of an arrival item that count no more."""
+    return [
+        name.removeprefix(EVENT)
+        for name in item
+        if name.startswith(EVENT) and float(item[name]["N"]) <= oldest
+    ]
+
+
+def packed(value: object) -> dict[str, Any]:
+    """Return values as an attribute: compressed, where there are many, as of the members of a coarser partition."""
+    text = encode(value)
+    return {"S": text} if len(text) <= PACKED else {"B": zlib.compress(text.encode(), 9)}
+
+
+def unpacked(value: Mapping[str, Any]) -> Any:
+    """Return what `packed` wrote."""
+    return json.loads(value["S"] if "S" in value else zlib.decompress(bytes(value["B"])))
+
+
+def used_of(value: Mapping[str, Any]) -> Used:
+    """Return what a binding used, of an attribute."""
+    fired, marks = unpacked(value)
+    return fired, tuple((since, n) for since, n in marks)
+
+
+def output_body(output: Output) -> bytes:
+    """Return the executions of an output, compressed: all, where they fit, else without the oldest that are over.
+
+    What it is shown as stays. Those that owe a signal go last, but for the latest: what it announces is the same.
+    """
+    body = _body(output)
+    while len(body) > LARGEST_BODY:
+        past = output.ended if output.active is not None else output.ended[1:]
+        owing = [e for e in past if not e.signalled]
+        gone = next((e for e in reversed(past) if e.signalled), owing[-1] if len(owing) > 1 else None)
+        if gone is None:
+            break
+        output = output._replace(ended=tuple([e for e in output.ended if e is not gone]))
+        body = _body(output)
+    return body
+
+
+def _body(output: Output) -> bytes:
+    data: dict[str, Any] = {
+        "v": VERSION,
+        "g": output.generation,
+        "active": _to_json(output.active),
+        "held": _to_json(output.held),
+        "ended": [_to_json(e) for e in output.ended],
+    }
+    if output.active is not None and output.active.jobs:
+        data["jobs"] = output.active.jobs
+    if output.writer is not None:
+        data["writer"] = output.writer
+    return zlib.compress(encode(data).encode(), 6)
+
+
+def output_of(item: Item) -> Output:
+    """Return the output in an item."""
+    data = json.loads(zlib.decompress(bytes(item["body"]["B"])))
+    if data["v"] != VERSION:
+        raise ValueError(f"an output record of version {data['v']!r}; this code reads {VERSION}")
+    active, writer = _from_json(data["active"]), data.get("writer")
+    return Output(
+        item["node"]["S"],
+        item["p"]["S"],
+        int(item["version"]["N"]),
+        data["g"],
+        None if active is None else active._replace(jobs=tuple(data.get("jobs", ()))),
+        _from_json(data["held"]),
+        tuple(e for x in data["ended"] if (e := _from_json(x)) is not None),
+        None if writer is None else Writer(*_tuples(writer)),
+    )
+
+
+def _to_json(execution: Execution | None) -> list[Any] | None:
+    if execution is None:
+        return None
+    generation, state, _, _, events, fired, moved, run_id, note, signalled, claimed, checks, _ = execution
+    more: list[Any] = [] if claimed is None else [claimed, checks]
+    return [generation, state, execution.document, events, fired, moved, run_id, note, signalled, *more]
+
+
+def _from_json(data: list[Any] | None) -> Execution | None:
+    if data is None:
+        return None
+    generation, state, document, events, fired, moved, run_id, note, signalled, *more = data
+    claimed, checks = more or (None, ())  # no run has taken it
+    builder = Stored(document).builder
+    found = tuple([CheckResult(*each) for each in checks])
+    return Execution(
+        generation,
+        state,
+        builder,
+        document,
+        tuple(events),
+        fired,
+        moved,
+        run_id,
+        note,
+        signalled,
+        claimed,
+        found,
+    )
+
+
+def watch_of(item: Item) -> Waiter:
+    """Return the watch in an item."""
+    signal, partition, node, binding, *means = _tuples(from_item(item, "watch"))
+    return Waiter(signal, partition, node, binding, float(item["since"]["N"]), *means)
+
+
+def number(value: float) -> dict[str, str]:
+    return {"N": repr(value)}
+
+
+def sort_key(text: str) -> str:
+    """A sort key has at most 1,024 bytes."""
+    return text if len(text.encode()) <= 1000 else "#" + digest(text)
+
+
+def partition_key(text: str) -> str:
+    """A partition key has at most 2,048 bytes."""
+    return text if len(text.encode()) <= 2000 else text[:400] + "#" + digest(text)
+
+
+def arrivals_pk(arrival_index: ArrivalIndex, index: int, key: Key) -> str:
+    return partition_key(
+        f"A|{arrival_index.node}|{arrival_index.alias}|{arrival_index.indexes[index]}|{encode(key)}"
+    )
+
+
+def output_key(node: str, partition: str) -> dict[str, Any]:
+    return {"pk": {"S": partition_key(f"O|{node}|{partition}")}, "sk": {"S": "."}}
+
+
+def spilled_key(node: str, partition: str, name: str) -> dict[str, Any]:
+    return {"pk": {"S": partition_key(f"O|{node}|{partition}")}, "sk": {"S": name}}
+
+
+def row_key(signal: str, row: Key, chunk: int) -> dict[str, Any]:
+    return {"pk": {"S": partition_key(f"P|{signal}|{encode(row)}")}, "sk": {"S": str(chunk)}}
+
+
+def arrival_key(arrival_index: ArrivalIndex, partition: Partition) -> dict[str, Any]:
+    """The key of a partition's arrivals, where the partition is its own key."""
+    pk = arrivals_pk(arrival_index, 0, partition)
+    return {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partition))}}
+
+
+def reader_pk(signal: str, partition: Partition) -> str:
+    return partition_key(f"R|{signal}|{encode(partition)}")
+
+
+def reader_key(reader: Reader) -> dict[str, Any]:
+    sk = sort_key(f"{reader.node}|{encode(reader.binding)}")
+    return {"pk": {"S": reader_pk(reader.signal, reader.partition)}, "sk": {"S": sk}}
+
+
+def cursor_key(name: str) -> dict[str, Any]:
+    return {"pk": {"S": partition_key(f"C|{name}")}, "sk": {"S": "."}}
+
+
+def watch_pk(signal: str, partition: Partition) -> str:
+    return partition_key(f"W|{signal}|{encode(partition)}")
+
+
+def watch_key(watch: Waiter) -> dict[str, Any]:
+    sk = sort_key(f"{watch.node}|{encode(watch.binding)}")
+    return {"pk": {"S": watch_pk(watch.signal, watch.partition)}, "sk": {"S": sk}}
+
+
+REFUSALS = "D"
+
+
+def touched_pk(signal: str) -> str:
+    return partition_key(f"T/{signal}")
+
+
+def touched_key(signal: str, partition: Partition) -> dict[str, Any]:
+    return {"pk": {"S": touched_pk(signal)}, "sk": {"S": sort_key(encode(partition))}}
+
+
+def touched_of(item: Item) -> Touched:
+    return Touched(*_tuples(json.loads(item["touched"]["S"])))
+
+
+def expiry_pk(node: str, position: int, partition: Partition) -> str:
+    return partition_key(f"L|{node}|{position}|{encode(partition)}")
+
+
+def expiry_key(node: str, partial: Partial) -> dict[str, Any]:
+    pk = expiry_pk(node, *first_bound(partial))
+    return {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partial))}}
+
+
+STATUSES = "statuses"  # the index of outputs by node, which holds of each its state alone
+TODO = "todo"  # the index of what the sweeper may have to act on, by its kind: sparse, and keys alone
+
+
+def create_table(table: str, client: DynamoDBClient | None = None) -> None:
+    """Create the ledger's table, with expiry, unless it exists: for tests and the local stack."""
+    client = make_client() if client is None else client
+    try:
+        client.create_table(
+            TableName=table,
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": "node", "AttributeType": "S"},
+                {"AttributeName": TODO, "AttributeType": "S"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": STATUSES,
+                    # No partition in its key: there it could be neither empty nor long.
+                    "KeySchema": [{"AttributeName": "node", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["p", "state"]},
+                },
+                {
+                    "IndexName": TODO,
+                    "KeySchema": [{"AttributeName": TODO, "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                },
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    except client.exceptions.ResourceInUseException:
+        return
+    client.update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
+    )
+
+
+def make_client() -> DynamoDBClient:
+    import boto3
+    from botocore.config import Config
+
+    # A request that hangs must not take the listener's whole time: its event is delivered again anyway.
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 4})
+    return boto3.client("dynamodb", config=config)
+
+
+OUTPUTS, WATCHES = "O", "W"  # the kinds of what the sweeper may have to act on
+SHARDS = 8  # keys of the index of what there is to do, for each kind: one alone would be hot
+UNDERWAY = (
+    READY,
+    ANNOUNCED,
+    CLAIMED,
+)  # which of them an execution is in is in its output alone, as ``stage``
+
+
+def todo_key(kind: str, key: Mapping[str, Any]) -> dict[str, str]:
+    """Return under which key of the index an item stands: always the same one."""
+    return {"S": f"{kind}{zlib.crc32(key['pk']['S'].encode()) % SHARDS}"}
+
+
+TOGETHER = 50  # events of one partition that are counted in one write
+RECENT, RECENT_SECONDS = 1_000, 60.0  # outputs that are remembered as this process has last seen them
+SPILL = 16  # bindings whose use is kept in the item of their output; beyond, each has its own item
+KEEP = 400 * 86400  # seconds that a spilled item outlives its last firing: longer than any arrival counts
+SLACK = 86400  # DynamoDB may take that long to delete an expired item, and may not be early
+
+Item = Mapping[str, Any]
+
+
+class Move(NamedTuple):
+    """Arrivals of one index become those of another, where ``keys`` gives a partition's keys."""
+
+    old: ArrivalIndex
+    new: ArrivalIndex
+    keys: Callable[[Partition], tuple[Key, ...]]
+
+
+class DynamoLedger:
+    """A ledger in a DynamoDB table.
+
+    Parameters
+    ----------
+    table
+        The table's name.
+    client
+        boto3's client; made from the environment when left out.
+    now
+        The clock, in seconds since 1970.
+    """
+
+    def __init__(
+        self, table: str, client: DynamoDBClient | None = None, now: Callable[[], float] = time.time
+    ) -> None:
+        self.table = table
+        self.client = make_client() if client is None else client
+        self.now = now
+        self._recent: dict[tuple[str, str], tuple[float, Output]] = {}
+        self._together: dict[tuple[str, tuple[Key, ...], Partition, str], Arrivals] = {}
+
+    # --- arrivals ------------------------------------------------------------------------------
+
+    def arrive(
+        self,
+        arrival_index: ArrivalIndex,
+        keys: tuple[Key, ...],
+        partition: Partition,
+        event_id: str,
+        now: float,
+        texts: tuple[str, ...] | None = None,
+    ) -> Arrivals:
+        """Write the record, in the first index; what stands in the others says where it is.
+
+        So an arrival is one record, whichever way it is found: what was used of it is used. The record comes
+        first: a listener that dies in between has not done its event, which comes again.
+        """
+        known = self._together.get((arrival_index.name, keys, partition, event_id))
+        if known is not None:
+            return copy(known)
+        pk = arrivals_pk(arrival_index, 0, keys[0])
+        record = self._arrive(pk, arrival_index, partition, event_id, now, texts)
+        self._stand(pk, arrival_index, keys, partition, now)
+        return record
+
+    def together(self, arrivals: Sequence[Sequence[Arrival]], now: float) -> None:
+        self._together.clear()
+        for group in arrivals:
+            index, keys, partition, _, _ = group[-1]
+            texts = group[-1].texts  # those of the last event count
+            ids = list(dict.fromkeys(arrival.event_id for arrival in group))
+            for events in (ids[start : start + TOGETHER] for start in range(0, len(ids), TOGETHER)):
+                pk = arrivals_pk(index, 0, keys[0])
+                key = {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partition))}}
+                item = self._count(key, index, partition, events, now, texts) if len(events) > 1 else None
+                record = arrivals_of(item, self.now() - index.ttl) if item else None
+                if record is None or len(record.times()) > REMEMBERED:
+                    continue  # some of them are counted already: `arrive` looks at each
+                assert item is not None
+                self._tidy(key, item, index)
+                self._stand(pk, index, keys, partition, now)
+                for event in events:
+                    self._together[index.name, keys, partition, event] = record
+
+    def _stand(
+        self,
+        pk: str,
+        arrival_index: ArrivalIndex,
+        keys: tuple[Key, ...],
+        partition: Partition,
+        now: float,
+    ) -> None:
+        """Let a record be found in the further indexes."""
+        for index, key in enumerate(keys[1:], 1):
+            item: Item = {
+                "pk": {"S": arrivals_pk(arrival_index, index, key)},
+                "sk": {"S": sort_key(encode(partition))},
+                RECORD: {"S": pk},
+                "ttl": number(int(now + arrival_index.ttl + SLACK)),
+            }
+            self.client.put_item(TableName=self.table, Item=item)
+
+    def _count(
+        self,
+        key: Mapping[str, Any],
+        arrival_index: ArrivalIndex,
+        partition: Partition,
+        events: Sequence[str],
+        now: float,
+        texts: tuple[str, ...] | None,
+    ) -> Item | None:
+        """One write for new events, whether or not their partition is new; None when one of them is counted."""
+        names = {f"#e{n}": EVENT + event_name(event) for n, event in enumerate(events)}
+        sets = [*(f"{name} = :now" for name in names), "since = if_not_exists(since, :now)"]
+        sets += ["#p = :p", "#ttl = :ttl"]
+        values = {
+            ":now": number(now),
+            ":p": {"S": encode(partition)},
+            ":ttl": number(int(now + arrival_index.ttl + SLACK)),
+            ":count": number(len(events)),
+        }
+        if texts is not None:
+            sets.append("texts = :texts")
+            values[":texts"] = {"S": encode(texts)}
+        try:
+            return self.client.update_item(
+                TableName=self.table,
+                Key=key,
+                UpdateExpression=f"SET {', '.join(sets)} ADD n :count",
+                ConditionExpression=" AND ".join(f"attribute_not_exists({name})" for name in names),
+                ExpressionAttributeNames={**names, "#p": "p", "#ttl": "ttl"},
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )["Attributes"]
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return None
+
+    def _arrive(
+        self,
+        pk: str,
+        arrival_index: ArrivalIndex,
+        partition: Partition,
+        event_id: str,
+        now: float,
+        texts: tuple[str, ...] | None,
+    ) -> Arrivals:
+        """Count one event, unless it is counted."""
+        key = {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partition))}}
+        item = self._count(key, arrival_index, partition, [event_id], now, texts)
+        if item is None:
+            item = self._get(key) or {}
+        record = arrivals_of(item, self.now() - arrival_index.ttl) if item else None
+        if record is None:  # delivered again after its time to live: it counts no more
+            record = Arrivals(partition, event_id, now, texts)
+            record.ids = {}
+            return record
+        if isinstance(record.ids, dict) and len(record.ids) > REMEMBERED:
+            self._prune(key, list(record.ids)[: len(record.ids) // 2])
+        else:
+            self._tidy(key, item, arrival_index)
+        return record
+
+    def _tidy(self, key: dict[str, Any], item: Item, arrival_index: ArrivalIndex) -> None:
+        """Drop the event ids of one partition that count no more, once they are many."""
+        if len(expired := expired_of(item, self.now() - arrival_index.ttl)) > PRUNED:
+            self._prune(key, expired)
+
+    def _prune(self, key: dict[str, Any], events: list[str]) -> None:
+        """Drop event ids of one partition; their count stays."""
+        oldest = [EVENT + event for event in events]
+        for start in range(0, len(oldest), 100):
+            names = {f"#e{i}": name for i, name in enumerate(oldest[start : start + 100])}
+            self.client.update_item(
+                TableName=self.table,
+                Key=key,
+                UpdateExpression=f"REMOVE {', '.join(names)}",
+                ExpressionAttributeNames=names,
+            )
+
+    def find(self, arrival_index: ArrivalIndex, index: int, key: Key) -> Sequence[Arrivals]:
+        if arrival_index.exact:
+            record = self.arrived(arrival_index, key, key)
+            return () if record is None else (record,)
+        oldest = self.now() - arrival_index.ttl
+        items: Iterable[Item] = self._query(arrivals_pk(arrival_index, index, key))
+        if index:
+            places = [{"pk": item[RECORD], "sk": item["sk"]} for item in items]
+            known = {item["sk"]["S"]: item for item in self._get_many(places)} if places else {}
+            items = [known[place["sk"]["S"]] for place in places if place["sk"]["S"] in known]
+        return [record for item in items if (record := arrivals_of(item, oldest)) is not None]
+
+    def arrived(self, arrival_index: ArrivalIndex, key: Key, partition: Partition) -> Arrivals | None:
+        pk, sk = arrivals_pk(arrival_index, 0, key), sort_key(encode(partition))
+        item = self._get({"pk": {"S": pk}, "sk": {"S": sk}})
+        return None if item is None else arrivals_of(item, self.now() - arrival_index.ttl)
+
+    def forgotten(self, arrival_index: ArrivalIndex, key: Key) -> Sequence[tuple[Partition, float]]:
+        oldest = self.now() - arrival_index.ttl
+        found = []
+        for item in self._query(arrivals_pk(arrival_index, 0, key)):
+            times = [float(v["N"]) for k, v in item.items() if k.startswith(EVENT)]
+            if times and max(times) <= oldest:
+                found.append((_tuples(from_item(item, "p")), max(times)))
+        return found
+
+    def arrivals(self, arrival_index: ArrivalIndex) -> Iterable[Arrivals]:
+        oldest = self.now() - arrival_index.ttl
+        items = self._scan(f"A|{arrival_index.node}|{arrival_index.alias}|{arrival_index.indexes[0]}|")
+        return [record for item in items if (record := arrivals_of(item, oldest)) is not None]
+
+    def rename(self, moves: Sequence[Move]) -> Iterator[tuple[Move, Arrivals]]:
+        """Let what stands under other names stand in its index too, and yield it: when, how often, all of it the same.
+
+        What has come there by itself stays as it is. One scan of the table, however many moves.
+        """
+        known = {f"{move.old.node}|{move.old.alias}|{move.old.indexes[0]}": move for move in moves}
+        for item in self._scan("A|"):
+            move = known.get("|".join(item["pk"]["S"].split("|", 4)[1:4]))
+            record = None if move is None else arrivals_of(item, self.now() - move.new.ttl)
+            if move is None or record is None:
+                continue
+            keys = move.keys(record.partition)
+            pk = arrivals_pk(move.new, 0, keys[0])
+            try:
+                self.client.put_item(
+                    TableName=self.table,
+                    Item={**item, "pk": {"S": pk}},
+                    ConditionExpression="attribute_not_exists(pk)",
+                )
+            except self.client.exceptions.ConditionalCheckFailedException:
+                record = self.arrived(move.new, keys[0], record.partition) or record
+            self._stand(pk, move.new, keys, record.partition, self.now())
+            yield move, record
+
+    def forget(self, arrival_index: ArrivalIndex, now: float) -> None:
+        """Nothing to do: DynamoDB deletes expired items, and `find` overlooks those that it has not yet."""
+
+    # --- outputs -------------------------------------------------------------------------------
+
+    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
+        item = self._get(output_key(node, partition))
+        if item is None:
+            self._recent.pop((node, partition), None)
+            return None, None
+        output = output_of(item)
+        self._remember(output)
+        if binding is None:
+            return output, None
+        name = USED + digest(encode(binding))
+        used = item.get(name)
+        if used is None and "spilled" in item:
+            spilled = self._get(spilled_key(node, partition, name))
+            used = None if spilled is None else spilled["used"]
+        return output, None if used is None else used_of(used)
+
+    def recent(self, node: str, partition: str) -> Output | None:
+        seen, output = self._recent.get((node, partition), (0.0, None))
+        return output if self.now() - seen <= RECENT_SECONDS else None
+
+    def _remember(self, output: Output) -> None:
+        self._recent.pop((output.node, output.partition), None)
+        self._recent[output.node, output.partition] = self.now(), output
+        if len(self._recent) > RECENT:
+            # Taken in one step: tasks of a batch work in threads.
+            self._recent.pop(tuple(self._recent)[0], None)  # noqa: RUF015
+
+    def save(
+        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+    ) -> bool:
+        names = {"#version": "version", "#body": "body", "#at": "at", "#node": "node", "#p": "p"}
+        values: dict[str, Any] = {
+            ":version": number(new.version),
+            ":body": {"B": output_body(new)},
+            ":at": number(self.now()),
+            ":node": {"S": new.node},
+            ":p": {"S": new.partition},
+        }
+        sets = ["#version = :version", "#body = :body", "#at = :at", "#node = :node", "#p = :p"]
+        key, stage = output_key(new.node, new.partition), status_of(new).state
+        # The index need not follow an execution from stage to stage: it is told of its beginning and its end.
+        names["#state"], values[":state"] = "state", {"S": READY if stage in UNDERWAY else stage}
+        values[":stage"] = {"S": stage}
+        sets += ["#state = :state", "stage = :stage"]
+        removes = []
+        names["#todo"] = "todo"
+        if unsettled(new):
+            values[":todo"] = todo_key(OUTPUTS, key)
+            sets.append("#todo = :todo")
+        else:
+            removes.append("#todo")
+        if binding is not None and used is not None:
+            names["#used"] = USED + digest(encode(binding))
+            values[":used"] = packed(used)
+            sets.append("#used = :used")
+        if old is None:
+            condition = "attribute_not_exists(#version)"
+        else:
+            condition, values[":old"] = "#version = :old", number(old.version)
+        expression = f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removes)}" if removes else "")
+        try:
+            item = self.client.update_item(
+                TableName=self.table,
+                Key=key,
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )["Attributes"]
+        except self.client.exceptions.ConditionalCheckFailedException:
+            self._recent.pop((new.node, new.partition), None)
+            return False
+        self._remember(new)
+        self._spill(new, item)
+        return True
+
+    def _spill(self, output: Output, item: Item) -> None:
+        """Move what many bindings used to items of their own, so that the output's stays small.
+
+        First the copies are written, then the originals removed, if the output is still the same: a
+        reader finds one or the other. A late copy never replaces a newer one.
+        """
+        names = [name for name in item if name.startswith(USED)]
+        size = sum(len(value) for name in names for value in item[name].values())
+        if len(names) <= SPILL and (size <= LARGEST_USES or len(names) == 1):
+            return
+        for name in names:
+            self._conditionally(
+                Key=spilled_key(output.node, output.partition, name),
+                UpdateExpression="SET used = :used, fired = :fired, #ttl = :ttl",
+                ConditionExpression="attribute_not_exists(fired) OR fired < :fired",
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues={
+                    ":used": item[name],
+                    ":fired": number(used_of(item[name])[0]),
+                    ":ttl": number(int(self.now() + KEEP)),
+                },
+            )
+        originals = {f"#u{i}": name for i, name in enumerate(names)}
+        self._conditionally(
+            Key=output_key(output.node, output.partition),
+            UpdateExpression=f"SET spilled = :yes REMOVE {', '.join(originals)}",
+            ConditionExpression="#version = :version",
+            ExpressionAttributeNames={"#version": "version", **originals},
+            ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": number(output.version)},
+        )
+
+    def outputs(self, node: str | None = None) -> Iterable[Output]:
+        prefix = "O|" if node is None else f"O|{node}|"
+        return [output_of(item) for item in self._scan(prefix) if "version" in item]
+
+    def statuses(self, node: str | None = None) -> Iterable[Status]:
+        pages: Iterable[Mapping[str, Any]]
+        if node is None:
+            pages = self.client.get_paginator("scan").paginate(TableName=self.table, IndexName=STATUSES)
+        else:
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.table,
+                IndexName=STATUSES,
+                KeyConditionExpression="#node = :node",
+                ExpressionAttributeNames={"#node": "node"},
+                ExpressionAttributeValues={":node": {"S": node}},
+            )
+        found: list[Status] = []
+        underway: list[dict[str, Any]] = []
+        for page in pages:
+            for item in page["Items"]:
+                if item["state"]["S"] in UNDERWAY:
+                    underway.append({"pk": item["pk"], "sk": item["sk"]})
+                else:
+                    found.append(Status(item["node"]["S"], item["p"]["S"], item["state"]["S"]))
+        for now in self._get_many(underway) if underway else ():
+            stage = now.get("stage", now["state"])  # an older version wrote the state alone
+            found.append(Status(now["node"]["S"], now["p"]["S"], stage["S"]))
+        return found
+
+    def unsettled(self) -> Iterable[Output]:
+        return [output for item in self._todo(OUTPUTS) if unsettled(output := output_of(item))]
+
+    # --- existence -----------------------------------------------------------------------------
+
+    def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:
+        gone = f"gone{position % CHUNK}"
+        values: dict[str, Any] = {":position": {"NS": [str(position % CHUNK)]}}
+        update: dict[str, Any] = {"UpdateExpression": f"ADD seen :position REMOVE {gone}"}
+        if time is not None:
+            values[":time"] = number(time)
+            update["ConditionExpression"] = f"attribute_not_exists({gone}) OR {gone} <= :time"
+        key = row_key(signal, row, position // CHUNK)
+        self._conditionally(Key=key, ExpressionAttributeValues=values, **update)
+
+    def unsee(self, signal: str, row: Key, position: int, time: float) -> None:
+        self.client.update_item(
+            TableName=self.table,
+            Key=row_key(signal, row, position // CHUNK),
+            UpdateExpression=f"DELETE seen :position SET gone{position % CHUNK} = :time",
+            ExpressionAttributeValues={
+                ":position": {"NS": [str(position % CHUNK)]},
+                ":time": number(time),
+            },
+        )
+
+    def seen(self, signal: str, row: Key, first: int, last: int) -> int:
+        low = first // CHUNK
+        places = [(signal, row, chunk) for chunk in range(low, last // CHUNK + 1)]
+        bits = 0
+        for item in self._get_many([row_key(*place) for place in places]):
+            chunk = int(item["sk"]["S"])
+            found = sum(1 << int(position) for position in item.get("seen", {"NS": ()})["NS"])
+            bits |= found << (chunk - low) * CHUNK
+        return bits
+
+    # --- watches and expiries ------------------------------------------------------------------------
+
+    def watch(self, watch: Waiter) -> None:
+        key = watch_key(watch)
+        self.client.update_item(
+            TableName=self.table,
+            Key=key,
+            UpdateExpression="SET since = if_not_exists(since, :since), watch = :watch, todo = :todo",
+            ExpressionAttributeValues={
+                ":todo": todo_key(WATCHES, key),
+                ":since": number(watch.since),
+                ":watch": {"S": encode((*watch[:4], watch.means))},
+            },
+        )
+
+    def unwatch(self, watch: Waiter) -> None:
+        self.client.delete_item(TableName=self.table, Key=watch_key(watch))
+
+    def waiters(self, signal: str, partition: Partition) -> Sequence[Waiter]:
+        return [watch_of(item) for item in self._query(watch_pk(signal, partition))]
+
+    def watches(self) -> Iterable[Waiter]:
+        return [watch_of(item) for item in self._todo(WATCHES)]
+
+    def versions(
+        self, arrival_index: ArrivalIndex, partitions: Sequence[Partition]
+    ) -> Sequence[Arrivals | None]:
+        keys = {p: arrival_key(arrival_index, p) for p in partitions}
+        oldest, found = self.now() - arrival_index.ttl, {}
+        for item in self._get_many(list(keys.values())):
+            found[item["pk"]["S"], item["sk"]["S"]] = arrivals_of(item, oldest)
+        return [found.get((keys[p]["pk"]["S"], keys[p]["sk"]["S"])) for p in partitions]
+
+    def read(self, reader: Reader) -> None:
+        item = {"reader": {"S": encode(reader)}, "ttl": number(int(self.now() + KEEP))}
+        self.client.put_item(TableName=self.table, Item={**reader_key(reader), **item})
+
+    def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
+        return [
+            Reader(*_tuples(from_item(item, "reader"))) for item in self._query(reader_pk(signal, partition))
+        ]
+
+    def cursor(self, name: str) -> int | None:
+        item = self._get(cursor_key(name))
+        return None if item is None else int(item["value"]["N"])
+
+    def move(self, name: str, old: int | None, new: int) -> bool:
+        values = {":new": number(new)} if old is None else {":new": number(new), ":old": number(old)}
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key=cursor_key(name),
+                UpdateExpression="SET #value = :new",
+                ConditionExpression="attribute_not_exists(#value)" if old is None else "#value = :old",
+                ExpressionAttributeNames={"#value": "value"},
+                ExpressionAttributeValues=values,
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def refused(self, refusal: Refusal) -> None:
+        self.client.put_item(
+            TableName=self.table,
+            Item={
+                "pk": {"S": REFUSALS},
+                "sk": {"S": sort_key(refusal.permission)},
+                "refusal": {"S": encode(refusal)},
+                "ttl": number(int(refusal.time + REFUSED)),
+            },
+        )
+
+    def refusals(self, now: float) -> Sequence[Refusal]:
+        found = [Refusal(*from_item(item, "refusal")) for item in self._query(REFUSALS)]
+        return [each for each in found if each.time > now - REFUSED]
+
+    def touched(self, signal: str, partition: Partition) -> Touched | None:
+        item = self._get(touched_key(signal, partition))
+        return None if item is None else touched_of(item)
+
+    def touches(self, signal: str) -> Iterable[Touched]:
+        return [touched_of(item) for item in self._query(touched_pk(signal))]
+
+    def touch(self, old: Touched | None, new: Touched) -> bool:
+        written = {":new": {"S": encode(new)}}
+        update = "SET touched = :new REMOVE #ttl"
+        if not new.signal.endswith(CAME):
+            written[":ttl"] = number(new.seen + TOUCHED)
+            update = "SET touched = :new, #ttl = :ttl"
+        condition = "attribute_not_exists(touched)" if old is None else "touched = :old"
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key=touched_key(new.signal, new.partition),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues=written if old is None else {**written, ":old": {"S": encode(old)}},
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def expire(self, node: str, partial: Partial, marks: tuple[ConsumedMark, ...]) -> None:
+        item: Item = {
+            **expiry_key(node, partial),
+            "partial": {"S": encode(partial)},
+            "marks": packed(marks),
+            "ttl": number(int(self.now() + KEEP)),
+        }
+        self.client.put_item(TableName=self.table, Item=item)
+
+    def expiries(self, node: str, partial: Partial) -> Iterable[tuple[Partial, tuple[ConsumedMark, ...]]]:
+        for position, partition in enumerate(partial):
+            if partition is not None:
+                for item in self._query(expiry_pk(node, position, partition)):
+                    marks = _tuples(unpacked(item["marks"]))
+                    yield _tuples(from_item(item, "partial")), marks
+
+    # --- DynamoDB ------------------------------------------------------------------------------
+
+    def _get(self, key: Mapping[str, Any]) -> Item | None:
+        return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
+
+    def _get_many(self, keys: Sequence[dict[str, Any]]) -> Iterator[Item]:
+        if len(keys) == 1:
+            item = self._get(keys[0])
+            yield from () if item is None else (item,)
+            return
+        for start in range(0, len(keys), 100):
+            wanted: Any = {self.table: {"Keys": list(keys[start : start + 100]), "ConsistentRead": True}}
+            while wanted:
+                answer = self.client.batch_get_item(RequestItems=wanted)
+                yield from answer["Responses"].get(self.table, [])
+                wanted = answer.get("UnprocessedKeys")
+
+    def _query(self, pk: str) -> Iterator[Item]:
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": pk}},
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def _todo(self, kind: str) -> Iterator[Item]:
+        """Read what the sweeper may have to act on: found by the index, which may lag, read as it is now."""
+        for key in (
+            kind,
+            *(f"{kind}{shard}" for shard in range(SHARDS)),
+        ):  # an older version wrote the kind alone
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.table,
+                IndexName=TODO,
+                KeyConditionExpression="todo = :todo",
+                ExpressionAttributeValues={":todo": {"S": key}},
+            )
+            for page in pages:
+                yield from self._get_many([{"pk": item["pk"], "sk": item["sk"]} for item in page["Items"]])
+
+    def _scan(self, prefix: str) -> Iterator[Item]:
+        pages = self.client.get_paginator("scan").paginate(
+            TableName=self.table,
+            FilterExpression="begins_with(pk, :prefix)",
+            ExpressionAttributeValues={":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def _conditionally(self, **update: Any) -> None:
+        try:
+            self.client.update_item(TableName=self.table, **update)
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return  # something newer stands there

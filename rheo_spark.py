@@ -1,0 +1,871 @@
+"""What every Spark script of Rheo needs: its execution, its inputs as frames, and the writing of its output.
+
+Shipped beside the scripts, to AWS Glue, EMR Serverless and the Spark of this machine alike. A script makes a
+`Job`, reads its inputs from it, runs the user's code and lets the job write what that code made. Runs on
+Python 3.10 and Spark 3.3 and later.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib.util
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import reduce
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import rheo_formats
+from rheo_formats import Format, FormatError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+# The file that a row is from, while it is read.
+_FILE = "rheo_file"
+_THREADS = 16
+ITSELF = "."  # the completion name of a partition that is an object
+
+
+def arguments(names: Iterable[str], words: Sequence[str]) -> dict[str, str]:
+    """Return the values of ``--name value`` or ``--name=value``; raises KeyError for one that is missing.
+
+    >>> arguments(["execution", "factor"], ["--JOB_NAME", "x", "--factor=-1", "--execution", "{}"])
+    {'execution': '{}', 'factor': '-1'}
+    """
+    found: dict[str, str] = {}
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--"):
+            found[name] = value if equals else following
+    return {name: found[name] for name in names}
+
+
+class Job:
+    """One run of a script: the execution that it carries out.
+
+    Parameters
+    ----------
+    node
+        The node's id.
+    inputs
+        Alias -> how the data of this input reads: the fields of `Format`, ``completion`` (the objects that
+        complete a partition), ``keys`` (of rows with the same, the latest counts), and, for an input of
+        several partitions, ``path`` and ``dimensions``: the template of their keys in a bucket, and name and type of each
+        place in it; where a place is not simply a dimension's text, also ``pattern`` and ``texts``: a regular
+        expression of the keys, and how each dimension is put together of its groups, and ``spelled``: of dates
+        that are made in one format of ``strftime`` and written in another, both.
+    output
+        How the output is written; None for a script that writes none.
+    checks
+        What the output must be: ``kind``, what it needs, and ``severity``.
+    arguments
+        The names of the script's own arguments.
+    words
+        The command line.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        inputs: Mapping[str, Mapping[str, Any]],
+        output: Mapping[str, Any] | None = None,
+        checks: Sequence[Mapping[str, Any]] = (),
+        arguments: Sequence[str] = (),
+        words: Sequence[str] | None = None,
+    ) -> None:
+        from pyspark.sql import SparkSession
+
+        self.node = node
+        one = _ONE.get()
+        words = sys.argv[1:] if words is None else words
+        given = _arguments([*arguments, *(() if one else ["execution"])], words)
+        # In a batch each execution has a session of its own: the names of views are those of its inputs.
+        self.spark: SparkSession = one.spark if one else SparkSession.builder.getOrCreate()
+        self.execution: dict[str, Any] = one.execution if one else _document(self.spark, given["execution"])
+        self.args = {name: given[name] for name in arguments}
+        self.dimensions: dict[str, str] = self.execution["output"]["dimensions"]
+        self._inputs = inputs
+        self._output = output
+        self._checks = checks
+        self._entries = {entry["alias"]: entry for entry in self.execution["inputs"]}
+
+    @property
+    def namespace(self) -> str:
+        """The CloudWatch namespace of the application's own metrics."""
+        return f"Rheo/{self.execution['app']}"
+
+    def read(self, alias: str) -> DataFrame | None:
+        """Return an input as one frame, which is also the view of its alias; None for one that is absent.
+
+        Raises FileNotFoundError when no partition of it exists, FormatError for data that is not as declared.
+        """
+        entry, described = self._entries[alias], self._inputs[alias]
+        source = Source(self.spark, alias, described)
+        own_past = entry["signal"] == self.execution["node"]  # which is read if it is there
+        if entry.get("absent") or (own_past and not source.is_there(entry["paths"])):
+            if source.format.declared:
+                source.empty().createOrReplaceTempView(alias)
+            return None
+        frame = source.read(entry["paths"])
+        frame.createOrReplaceTempView(alias)
+        return frame
+
+    def value(self, alias: str) -> str:
+        """Return the value of an input without data, such as a timer: the texts of its partition."""
+        return "/".join(self._entries[alias]["dimensions"].values())
+
+    def write(self, output: Any, functions: Mapping[str, Callable[..., Any]] | None = None) -> None:
+        """Write the output beside the old partition, and check it there; the DAG's publish task takes it over.
+
+        ``functions`` are those that the node's checks call. Where the execution names no place beside it, the
+        partition is replaced at once: the old data, and the object that says it is finished, go first. Raises
+        TypeError for what is no frame.
+        """
+        if self._output is None:
+            raise TypeError(f"{self.node}: only the first Spark compute of a node writes its output")
+        if not _is_frame(output):
+            raise TypeError(f"{self.node}: 'output' is {type(output).__name__}, not a Spark DataFrame")
+        format, place = Format.of(self._output), self.execution["output"]
+        staged = place.get("staged")
+        (
+            output.write.mode("overwrite")
+            .format(format.format.lower())
+            .options(**writing(format))
+            # Beside the partition Spark's own mark says that all is written; publish writes that of the partition.
+            .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", str(staged is not None).lower())
+            .save(staged or place["path"])
+        )
+        if self._checks:
+            self._check(staged or place["path"], functions or {})
+
+    def _check(self, folder: str, functions: Mapping[str, Callable[..., Any]]) -> None:
+        """Leave the results of the node's checks beside what was written."""
+        source = Source(self.spark, "output", {**self._output, "columns": None})  # type: ignore[dict-item]
+        frame = source.read([folder]) if source.listed(folder) else source.empty()
+        frame.createOrReplaceTempView("output")
+        results = [result(self.spark, frame, check, functions) for check in self._checks]
+        for found in results:
+            print(f"check {found['check']}: {'passed' if found['passed'] else found['what']}", flush=True)
+        _put(self.spark, f"{folder}/_checks.json", json.dumps(results))
+
+
+_arguments = arguments  # a parameter of Job has the name
+
+
+def _document(spark: SparkSession, text: str) -> Any:
+    """The JSON of an argument, or of the object that it names: one that is too large for an argument."""
+    if text.startswith("s3://"):
+        row = spark.read.text(text, wholetext=True).first()
+        assert row is not None
+        text = row.value
+    return json.loads(text)
+
+
+@dataclass(frozen=True)
+class One:
+    """One execution of a batch, and the session that it has for itself."""
+
+    spark: SparkSession
+    execution: dict[str, Any]
+
+
+_ONE: ContextVar[One | None] = ContextVar("one", default=None)
+
+
+class Batch:
+    """One run of a script for many executions: the node's own script, once for each, in one Spark application.
+
+    What became of each is one object: ``<result>.ok``, or ``<result>.failed`` with the reason. One that fails does
+    not fail the others, nor the job.
+
+    Parameters
+    ----------
+    module
+        The node's script: a module that is run anew for each execution.
+    words
+        The command line; ``--execution`` says where the executions are.
+    """
+
+    def __init__(self, module: str, *, words: Sequence[str] | None = None) -> None:
+        from pyspark.sql import SparkSession
+
+        self.spark: SparkSession = SparkSession.builder.getOrCreate()
+        given = arguments(["execution"], sys.argv[1:] if words is None else words)
+        self._given = _document(self.spark, given["execution"])
+        found = importlib.util.find_spec(module)
+        if found is None or found.origin is None:
+            raise ModuleNotFoundError(f"{module} is not shipped beside this job")
+        self._file = found.origin
+        with open(self._file, encoding="utf-8") as file:
+            self._code = compile(file.read(), self._file, "exec", dont_inherit=True)
+
+    def run(self) -> int:
+        """Carry out the executions, as many at a time as is said; return how many failed."""
+        batch, parallel = self._given["batch"], self._given["parallel"]
+        if parallel == 1:
+            good = [self._one(each) for each in batch]
+        else:
+            with ThreadPoolExecutor(parallel) as pool:
+                good = list(pool.map(self._one, batch))
+        print(f"{sum(good)} of {len(batch)} executions are computed", flush=True)
+        return len(good) - sum(good)
+
+    def _one(self, each: Mapping[str, Any]) -> bool:
+        error = ""
+        for attempt in range(1, self._given["attempts"] + 1):
+            found = self._error(each["execution"])
+            if found is None:
+                _put(self.spark, f"{each['result']}.ok", "")
+                return True
+            error = found
+            print(f"{each['execution']['id']}, attempt {attempt}:\n{error}", file=sys.stderr, flush=True)
+        _put(self.spark, f"{each['result']}.failed", error)
+        return False
+
+    def _error(self, execution: dict[str, Any]) -> str | None:
+        """Run the script for one execution; return what it raised, with the lines of the script alone."""
+        token = _ONE.set(One(self._session(), execution))
+        try:
+            exec(self._code, {"__name__": "__main__", "__file__": self._file})
+        except SystemExit as end:
+            return None if end.code in (None, 0) else f"SystemExit: {end.code}"
+        except Exception as fault:  # noqa: BLE001 - whatever user code raises fails its own execution
+            return _told(fault, self._file)
+        finally:
+            _ONE.reset(token)
+        return None
+
+    def _session(self) -> SparkSession:
+        """A session with the settings of the job's, and views of its own; the one that user code finds."""
+        made = type(self.spark)(self.spark.sparkContext, self.spark._jsparkSession.cloneSession())
+        jvm: Any = self.spark._jvm
+        jvm.org.apache.spark.sql.SparkSession.setActiveSession(made._jsparkSession)
+        if self._given["parallel"] == 1:
+            type(self.spark)._instantiatedSession = made
+        return made
+
+
+def _told(fault: Exception, file: str) -> str:
+    """A failure as its traceback, and a last line that says it all, in the words of Glue."""
+    lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == file]
+    place = f"Failed Line Number: {lines[-1]}; " if lines else ""
+    message = str(fault).strip()
+    # The first line of Spark's own error says little ("Job aborted"): show its last cause too.
+    causes = re.findall(r"^(?:Caused by: |: )(\S+(?:Exception|Error): .*)$", message, re.MULTILINE)
+    said = (
+        " <- ".join(dict.fromkeys([causes[0], causes[-1]])) if causes else (message.splitlines() or [""])[0]
+    )
+    return f"{''.join(traceback.format_exception(type(fault), fault, fault.__traceback__))}{place}{type(fault).__name__}: {said}"
+
+
+def _put(spark: SparkSession, path: str, text: str) -> None:
+    """Write a small object."""
+    jvm: Any = spark._jvm
+    place = jvm.org.apache.hadoop.fs.Path(path)
+    system = place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    stream = system.create(place, True)
+    stream.write(bytearray(text.encode()))
+    stream.close()
+
+
+def _is_frame(value: Any) -> bool:
+    """Whether a value is a frame of Spark, of a session here or of one that is connected to."""
+    return any(kind.__name__ == "DataFrame" and "pyspark" in kind.__module__ for kind in type(value).__mro__)
+
+
+def writing(format: Format) -> dict[str, str]:
+    """Return Spark's options for writing files that read back as they are declared.
+
+    >>> writing(Format("CSV", delimiter="|"))["sep"]
+    '|'
+    """
+    options: dict[str, str] = {}
+    if format.format == "CSV":
+        options = {
+            "header": str(format.header).lower(),
+            "sep": format.delimiter,
+            "quote": format.quote,
+            "escape": format.escape or format.quote,
+        }
+    if format.format in ("CSV", "JSON"):
+        if java_charset(format.encoding) != "UTF-8":
+            options["encoding"] = java_charset(format.encoding)
+        for name, written in (
+            ("dateFormat", format.date_format),
+            ("timestampFormat", format.timestamp_format),
+        ):
+            if written is not None:
+                options[name] = java_pattern(written)
+    return options
+
+
+_JAVA = {
+    "iso8859-1": "ISO-8859-1",
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8",
+    "utf-16": "UTF-16",
+    "ascii": "US-ASCII",
+}
+# What Spark 4 takes without being told to take more.
+_STANDARD = ("US-ASCII", "ISO-8859-1", "UTF-8", "UTF-16", "UTF-16BE", "UTF-16LE", "UTF-32")
+
+
+def java_charset(encoding: str) -> str:
+    """Return Java's name of an encoding.
+
+    >>> java_charset("latin-1"), java_charset("cp1252"), java_charset("utf-16-le")
+    ('ISO-8859-1', 'windows-1252', 'UTF-16LE')
+    """
+    name = codecs.lookup(encoding).name
+    if re.fullmatch(r"cp125\d", name):
+        return name.replace("cp", "windows-")
+    return _JAVA.get(name, re.sub(r"^UTF-(16|32)-(LE|BE)$", r"UTF-\1\2", name.upper()))
+
+
+_PATTERNS = {"Y": "yyyy", "y": "yy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "f": "SSSSSS"}
+
+
+# Beside these, what dates are read in: 03Mar2024, 2024/060, 12AM.
+_READ = {**_PATTERNS, "b": "MMM", "B": "MMMM", "j": "DDD", "I": "hh", "p": "a"}
+
+
+def java_pattern(written: str, patterns: Mapping[str, str] = _PATTERNS) -> str:
+    """Return Java's spelling of a format of ``strftime``.
+
+    >>> java_pattern("%d.%m.%Y")
+    'dd.MM.yyyy'
+    """
+    parts = re.findall(r"([^%]+)|%(.)", written)
+    if unknown := [directive for literal, directive in parts if not literal and directive not in patterns]:
+        raise FormatError(f"%{unknown[0]} in {written!r} is not written", "use %Y-%m-%d %H:%M:%S")
+    spelled = (re.sub(r"[A-Za-z]+", r"'\g<0>'", literal) if literal else patterns[d] for literal, d in parts)
+    return "".join(spelled)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of data; ``path`` is its address."""
+
+    path: str
+    folder: str
+    nested: bool
+
+
+class Source:
+    """The data of one input: finds the partitions that exist and reads them as one frame."""
+
+    def __init__(self, spark: SparkSession, alias: str, described: Mapping[str, Any]) -> None:
+        self.spark = spark
+        self.alias = alias
+        self.format = Format.of(described)
+        self.completion = frozenset(described.get("completion", ()))
+        self.keys: Sequence[str] = described.get("keys", ())
+        self.template: str | None = described.get("path")
+        self.dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
+        self.pattern: str | None = described.get("pattern")
+        self.texts: Sequence[Sequence[int | str]] = described.get("texts", ())
+        self.spelled: Mapping[str, Sequence[str]] = described.get("spelled", {})
+
+    def read(self, paths: Sequence[str]) -> DataFrame:
+        """Return one frame of the partitions that exist. The first is the tip: announced, or asked for."""
+        tables = [path for path in paths if path.startswith("catalog://")]
+        folders = [path for path in paths if path not in tables]
+        found = self._existing(folders)
+        if not tables and not any(found.values()):
+            return self._nothing(paths, list(found))
+        if self.keys:
+            frames = [self._table(path) for path in tables]
+            frames += [self.load(files) for files in found.values() if files]
+            return latest(frames, self.keys)
+        frames = [self._table(path) for path in tables]
+        files = [file for each in found.values() for file in each]
+        return union([*frames, *([self.load(files)] if files else [])])
+
+    def is_there(self, paths: Sequence[str]) -> bool:
+        """Say whether any of these partitions has data; of the catalog's it is taken for granted."""
+        folders = [path for path in paths if not path.startswith("catalog://")]
+        return len(folders) < len(paths) or any(self._existing(folders).values())
+
+    def empty(self) -> DataFrame:
+        """Return a frame without rows, with the declared columns and those of the partition."""
+        from pyspark.sql import functions as f
+
+        columns = [_null(kind).alias(name) for name, kind in self.format.declared]
+        frame = self.spark.range(0).select(*columns, f.lit("").alias(_FILE))
+        return self._located(frame).drop(_FILE)
+
+    def load(self, files: Sequence[File]) -> DataFrame:
+        """Return the rows of files, with the columns that the declaration gives them."""
+        match self.format.format:
+            case "CSV":
+                frame = self._csv(files)
+            case "JSON":
+                frame = self._json(files)
+            case _:
+                frame = self._columnar(files)
+        return self._located(frame).drop(_FILE)
+
+    def listed(self, path: str) -> bool:
+        """Say whether a folder has a file of data."""
+        return bool(self._list(path)[0])
+
+    # --- which partitions exist ---
+
+    def _existing(self, paths: Sequence[str]) -> dict[str, list[File]]:
+        """The partitions that were announced, each with its files; one may have none."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            listed = dict(zip(paths, pool.map(self._list, paths), strict=True))
+        found: dict[str, list[File]] = {}
+        for number, path in enumerate(paths):
+            files, names = listed[path]
+            marked = any(fnmatchcase(name, mark) for mark in self.completion for name in names)
+            if (files or marked) if not number or not self.completion else marked:
+                found[path] = files
+        return found
+
+    def _list(self, path: str) -> tuple[list[File], set[str]]:
+        """The files of data in a folder, and the names of all objects that stand in it."""
+        folder, system = self._system(path)
+        if not system.exists(folder):
+            return [], set()
+        if system.getFileStatus(folder).isFile():
+            return [File(path, path, False)], {ITSELF}
+        files, names, root = [], set(), f"{system.getFileStatus(folder).getPath()}/"
+        entries = system.listFiles(folder, True)
+        while entries.hasNext():
+            entry = entries.next()
+            address = entry.getPath().toString()
+            inside = address.removeprefix(root).split("/")
+            if len(inside) == 1:
+                names.add(inside[0])
+            hidden = any(part.startswith(("_", ".")) for part in inside)
+            if not hidden and inside[-1] not in self.completion and entry.getLen():
+                files.append(File(address, path, len(inside) > 1))
+        return sorted(files, key=lambda file: file.path), names
+
+    def _system(self, path: str) -> tuple[Any, Any]:
+        jvm, context = self.spark._jvm, self.spark.sparkContext
+        assert jvm is not None
+        place = jvm.org.apache.hadoop.fs.Path(path)
+        return place, place.getFileSystem(context._jsc.hadoopConfiguration())
+
+    def _nothing(self, paths: Sequence[str], empty: Sequence[str]) -> DataFrame:
+        """What an input without a file of data is: an empty frame where its columns are declared."""
+        if empty and self.format.declared:
+            return self.empty()
+        looked = f"no partition of {self.alias!r} exists; looked for {', '.join(paths)}"
+        if empty:
+            raise FileNotFoundError(
+                f"{looked}; announced, but empty: {', '.join(empty)}; declare a schema where {self.alias!r} is "
+                'declared to read no rows: schema="id string, price double"'
+            )
+        raise FileNotFoundError(looked)
+
+    def _heads(self, files: Sequence[File]) -> list[bytes]:
+        """The first bytes of each file, unpacked."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(self._head, files))
+
+    def _head(self, file: File) -> bytes:
+        place, system = self._system(file.path)
+        jvm: Any = self.spark._jvm
+        hadoop = self.spark.sparkContext._jsc.hadoopConfiguration()
+        codec = jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(hadoop).getCodec(place)
+        stream = system.open(place)
+        try:
+            unpacked = stream if codec is None else codec.createInputStream(stream)
+            bounded = jvm.org.apache.commons.io.input.BoundedInputStream(unpacked, rheo_formats.HEAD)
+            head: bytes = jvm.org.apache.commons.io.IOUtils.toByteArray(bounded)
+            return head
+        finally:
+            stream.close()
+
+    # --- formats ---
+
+    def _reader(self, files: Sequence[File], **options: str) -> DataFrame:
+        """Files as Spark reads them, each row with the file that it is from."""
+        if any(file.nested for file in files) and not any(
+            "=" in file.path[len(file.folder) :] for file in files
+        ):
+            options["recursiveFileLookup"] = "true"
+        reader = self.spark.read.format(self.format.format.lower()).options(**options)
+        if "schema" in options:
+            reader = reader.schema(options.pop("schema"))
+        return self._with_file(reader.load([file.path for file in files]), "_metadata.file_path")
+
+    def _with_file(self, frame: DataFrame, expression: str) -> DataFrame:
+        from pyspark.sql import functions as f
+
+        return frame.select("*", f.expr(expression).alias(_FILE))
+
+    def _csv(self, files: Sequence[File]) -> DataFrame:
+        """Files of one header are read together; what they have is merged by name."""
+        groups: dict[tuple[Any, ...], list[File]] = {}
+        first: tuple[list[str], str] | None = None
+        for file, head in zip(files, self._heads(files), strict=True):
+            header = rheo_formats.header_of(head, self.format, file.path)
+            if not header:
+                continue
+            encoding = rheo_formats.encoding_of(head, self.format, file.path)
+            columns = rheo_formats.layout(header, self.format, file.path)
+            first = first or ([name for name, _ in columns], file.path)
+            rheo_formats.same_columns([name for name, _ in columns], file.path, *first, format=self.format)
+            groups.setdefault((encoding, len(header), tuple(columns)), []).append(file)
+        if not groups:
+            return self._with_file(self.empty(), "''")
+        frames = [self._csv_group(group, *key) for key, group in groups.items()]
+        merged = union(frames)
+        return merged if self.format.declared else self._inferred(merged)
+
+    def _csv_group(
+        self, files: Sequence[File], encoding: str, width: int, columns: Sequence[tuple[str, int | None]]
+    ) -> DataFrame:
+        from pyspark.sql import functions as f
+
+        charset = java_charset(encoding)
+        if charset not in _STANDARD:
+            self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
+        read = self._reader(
+            files,
+            schema=", ".join(f"`c{number}` string" for number in range(width + 1)),
+            header=str(self.format.header).lower(),
+            sep=self.format.delimiter,
+            quote=self.format.quote,
+            escape=self.format.escape or self.format.quote,
+            multiLine=str(self.format.multiline).lower(),
+            encoding=charset,
+        )
+        if encoding == "utf-8-sig" and not self.format.header:
+            read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
+        more = f.trim(f.col(f"c{width}"))
+        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", width))))
+        read = read.where(f.when(f.coalesce(more, f.lit("")) == "", True).otherwise(_raise(error, "boolean")))
+        kinds = dict(self.format.declared)
+        chosen = [
+            (
+                _null(kinds.get(name, "string"))
+                if at is None
+                else self._field(f"c{at}", name, kinds.get(name))
+            ).alias(name)
+            for name, at in columns
+        ]
+        discovered = [f.col(f"`{name}`") for name in read.columns if name not in (*_fields(width), _FILE)]
+        return read.select(*chosen, *discovered, _FILE)
+
+    def _field(self, column: str, name: str, kind: str | None) -> Column:
+        """A field of CSV as its type; without a declared one its text."""
+        from pyspark.sql import functions as f
+
+        text = f.when(f.col(column).isin(*self.format.nulls), None).otherwise(f.col(column))
+        if kind is None or rheo_formats.simple(kind) == "string":
+            return text
+        return self._checked(text, self._parsed(f"trim({column})", kind), name, kind)
+
+    def _parsed(self, text: str, kind: str) -> str:
+        """The SQL of what a text says, as a cast takes it."""
+        word = rheo_formats.simple(kind)
+        if word in ("array", "map", "struct", "binary"):
+            raise FormatError(f"{self.alias}: a column of CSV cannot be {kind}", "declare it as string")
+        if word in rheo_formats.INTEGERS:
+            return f"regexp_extract({text}, '^([+-]?[0-9]+)(?:[.]0*)?$', 1)"
+        if word == "boolean":
+            return f"lower({text})"
+        written = self.format.date_format if word == "date" else self.format.timestamp_format
+        if word in ("date", "timestamp", "timestamp_ntz") and written is not None:
+            pattern, iso = map(_sql_text, rheo_formats.time_pattern(written))
+            return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {iso}) END"
+        return text
+
+    def _checked(self, text: Column, parsed: str, name: str, kind: str) -> Column:
+        """A value that was read as its type; one that could not be ends the run, by its file."""
+        from pyspark.sql import functions as f
+
+        before, _, after = str(rheo_formats.unreadable("\0", kind, name, "")).partition(repr("\0"))
+        error = f.concat(f.col(_FILE), f.lit(f"{before}'"), text.cast("string"), f.lit(f"'{after}"))
+        value = f.expr(f"try_cast({parsed} AS {_kind(kind)})")
+        return f.when(text.isNotNull(), f.coalesce(value, _raise(error, kind)))
+
+    def _inferred(self, frame: DataFrame) -> DataFrame:
+        """Texts as numbers and truth values where all of a column are some; none with a leading zero is."""
+        from pyspark.sql import functions as f
+
+        names = [name for name, kind in frame.dtypes if kind == "string" and name != _FILE]
+        patterns = {
+            "long": rheo_formats.INTEGER,
+            "double": rheo_formats.NUMBER,
+            "boolean": rheo_formats.BOOLEAN,
+        }
+        tests = [
+            f.min(f.col(_quoted(name)).rlike(f"^(?:{pattern})$").cast("int")).alias(f"{kind}{number}")
+            for number, name in enumerate(names)
+            for kind, pattern in patterns.items()
+        ]
+        if not tests:
+            return frame
+        found = frame.agg(*tests).first()
+        assert found is not None
+        kinds = {
+            name: next((kind for kind in patterns if found[f"{kind}{number}"] == 1), "string")
+            for number, name in enumerate(names)
+        }
+        return frame.select(*(f.col(_quoted(n)).cast(kinds.get(n, k)).alias(n) for n, k in frame.dtypes))
+
+    def _json(self, files: Sequence[File]) -> DataFrame:
+        groups: dict[tuple[bool, str], list[File]] = {}
+        for file, head in zip(files, self._heads(files), strict=True):
+            lines = rheo_formats.json_is_lines(rheo_formats.decoded(head, self.format, file.path))
+            encoding = rheo_formats.encoding_of(head, self.format, file.path)
+            groups.setdefault((lines, encoding), []).append(file)
+        frames = []
+        for (lines, encoding), group in groups.items():
+            options = {"multiLine": str(not lines).lower(), "mode": "FAILFAST"}
+            if java_charset(encoding) != "UTF-8":
+                options["encoding"] = java_charset(encoding)
+            for key in ("dateFormat", "timestampFormat"):
+                if key in writing(self.format):
+                    options[key] = writing(self.format)[key]
+            if self.format.columns == rheo_formats.STRICT:
+                for file in group:
+                    names = [n for n in self._reader([file], **options).columns if n != _FILE]
+                    rheo_formats.placed(names, self.format, file.path)
+            if self.format.schema is not None:
+                options["schema"] = self.format.schema
+            frames.append(self._reader(group, **options))
+        return union(frames)
+
+    def _columnar(self, files: Sequence[File]) -> DataFrame:
+        """Parquet and ORC, merged by name; a column that has two types in two partitions takes the wider one."""
+        folders: dict[str, list[File]] = {}
+        for file in files:
+            folders.setdefault(file.folder, []).append(file)
+        merging = {"mergeSchema": "true"}
+        if self.format.declared and self.format.strict:
+            for folder, group in folders.items():
+                names = [name for name in self._reader(group, **merging).columns if name != _FILE]
+                rheo_formats.placed(names, self.format, folder)
+        try:
+            frame = self._reader(files, **merging)
+        except Exception:  # Spark merges no two types, whatever it calls that; a union does
+            if len(folders) == 1:
+                raise
+            frame = union([self._reader(group, **merging) for group in folders.values()])
+        return self._conforming(frame)
+
+    def _conforming(self, frame: DataFrame) -> DataFrame:
+        """The declared columns of a frame, in their types."""
+        from pyspark.sql import functions as f
+
+        if not self.format.declared:
+            return frame
+        have = dict(frame.dtypes)
+        names = [name for name in frame.columns if name != _FILE]
+        chosen = []
+        for (name, kind), (_, at) in zip(
+            self.format.declared,
+            rheo_formats.placed(names, self.format, self.alias),
+            strict=True,
+        ):
+            if at is None:
+                column = _null(kind)
+            elif rheo_formats.simple(have[names[at]]) == rheo_formats.simple(kind):
+                column = f.col(_quoted(names[at])).cast(_kind(kind))
+            else:
+                column = self._checked(f.col(_quoted(names[at])), _quoted(names[at]), name, kind)
+            chosen.append(column.alias(name))
+        return frame.select(*chosen, _FILE)
+
+    # --- where a row comes from ---
+
+    def _located(self, frame: DataFrame) -> DataFrame:
+        """A frame with the dimensions of its partitions as columns, where the data has none of that name."""
+        from pyspark.sql import functions as f
+
+        if self.template is None:
+            return frame
+        have = {name.lower() for name in frame.columns}
+        pattern, texts = self.pattern, self.texts
+        if pattern is None:
+            pattern = "([^/]+)".join(map(re.escape, self.template.rstrip("/").split("{}")))
+            texts = [[number] for number, _ in enumerate(self.dimensions, start=1)]
+        bucket = "" if "://" in self.template else "[^:/]+://[^/]*/"
+        pattern = f"^{bucket}{pattern}(?:/|$)"
+
+        def text(name: str, pieces: Sequence[int | str]) -> Column:
+            parts = [f.regexp_extract(_FILE, pattern, p) if isinstance(p, int) else f.lit(p) for p in pieces]
+            if name not in self.spelled:
+                return f.concat(*parts)
+            made, written = (java_pattern(format, _READ) for format in self.spelled[name])
+            return f.date_format(f.to_timestamp(f.concat(*parts), made), written)
+
+        columns = [
+            text(name, pieces).cast("bigint" if kind == "LONG" else "string").alias(name)
+            for pieces, (name, kind) in zip(texts, self.dimensions, strict=True)
+            if name.lower() not in have
+        ]
+        return frame.select("*", *columns) if columns else frame
+
+    def _table(self, path: str) -> DataFrame:
+        """A partition of a table of the catalog: ``catalog://database/table/key=value``."""
+        from pyspark.sql import functions as f
+
+        database, table, *keys = path.removeprefix("catalog://").split("/")
+        frame = self.spark.table(f"`{database}`.`{table}`")
+        for name, _, value in (key.partition("=") for key in keys):
+            frame = frame.where(f.col(name).cast("string") == value)
+        return frame
+
+
+def _fields(width: int) -> list[str]:
+    return [f"c{number}" for number in range(width + 1)]
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _kind(kind: str) -> str:
+    """A type as a cast takes it: texts have no length."""
+    return "string" if rheo_formats.simple(kind) == "string" else kind
+
+
+def _null(kind: str) -> Column:
+    from pyspark.sql import functions as f
+
+    return f.lit(None).cast(_kind(kind))
+
+
+def _raise(error: Column, kind: str) -> Column:
+    from pyspark.sql import functions as f
+
+    return f.raise_error(error).cast(_kind(kind))
+
+
+def _sql_text(text: str) -> str:
+    """A text as SQL spells it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def union(frames: Sequence[DataFrame]) -> DataFrame:
+    """Return the rows of all frames as one; a column that one of them lacks is null there."""
+    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)
+
+
+def latest(frames: Sequence[DataFrame], keys: Sequence[str]) -> DataFrame:
+    """Of rows with the same keys, keep one: that of the first frame which has it, the latest partition."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as f
+
+    ranked = [frame.withColumn("rheo_rank", f.lit(rank)) for rank, frame in enumerate(frames)]
+    order = Window.partitionBy(*keys).orderBy("rheo_rank")
+    rows = union(ranked).withColumn("rheo_row", f.row_number().over(order))
+    return rows.where("rheo_row = 1").drop("rheo_rank", "rheo_row")
+
+
+# --- checks ---
+
+_SHOWN = 300  # characters of an example
+
+
+def check_name(check: Mapping[str, Any]) -> str:
+    """Return a check as one would write it.
+
+    >>> check_name({"kind": "in_range", "columns": ["price"], "low": 0, "high": None})
+    'in_range(price, 0, None)'
+    >>> check_name({"kind": "row_count", "low": 1, "high": None}), check_name({"kind": "function", "entry": "cheap"})
+    ('row_count(1, None)', 'cheap')
+    """
+    match check["kind"]:
+        case "function" | "pandera":
+            return str(check["entry"])
+        case "sql":
+            return f"sql({' '.join(check['text'].split())!r})"
+    bounds = [str(check[key]) for key in ("low", "high") if key in check]
+    return f"{check['kind']}({', '.join([*check.get('columns', ()), *bounds])})"
+
+
+def result(
+    spark: SparkSession,
+    frame: DataFrame,
+    check: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+) -> dict[str, Any]:
+    """Return what a check finds: ``check``, ``severity``, ``passed``, ``rows``, ``example`` and ``what`` it says."""
+    try:
+        rows, example, what = _found(spark, frame, check, functions)
+    except AssertionError as fault:
+        rows, example, what = 1, "", str(fault) or "the assertion does not hold"
+    except Exception as fault:  # noqa: BLE001 - a check that cannot be made is one that fails
+        rows, example, what = 1, "", f"{type(fault).__name__}: {str(fault).strip().splitlines()[0][:_SHOWN]}"
+    if rows and not what:
+        what = f"{rows} row{'s' if rows != 1 else ''}" + (f", such as {example}" if example else "")
+    name = check_name(check)
+    return {"check": name, "severity": check.get("severity", "block"), "passed": not rows, "rows": rows,
+            "example": example, "what": what}  # fmt: skip
+
+
+def _found(
+    spark: SparkSession,
+    frame: DataFrame,
+    check: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+) -> tuple[int, str, str]:
+    """How many rows are wrong, one of them, and what there is to say beyond that."""
+    from pyspark.sql import functions as f
+
+    columns, low, high = check.get("columns", ()), check.get("low"), check.get("high")
+    match check["kind"]:
+        case "row_count":
+            count = frame.count()
+            good = (low is None or count >= low) and (high is None or count <= high)
+            return 0 if good else max(count, 1), "", "" if good else f"{count} rows"
+        case "not_null":
+            return _wrong(
+                frame.where(reduce(lambda a, b: a | b, (f.col(_quoted(c)).isNull() for c in columns)))
+            )
+        case "unique":
+            keys = [f.col(_quoted(column)) for column in columns]
+            return _wrong(frame.groupBy(*keys).count().where("count > 1"))
+        case "in_range":
+            outside = [f.col(_quoted(c)) < low for c in columns if low is not None]
+            outside += [f.col(_quoted(c)) > high for c in columns if high is not None]
+            return _wrong(frame.where(reduce(lambda a, b: a | b, outside)))
+        case "sql":
+            return _wrong(spark.sql(check["text"]))
+        case "pandera":
+            return _refused(functions[check["entry"]], frame)
+    said = functions[check["entry"]](frame)
+    if _is_frame(said):
+        return _wrong(said)
+    return (0, "", "") if said is None or bool(said) else (1, "", f"it returns {said!r}")
+
+
+def _refused(schema: Any, frame: DataFrame) -> tuple[int, str, str]:
+    """How many rows a schema of Pandera refuses, and the first value with what it fails."""
+    try:
+        schema.validate(frame.toPandas(), lazy=True)
+    except Exception as fault:
+        cases = getattr(fault, "failure_cases", None)  # of its SchemaErrors alone
+        if cases is None:
+            raise
+        first = cases.iloc[0]
+        rows = int(cases["index"].nunique()) or len(cases)  # a column that is missing is no row's fault
+        return rows, f"{first['column']}={first['failure_case']}: {first['check']}"[:_SHOWN], ""
+    return 0, "", ""
+
+
+def _wrong(frame: DataFrame) -> tuple[int, str, str]:
+    rows = frame.count()
+    if not rows:
+        return 0, "", ""
+    first = frame.first()
+    assert first is not None
+    return rows, ", ".join(f"{k}={v}" for k, v in first.asDict().items())[:_SHOWN], ""

@@ -1,0 +1,1 @@
+"""Metrics, alarms and dashboards: what CloudWatch knows of an application."""

@@ -1,0 +1,145 @@
+"""Checks of a node's output, run between its compute and its publication.
+
+What fails a blocking check is kept aside: it is not announced, and what reads it does not run. The old partition
+stays as it was. A check with ``severity="warn"`` is told in the task's log alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from rheo_runtime import wire
+from rheo_runtime.values import STRING, Kind
+from rheo_runtime.wire import CHECK_RESULTS
+from rheodsl import ir
+from rheodsl.compute import Code, read_code
+from rheodsl.errors import ComputeError, SpecError, here
+from rheodsl.ir import Check
+
+RESULT = "result"  # the first dimension of the signal of a node's checks
+Severity = Literal["warn", "block"]
+# What a user may give: a check, SQL that must return no row, a function on the frame.
+CheckLike = Check | str | Callable[..., Any]
+
+
+def row_count(min: int | None = 1, max: int | None = None, *, severity: Severity = "block") -> Check:
+    """Return a check of how many rows there are: at least ``min``, at most ``max``.
+
+    >>> row_count(1).low
+    1
+    """
+    return _made(Check("row_count", low=min, high=max), severity)
+
+
+def not_null(*columns: str, severity: Severity = "block") -> Check:
+    """Return a check that no row lacks one of these columns.
+
+    >>> not_null("id", "price").columns
+    ('id', 'price')
+    """
+    return _made(Check("not_null", _named(columns)), severity)
+
+
+def unique(*columns: str, severity: Severity = "block") -> Check:
+    """Return a check that no two rows have the same values in all of these columns."""
+    return _made(Check("unique", _named(columns)), severity)
+
+
+def in_range(
+    column: str, min: float | None = None, max: float | None = None, *, severity: Severity = "block"
+) -> Check:
+    """Return a check that each value of a column that is not null lies between these, both included."""
+    if min is None and max is None:
+        raise ComputeError(f"in_range({column!r}) has no bounds", hint='in_range("price", 0, 100)')
+    return _made(Check("in_range", (column,), low=min, high=max), severity)
+
+
+def no_rows(sql: str, *, severity: Severity = "block") -> Check:
+    """Return a check by a query over ``output``, and over the inputs by their aliases, that must return no row.
+
+    >>> no_rows("SELECT * FROM output WHERE price < 0").kind
+    'sql'
+    """
+    return _made(Check("sql", code=read_code(sql)), severity)
+
+
+def check(function: Callable[..., Any], *, severity: Severity = "block") -> Check:
+    """Return a check by a function of the output's frame.
+
+    It returns whether all is well, or a frame of the rows that are wrong; or asserts. It stands alone, as a
+    compute does. ``function`` may be a schema of Pandera that the code of the compute defines, by its name.
+    """
+    code = read_code(function)
+    if code.form != "function":
+        raise ComputeError("a check is a function, or SQL", hint="define a function with def")
+    return _made(Check("function", code=code), severity)
+
+
+def pandera(name: str, *, severity: Severity = "block") -> Check:
+    """Return a check by a schema of Pandera: the name under which the compute's code has it.
+
+    The output is collected to the driver for it, and Pandera must be installed where the job runs.
+    """
+    return _made(Check("pandera", code=Code(name, entry=name)), severity)
+
+
+def read_checks(given: CheckLike | Sequence[CheckLike] | None) -> tuple[Check, ...]:
+    """Return checks as frozen descriptions: a text is SQL, a function a function. Raises ComputeError."""
+    items = (
+        [] if given is None else [given] if isinstance(given, str | Check) or callable(given) else list(given)
+    )
+    made = []
+    for item in items:
+        if isinstance(item, str):
+            item = no_rows(item)
+        elif callable(item):
+            item = check(item)
+        if not isinstance(item, Check):
+            raise ComputeError(
+                f"{item!r} is no check",
+                hint='use row_count, not_null, unique, in_range, no_rows("SELECT ..."), or a function',
+            )
+        made.append(item)
+    return tuple(made)
+
+
+def checks_signal(output: ir.Signal) -> ir.Signal:
+    """Return the signal of the checks of a node, of which ``output`` is the output; raises SpecError.
+
+    Its dimensions are the result, PASS, WARN or FAIL, and those of the output.
+    """
+    if not isinstance(output.source, ir.NodeSource):
+        raise SpecError(f"{output.id} is no node of this application, so it has no checks", hint=_NO_CHECKS)
+    if RESULT in output.dims:
+        raise SpecError(
+            f"{output.id} has a dimension {RESULT!r} of its own, so its checks cannot be a signal",
+            hint="give the dimension another name",
+        )
+    return ir.Signal(
+        id=wire.checks_signal(output.id),
+        dims=(RESULT, *output.dims),
+        branches=tuple(
+            (wire.Rule(Kind(STRING), result), *branch)
+            for result in CHECK_RESULTS
+            for branch in output.branches
+        ),
+        source=ir.ChecksSource(output.id),
+        where=output.where,
+    )
+
+
+_NO_CHECKS = "checks are made of what create_data(..., checks=[...]) declares"
+
+
+def _made(made: Check, severity: str) -> Check:
+    if severity not in ("warn", "block"):
+        raise ComputeError(f"the severity {severity!r} is none", hint='use "warn" or "block"')
+    return replace(made, severity=severity, where=here())
+
+
+def _named(columns: tuple[str, ...]) -> tuple[str, ...]:
+    if not columns:
+        raise ComputeError("the check names no column", hint='name one: not_null("id")')
+    return columns

@@ -1,0 +1,34 @@
+"""What an event costs the ledger over the whole life of its execution, by counts: what it was, it stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.ledger import billed, kinds
+from rheo_platforms.operations.prices import Prices
+
+# Write, index and read units an event at most, and executions that come of so many events.
+COSTS = {
+    "one input": (5.0, 4.0, 3.1, 50),
+    "two-input join": (3.0, 2.0, 2.6, 50),
+    "two-input join, one input long after the other": (3.0, 2.0, 2.6, 50),
+    "two-input join, each event ten times": (0.5, 0.25, 2.0, 10),
+    "join by a part of the key": (4.4, 3.4, 4.4, 50),
+    "three-input join": (2.4, 1.4, 2.8, 50),
+    "a checked window of three days": (6.0, 4.0, 5.1, 40),
+}
+
+
+@pytest.mark.parametrize("kind", kinds(50), ids=lambda kind: kind.name)
+def test_units_an_event(kind: object) -> None:
+    name, table, keys = kind  # type: ignore[misc]
+    *most, executions = COSTS[name]
+    units = billed(table, keys)
+    assert units.executions == executions
+    found = [units.an_event(what) for what in ("write", "index", "read")]
+    assert all(n <= limit for n, limit in zip(found, most, strict=True)), found
+    assert 0 < units.dollars_per_million(Prices.read()) < 10
+
+
+def test_prices_have_a_date() -> None:
+    assert Prices.read().as_of.count("-") == 2

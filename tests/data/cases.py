@@ -1,0 +1,137 @@
+"""Files as people have them, how they are declared, and the one right reading of them.
+
+A value is written as text, as a reader of rows has it; ``None`` is no value. A reader with types must give the
+same texts back, numbers spelled as numbers.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files of one partition, by their names; the rows that they hold, or what the error says."""
+
+    name: str
+    files: dict[str, bytes]
+    rows: list[Row] | None = None
+    error: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+SCHEMA = "id string, price double"
+
+
+def one(name: str, data: bytes, rows: list[Row] | None = None, error: str = "", **options: Any) -> Case:
+    return Case(name, {"a.csv": data}, rows, error, options)
+
+
+CASES = (
+    one("plain", b"id,price\n7,5\n", [{"id": "7", "price": "5"}]),
+    one(
+        "leading zeros stay",
+        b"id,price\n007,5\n8,6\n",
+        [{"id": "007", "price": "5"}, {"id": "8", "price": "6"}],
+    ),
+    one("quoted line breaks", b'id,note\n1,"two\nlines"\n', [{"id": "1", "note": "two\nlines"}]),
+    one("doubled quotes", b'id,note\n1,"say ""hi"", please"\n', [{"id": "1", "note": 'say "hi", please'}]),
+    one(
+        "a spreadsheet's line ends",
+        b'id,note\r\n1,"a\nb"\r\n2,c\r\n',
+        [{"id": "1", "note": "a\nb"}, {"id": "2", "note": "c"}],
+    ),
+    one("a backslash is a character", b"id,path\n1,C:\\new\n", [{"id": "1", "path": "C:\\new"}]),
+    one(
+        "trailing delimiters",
+        b"id,price,\n1,5,\n2,6,\n",
+        [{"id": "1", "price": "5"}, {"id": "2", "price": "6"}],
+    ),
+    one("trailing delimiters without a name", b"id,price\n1,5,\n", [{"id": "1", "price": "5"}]),
+    one("more fields than columns", b"id,price\n1,5,9\n", error="a record of more than 2 fields"),
+    one("a byte order mark", b"\xef\xbb\xbfid,city\n1,Z\xc3\xbcrich\n", [{"id": "1", "city": "Zürich"}]),
+    one(
+        "latin-1 as declared", b"id,city\n1,Z\xfcrich\n", [{"id": "1", "city": "Zürich"}], encoding="latin-1"
+    ),
+    one("latin-1 undeclared", b"id,city\n1,Z\xfcrich\n", error="is not written in utf-8"),
+    one("utf-16 by its mark", "id,city\n1,Zürich\n".encode("utf-16"), [{"id": "1", "city": "Zürich"}]),
+    one("windows", "id,sum\n1,5 €\n".encode("cp1252"), [{"id": "1", "sum": "5 €"}], encoding="cp1252"),
+    one(
+        "empty is no value", b'id,note\n1,\n2,""\n3,\\N\n', [{"id": str(n), "note": None} for n in (1, 2, 3)]
+    ),
+    one("other null texts", b"id,note\n1,n/a\n", [{"id": "1", "note": None}], nulls=["", "n/a"]),
+    one("blank lines", b"id,price\n\n1,5\n\n", [{"id": "1", "price": "5"}]),
+    one("semicolons", b"id;price\n1;5\n", [{"id": "1", "price": "5"}], delimiter=";"),
+    one("by name, whatever the order", b"price,id\n5,007\n", [{"id": "007", "price": "5"}], schema=SCHEMA),
+    one("names without regard to case", b"ID, Price\n007,5\n", [{"id": "007", "price": "5"}], schema=SCHEMA),
+    one("a missing column", b"id\n1\n", error="has no column 'price'; its columns: id", schema=SCHEMA),
+    one("an unknown column", b"id,price,tax\n1,5,2\n", error="has the column 'tax'", schema=SCHEMA),
+    one(
+        "a missing column, lenient",
+        b"id\n1\n",
+        [{"id": "1", "price": None}],
+        schema=SCHEMA,
+        columns="lenient",
+    ),
+    one(
+        "an unknown column, lenient",
+        b"tax,id,price\n2,1,5\n",
+        [{"id": "1", "price": "5"}],
+        schema=SCHEMA,
+        columns="lenient",
+    ),
+    one("a name twice", b"id,id\n1,2\n", error="has the column 'id' twice"),
+    one("no header", b"1;5\n", [{"id": "1", "price": "5"}], header=False, delimiter=";", schema=SCHEMA),
+    one(
+        "no header, too few columns",
+        b"1\n",
+        error="has 1 columns, and the schema declares 2",
+        header=False,
+        schema=SCHEMA,
+    ),
+    Case("packed", {"a.csv.gz": gzip.compress(b"id,price\n1,5\n")}, [{"id": "1", "price": "5"}]),
+    Case(
+        "files of other headers",
+        {"a.csv": b"id,region,price\n1,NA,5\n", "b.csv": b"id,price\n2,7\n"},
+        [{"id": "1", "region": "NA", "price": "5"}, {"id": "2", "region": None, "price": "7"}],
+    ),
+    Case("an empty file beside", {"a.csv": b"id\n1\n", "b.csv": b""}, [{"id": "1"}]),
+)
+# What only a reader with types can refuse.
+TYPED = (
+    one("no number", b"id,price\n1,abc\n", error="'abc' of the column 'price' is no double", schema=SCHEMA),
+    one("a whole number as a spreadsheet has it", b"n\n1.0\n", [{"n": "1"}], schema="n int"),
+    one(
+        "a date as it is declared",
+        b"d\n31.12.2024\n",
+        [{"d": "2024-12-31"}],
+        schema="d date",
+        date_format="%d.%m.%Y",
+    ),
+    one("another date", b"d\n2024-12-31\n", error="is no date", schema="d date", date_format="%d.%m.%Y"),
+)
+
+
+def texts(rows: list[dict[str, Any]]) -> list[Row]:
+    """Rows with every value as text: a whole number without its fraction, no value as None."""
+
+    def text(value: Any) -> str | None:
+        if value is None or value != value or str(value) in ("NaT", "<NA>"):
+            return None
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))
+        return str(value).removesuffix(" 00:00:00")
+
+    made = [{name: text(value) for name, value in row.items()} for row in rows]
+    return sorted(made, key=lambda row: str(sorted(row.items(), key=str)))
+
+
+def wanted(case: Case) -> list[Row]:
+    """The right rows, every one with all columns of the case."""
+    assert case.rows is not None
+    names = {name: None for row in case.rows for name in row}
+    return texts([{**names, **row} for row in case.rows])

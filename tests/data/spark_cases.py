@@ -1,0 +1,39 @@
+"""A script for a Spark of any version: reads the table of cases as generated scripts do, and writes what came out wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from data.cases import CASES, TYPED, texts, wanted
+from rheo_spark import Source
+
+
+def wrong(spark: Any, home: Path) -> list[Any]:
+    """Name each case that was read otherwise than it should be, with what was read."""
+    found = []
+    for number, case in enumerate((*CASES, *TYPED)):
+        folder = home / str(number)
+        folder.mkdir()
+        for name, data in case.files.items():
+            (folder / name).write_bytes(data)
+        try:
+            frame = Source(spark, "orders", {"format": "CSV", **case.options}).read([folder.as_uri()])
+            rows: Any = texts([row.asDict() for row in frame.collect()])
+        except Exception as fault:  # noqa: BLE001 - Spark raises what it likes
+            rows = str(fault)
+            if case.error and case.error in rows and "a.csv" in rows:
+                continue
+        if case.error or rows != wanted(case):
+            found.append((case.name, rows if isinstance(rows, list) else rows[:300]))
+    return found
+
+
+if __name__ == "__main__":
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.getOrCreate()
+    told = {"spark": session.version, "wrong": wrong(session, Path(sys.argv[1]))}
+    Path(sys.argv[1], "told.json").write_text(json.dumps(told))

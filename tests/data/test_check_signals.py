@@ -1,0 +1,215 @@
+"""Publish tells how checks ended: whatever call of it fails, once, and in a batch for each by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from codegen.routes import route_table
+from rheo_airflow.tasks import publish, settings
+from rheo_runtime import executions
+from rheo_runtime.airflow_client import batch_run_ids
+from rheo_runtime.engine import Engine
+from rheo_runtime.events import send_signal
+from rheo_runtime.memory import MemoryLedger
+from rheo_runtime.records import FAILED, SUCCEEDED, Execution
+from rheo_runtime.sweep import Sweeper
+from rheodsl import Application, Batch, row_count
+from rheodsl.testing.dags import DagRun, Dags, Run, load_dags, surroundings
+
+pytestmark = pytest.mark.slow
+
+RESULTS = {
+    "PASS": {"check": "row_count(1, None)", "severity": "block", "passed": True, "what": ""},
+    "WARN": {"check": "row_count(1, None)", "severity": "warn", "passed": False, "what": "0 rows"},
+    "FAIL": {"check": "row_count(1, None)", "severity": "block", "passed": False, "what": "0 rows"},
+}
+
+
+def application() -> Application:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{region}")
+    checks = row_count(1)
+    app.create_data("one", [orders], compute_targets="output = orders", checks=checks)
+    app.create_data("many", [orders], compute_targets="output = orders", checks=checks, batch=Batch(max=10))
+    return app
+
+
+class Crash(BaseException):
+    """The machine is gone."""
+
+
+class Lab:
+    """The DAGs on moto, with what their jobs write made up."""
+
+    def __init__(self, dags: Dags, ledger: MemoryLedger) -> None:
+        self.dags, self.ledger = dags, ledger
+        self.engine = Engine(route_table(application().graph()), ledger)
+        self.sent: list[tuple[str, list[str]]] = []
+        self.results: dict[str, str] = {}
+        self.broken = False
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.broken:
+            return {"FailedEntryCount": len(Entries), "Entries": [{"ErrorCode": "InternalFailure"}]}
+        details = [json.loads(entry["Detail"]) for entry in Entries]
+        self.sent += [(detail["signal"], detail["partition"]) for detail in details]
+        return {"FailedEntryCount": 0, "Entries": [{} for _ in Entries]}
+
+    def run(self, node: str, *regions: str) -> Run:
+        """A run before its first task; its job leaves for each region what its checks said."""
+        fired = [
+            d
+            for n, region in enumerate(regions)
+            for d in self.engine.on_named("shop", "orders", (region,), f"e{n}").fired
+            if d["node"] == node
+        ]
+        run = Run(self.dags[node], {"compute": lambda given: self.job(node)}, DagRun(node))
+        run.dag_run.run_id = next(batch_run_ids(fired))
+        listed = [[d["partition"], d["generation"]] for d in fired]
+        run.dag_run.conf = {"rheo": {"version": 1, "node": node, "batch": listed}}
+        return run
+
+    def job(self, node: str) -> str:
+        """Return a result, as a compute does whose job has ended: nothing of it writes any more."""
+        s3 = settings.client("s3")
+        for region, result in self.results.items():
+            folder = f"staging/{node}/{region}/1"
+            for name, body in {
+                "part-0": region.encode(),
+                "_checks.json": json.dumps([RESULTS[result]]).encode(),
+                "_SUCCESS": b"",
+            }.items():
+                s3.put_object(Bucket="rheo-shop", Key=f"{folder}/{name}", Body=body)
+        return "ended"
+
+    def again(self, run: Run, *tasks: str) -> None:
+        """Tasks that a dying worker left are tried again."""
+        for task in run.dag.topological_sort():
+            if task.task_id in tasks:
+                run.result.tasks[task.task_id] = run._state(task, {})
+
+    def ended(self, node: str, region: str) -> Execution:
+        output, _ = self.ledger.output(node, region, None)
+        assert output is not None
+        assert output.active is None
+        return output.ended[0]
+
+    def data(self, node: str, region: str) -> list[str]:
+        prefix = f"internal_data/{node}/{region}/"
+        found = settings.client("s3").list_objects_v2(Bucket="rheo-shop", Prefix=prefix).get("Contents", [])
+        return [entry["Key"].removeprefix(prefix) for entry in found]
+
+
+@pytest.fixture(scope="module")
+def made() -> Dags:
+    return load_dags(application())
+
+
+@pytest.fixture
+def lab(made: Dags, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    found = Lab(made, MemoryLedger())
+    # What is patched within the surroundings is taken back before they are.
+    with surroundings(made, Run(made["one"], {}, DagRun("one"))), monkeypatch.context() as patch:
+        patch.setattr(settings, "ledger", lambda app: found.ledger)
+        client = settings.client
+        patch.setattr(settings, "client", lambda s: found if s == "events" else client(s))
+        yield found
+
+
+SIGNALS = {
+    "PASS": [("one", ["EU"]), ("one.checks", ["PASS", "EU"])],
+    "WARN": [("one", ["EU"]), ("one.checks", ["WARN", "EU"])],
+    "FAIL": [("one.checks", ["FAIL", "EU"])],
+}
+
+
+@pytest.mark.parametrize("result", SIGNALS)
+def test_the_output_and_its_checks_are_announced(lab: Lab, result: str) -> None:
+    lab.results = {"EU": result}
+    run = lab.run("one", "EU")
+    run.all({})
+    failed = result == "FAIL"
+    assert run.result.state == ("failed" if failed else "success"), run.result.errors
+    assert lab.sent == SIGNALS[result]
+    over = lab.ended("one", "EU")
+    assert (over.state, over.checked, over.signalled) == (FAILED if failed else SUCCEEDED, result, True)
+    assert over.note == ("check row_count(1, None): 0 rows" if failed else "")
+    assert lab.data("one", "EU") == ([] if failed else ["_SUCCESS", "part-0"])
+
+
+STEPS = ["partitions.take_over", "executions.end", "send_signal", "executions.signalled"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("result", SIGNALS)
+def test_a_crash_anywhere_loses_no_result(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, result: str, step: str, after: bool
+) -> None:
+    failed = result == "FAIL"
+    if failed and step == STEPS[0]:
+        pytest.skip("what fails is not taken over")
+    where: Any = {"partitions": publish.partitions, "executions": executions}.get(
+        step.partition(".")[0], publish
+    )
+    name = {"end": "fail" if failed else "succeed"}.get(step.rpartition(".")[2], step.rpartition(".")[2])
+    real = getattr(where, name)
+
+    def broken(*args: Any, **named: Any) -> Any:
+        if after:
+            real(*args, **named)
+        raise Crash
+
+    lab.results = {"EU": result}
+    run = lab.run("one", "EU")
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, broken)
+        with pytest.raises(Crash):
+            run.all({})
+    lab.again(run, "publish")
+    assert run.result.tasks["publish"] == ("failed" if failed else "success")
+    assert sorted({str(each) for each in lab.sent}) == sorted(map(str, SIGNALS[result])), "the same, if twice"
+    over = lab.ended("one", "EU")
+    assert (over.state, over.checked, over.signalled) == (FAILED if failed else SUCCEEDED, result, True)
+
+
+@pytest.mark.parametrize("result", SIGNALS)
+def test_the_sweeper_sends_what_is_owed(lab: Lab, result: str) -> None:
+    lab.results, lab.broken = {"EU": result}, True
+    lab.run("one", "EU").all({})
+    assert not lab.ended("one", "EU").signalled
+    lab.broken = False
+    later = Engine(lab.engine.program, lab.ledger, lambda: lab.ended("one", "EU").moved + 61)
+    quiet: Any = lambda *_, **__: None  # noqa: E731
+    Sweeper(later, quiet, lambda owed: send_signal(owed.document, lab, checked=owed.checked), quiet).sweep()
+    assert lab.sent == SIGNALS[result]
+    assert lab.ended("one", "EU").signalled
+
+
+def test_in_a_batch_each_has_its_own(lab: Lab) -> None:
+    lab.results = {"EU": "PASS", "NA": "FAIL", "XX": "WARN"}
+    run = lab.run("many", *lab.results)
+    run.all({})
+    assert "1 of 3 executions failed:\n  many/NA#1: check row_count(1, None): 0 rows" in str(
+        run.result.errors["publish"]
+    )
+    wanted = [("many", ["EU"]), ("many", ["XX"])]
+    wanted += [("many.checks", [result, region]) for region, result in lab.results.items()]
+    assert sorted(lab.sent) == sorted(wanted)
+    assert [lab.ended("many", region).checked for region in lab.results] == list(lab.results.values())
+
+
+def test_what_a_batch_owes_is_sent_when_publish_is_tried_again(lab: Lab) -> None:
+    lab.results, lab.broken = {"EU": "PASS", "NA": "FAIL"}, True
+    run = lab.run("many", *lab.results)
+    run.all({})
+    lab.broken = False
+    lab.again(run, "publish")
+    wanted = [("many", ["EU"]), ("many.checks", ["FAIL", "NA"]), ("many.checks", ["PASS", "EU"])]
+    assert sorted(lab.sent) == wanted
+    assert all(lab.ended("many", region).signalled for region in lab.results)

@@ -1,0 +1,289 @@
+"""Every reader, held to the same table of files."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support.cloud import Cloud
+
+from codegen.planning import build_plan
+from codegen.spark_script import reading
+from codegen.targets.athena import columns
+from data.cases import CASES, TYPED, Case, texts, wanted
+from data.conftest import SPARK_4_1
+from rheo_airflow.tasks.athena import AthenaComputeOperator
+from rheo_airflow.tasks.athena_tables import statement
+from rheo_airflow.tasks.compat import AirflowFailException
+from rheo_platforms.data.errors import ReadingError
+from rheo_platforms.local.athena import QueryFault, unload
+from rheo_platforms.local.aws_stand_in import without_aws
+from rheo_platforms.local.spark import SparkRun, SparkWorkers
+from rheodsl import Application, CsvFormat
+
+
+@pytest.fixture
+def app(cloud: Cloud) -> Application:
+    cloud.session.client("s3").create_bucket(Bucket="lake")
+    return Application("shop", platform=cloud)  # type: ignore[arg-type]
+
+
+def load(app: Application, cloud: Cloud, case: Case, format: str) -> Any:
+    """The data of a case as a format has it."""
+    for name, data in case.files.items():
+        cloud.session.client("s3").put_object(Bucket="lake", Key=f"orders/2024-01-01/{name}", Body=data)
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format=CsvFormat(**case.options))
+    return next(app.load_data(orders["2024-01-01"], format=format))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_rows(app: Application, cloud: Cloud, case: Case) -> None:
+    if case.error:
+        with pytest.raises(ReadingError) as fault:
+            load(app, cloud, case, "ORIGINAL")
+        assert case.error in fault.value.what
+        assert "s3://lake/orders/2024-01-01/a.csv" in fault.value.what
+        assert fault.value.hint
+        return
+    rows = load(app, cloud, case, "ORIGINAL")
+    names = {name: None for row in rows for name in row}
+    assert texts([{**names, **row} for row in rows]) == wanted(case)
+
+
+@pytest.mark.parametrize("case", [*CASES, *TYPED], ids=lambda case: case.name)
+def test_pandas(app: Application, cloud: Cloud, case: Case) -> None:
+    if case.error:
+        with pytest.raises(ReadingError) as fault:
+            load(app, cloud, case, "PANDAS")
+        assert case.error in fault.value.what
+        assert fault.value.hint
+        return
+    frame: pd.DataFrame = load(app, cloud, case, "PANDAS")
+    assert texts(frame.astype(object).to_dict("records")) == wanted(case)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_pandas_3() -> None:
+    """As Airflow 3.3 has it; it cannot be where Spark 3.5 is."""
+    assert SPARK_4_1.exists(), "install it beside this environment: make .venv-spark-4.1/.ready"
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here.parents[1]), str(here.parent)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    made = subprocess.run(
+        [SPARK_4_1, here / "pandas_cases.py"], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    told = json.loads(made.stdout)
+    assert told["pandas"].startswith("3.")
+    assert told["wrong"] == []
+
+
+def test_without_a_schema_only_what_is_a_number_throughout_becomes_one(
+    app: Application, cloud: Cloud
+) -> None:
+    case = Case("types", {"a.csv": b"a,b,c,d\n1,1.5,true,01\n2,2,false,2\n"})
+    frame = load(app, cloud, case, "PANDAS")
+    assert [str(kind) for kind in frame.dtypes] == ["int64", "float64", "bool", "object"]
+
+
+# --- Spark: what every script reads by ---
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    from rheo_platforms.data import spark_reader
+
+    session = spark_reader.session(None)
+    yield session
+    session.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("glue", "spark"), [("5.0", "3.5"), ("6.0", "4.1")])
+def test_spark(tmp_path: Path, glue: str, spark: str) -> None:
+    assert SPARK_4_1.exists(), "install Spark 4.1 beside this environment: make .venv-spark-4.1/.ready"
+    here = Path(__file__).parent
+    workers = SparkWorkers(tmp_path, without_aws())
+    try:
+        worker, note = workers.of(glue)
+        assert note == ""
+        files = tmp_path / "files"
+        files.mkdir()
+        outcome = worker.run(
+            SparkRun(
+                id="cases",
+                script=here / "spark_cases.py",
+                argv=(str(files),),
+                log=tmp_path / "log",
+                root=tmp_path,
+                buckets=(),
+                timeout=120.0,
+                python_path=(str(here.parents[1]), str(here.parent)),
+            )
+        )
+        assert outcome.error is None
+        told = json.loads((files / "told.json").read_text())
+    finally:
+        workers.close()
+    assert told["spark"].startswith(spark)
+    assert told["wrong"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "folder", "day"),
+    [
+        ("{day:%Y}/{day:%m}/{day:%d}", "2024/02/29", "2024-02-29"),
+        ("{day:%Y}/{day:%j}", "2024/060", "2024-02-29"),
+        ("{day:%Y}/{day:%b}/{day:%d}", "2024/Feb/29", "2024-02-29"),
+        ("{day:%y}/{day:%m-%d}", "24/02-29", "2024-02-29"),
+        ("{day:%d%b%Y}", "29Feb2024", "29Feb2024"),
+        ("{day:%Y-%j}", "2024-060", "2024-060"),
+    ],
+)
+def test_a_date_that_is_laid_out_is_a_column_as_it_is_written(
+    spark: Any, path: str, folder: str, day: str
+) -> None:
+    from rheo_spark import _FILE, Source
+
+    app = Application("shop")
+    data = app.s3("orders", f"s3://lake/orders/{path}", format="CSV")
+    app.create_data("node", inputs=[data[:-2]], compute_targets="output = orders")
+    [described] = [reading(i) for i in build_plan(app.graph()).dags[0].inputs]
+    frame = spark.createDataFrame([(f"s3://lake/orders/{folder}/a.csv",)], [_FILE])
+    [row] = Source(spark, "orders", described)._located(frame).collect()
+    assert row["day"] == day
+
+
+# --- Athena: by the tables and the query that its task makes, run by the stand-in ---
+
+# What Athena's own reader of CSV cannot do is an error that says so.
+NOT_BY_ATHENA = {
+    "quoted line breaks": "has a line break within quotes, which Athena does not read",
+    "a spreadsheet's line ends": "has a line break within quotes, which Athena does not read",
+    "latin-1 as declared": "Athena reads CSV in utf-8 alone",
+    "utf-16 by its mark": "Athena reads CSV in utf-8 alone",
+    "windows": "Athena reads CSV in utf-8 alone",
+    "blank lines": "an empty line",  # which looks like what a line break within quotes leaves
+    "files of other headers": "has no column 'region'",  # with a schema, which Athena needs
+}
+
+
+@pytest.fixture
+def query(cloud: Cloud, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
+    """Asks for all rows of some files, by their paths below the bucket."""
+    s3, glue = cloud.session.client("s3"), cloud.session.client("glue")
+    s3.create_bucket(Bucket="lake")
+    glue.create_database(DatabaseInput={"Name": "db"})
+    numbers = itertools.count()
+
+    def ask(files: Mapping[str, bytes], schema: str, **options: Any) -> list[dict[str, Any]]:
+        number = next(numbers)
+        found: dict[str, list[str]] = {}
+        for path, data in files.items():
+            key = f"{number}/{path}"
+            s3.put_object(Bucket="lake", Key=key, Body=data)
+            found.setdefault(f"s3://lake/{key.rpartition('/')[0]}", []).append(key)
+        lenient = {"lenient": True} if options.pop("columns", None) == "lenient" else {}
+        how = {
+            "columns": columns(schema), "format": "CSV", "header": True, "delimiter": ",", "completion": [],
+            **options, **lenient,
+        }  # fmt: skip
+        operator = AthenaComputeOperator(
+            task_id="compute", code="", inputs={"orders": how}, result={}, database="db"
+        )
+        document: Any = {"output": {"path": "s3://lake/out"}}
+        select = operator._csv(s3, glue, f"t{number}", how, found, document, [])
+        text = statement(
+            "SELECT * FROM orders", {"orders": select}, f"s3://lake/out/{number}/", {"format": "JSON"}
+        )
+        unload(text, "rows", tmp_path / str(number), s3, glue)
+        body = s3.get_object(Bucket="lake", Key=f"out/{number}/rows.json")["Body"].read()
+        return [json.loads(line) for line in body.splitlines()]
+
+    return ask
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [*CASES, *TYPED], ids=lambda case: case.name)
+def test_athena(query: Callable[..., list[dict[str, Any]]], case: Case) -> None:
+    options = dict(case.options)
+    names = (
+        [*case.rows[0]]
+        if case.rows
+        else next(iter(case.files.values())).decode("latin-1").split()[0].split(",")
+    )
+    schema = options.pop("schema", None) or ", ".join(f"{name} string" for name in dict.fromkeys(names))
+    files = {f"2024-01-01/{name}": data for name, data in case.files.items()}
+    error = NOT_BY_ATHENA.get(case.name, case.error)
+    if not error:
+        assert texts(query(files, schema, **options)) == wanted(case)
+        return
+    with pytest.raises((AirflowFailException, QueryFault)) as fault:
+        query(files, schema, **options)
+    assert error in str(fault.value)
+    assert "a.csv" in str(fault.value) or case.name == "files of other headers"
+
+
+@pytest.mark.slow
+def test_athena_reads_partitions_of_other_orders_by_name(query: Callable[..., list[dict[str, Any]]]) -> None:
+    files = {
+        "1/a.csv": b"id,price\n007,5\n",
+        "2/a.csv": b"price,id\n6,008\n",
+        "3/a.csv": b"id,price\n009,7\n",
+        "4/a.csv": b"id,price,\n",
+    }
+    assert texts(query(files, "id string, price double")) == texts(
+        [{"id": "007", "price": "5"}, {"id": "008", "price": "6"}, {"id": "009", "price": "7"}]
+    )
+    assert query({"1/a.csv": b""}, "id string, price double") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            {"1/a.csv": b"id,price\n1,5\n", "1/b.csv": b"price,id\n6,2\n"},
+            "b.csv has its columns in another order",
+        ),
+        ({"1/a.csv": b"\nid,price\n1,5\n"}, "a.csv does not begin with its header"),
+        # Behind what was looked at, the query finds it.
+        (
+            {"1/a.csv": b"id,price\n" + b"1,5\n" * 20_000 + b'2,"5\n"\n'},
+            "a.csv has a record of fewer than 2 fields",
+        ),
+        (
+            {"1/a.csv": b"id,price\n" + b"1,5\n" * 20_000 + b'"2\n2",5\n'},
+            "a.csv has a record of fewer than 2 fields",
+        ),
+        (
+            {"1/a.csv": b"id\n" + b"1\n" * 40_000 + b'"2\n2"\n'},
+            "a.csv has a record of fewer than 1 fields",
+        ),
+        (
+            {"1/a.csv": b"id,price\n" + b"1,5\n" * 20_000 + b"2,5,9\n"},
+            "a.csv has a record of more than 2 fields",
+        ),
+    ],
+    ids=[
+        "two orders",
+        "a blank line first",
+        "a line break at the end",
+        "a line break",
+        "one column",
+        "too much",
+    ],
+)
+def test_athena_refuses_what_it_would_read_wrongly(
+    query: Callable[..., list[dict[str, Any]]], files: dict[str, bytes], said: str
+) -> None:
+    with pytest.raises((AirflowFailException, QueryFault)) as fault:
+        query(files, "id string" if b"price" not in files["1/a.csv"] else "id string, price double")
+    assert said in str(fault.value)

@@ -1,0 +1,355 @@
+"""`run_compute`: the computes of nodes, really run over objects of a test."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pandas
+import pytest
+from moto import mock_aws
+
+from rheodsl import (
+    DATETIME,
+    EMR,
+    ITSELF,
+    Application,
+    BatchCompute,
+    CsvFormat,
+    InlinedCompute,
+    PrestoSQL,
+    SparkSQL,
+    in_range,
+    no_rows,
+    not_null,
+    output,
+    pandera,
+    row_count,
+    unique,
+)
+from rheodsl.errors import SpecError
+from rheodsl.testing import ComputeRun
+
+pytestmark = pytest.mark.slow
+Compute = Callable[..., ComputeRun]
+FILES = {
+    "s3://lake/orders/2024-01-02/a.csv": b"id,region,price\n007,NA,5\n008,EU,6\n",
+    "s3://lake/orders/2024-01-02/_SUCCESS": b"",
+    "s3://lake/orders/2024-01-01/a.csv": b"id,price\n009,7\n",
+    "s3://lake/orders/2024-01-01/_SUCCESS": b"",
+}
+DAY = {"day": "2024-01-02"}
+
+
+def shop(compute: Any, view: Callable[[Any], Any] = lambda orders: orders, **options: Any) -> Application:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV", **options)
+    app.create_data("daily", inputs=[view(orders)], compute_targets=compute)
+    return app
+
+
+def test_spark(rheo_compute: Compute) -> None:
+    app = shop("output = orders.where(col('price') > 5).select('id', 'price')")
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert run.error is None
+    assert run.rows == [{"id": "008", "price": 6}]
+    assert run.columns == ["id", "price"]
+    assert run.published
+    assert "s3://rheo-shop/internal_data/daily/2024-01-02/_SUCCESS" in run.files
+
+
+@pytest.mark.parametrize(
+    ("version", "line"), [("5.0", "3.5."), ("5.1", "3.5."), ("6.0", "4.1."), ("4.0", "3.5.")]
+)
+def test_a_job_runs_on_the_spark_of_its_glue(rheo_compute: Compute, version: str, line: str) -> None:
+    query = SparkSQL("SELECT count(*) AS orders, version() AS spark FROM orders", GlueVersion=version)
+    run = rheo_compute(shop(query), "daily", DAY, files=FILES)
+    assert run.error is None
+    [row] = run.rows
+    assert (row["orders"], row["spark"][:4]) == (2, line), "where its Spark is not, on this environment's"
+
+
+def test_a_window_says_which_day_a_row_is_from(rheo_compute: Compute) -> None:
+    app = shop("output = orders.orderBy('id')", lambda orders: orders[:-2])
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert run.error is None
+    assert [(r["id"], r["region"], r["price"], r["day"]) for r in run.rows] == [
+        ("007", "NA", 5, "2024-01-02"),
+        ("008", "EU", 6, "2024-01-02"),
+        ("009", None, 7, "2024-01-01"),
+    ]
+
+
+def test_sql(rheo_compute: Compute) -> None:
+    run = rheo_compute(shop(SparkSQL("SELECT sum(price) AS total FROM orders")), "daily", DAY, files=FILES)
+    assert (run.rows, run.error) == ([{"total": 11}], None)
+
+
+def test_an_announced_day_without_data(rheo_compute: Compute) -> None:
+    files = {"s3://lake/orders/2024-01-02/_SUCCESS": b""}
+    app = shop("output = orders", schema="id string, price double")
+    run = rheo_compute(app, "daily", DAY, files=files)
+    assert (run.rows, run.error, run.published) == ([], None, True)
+    run = rheo_compute(shop("output = orders"), "daily", DAY, files=files)
+    assert not run.published
+    assert "announced, but empty" in str(run.error)
+    assert "declare a schema" in str(run.error)
+
+
+def test_a_failure_is_told_by_the_application_s_line(rheo_compute: Compute) -> None:
+    app = shop(
+        BatchCompute(
+            """
+            output = orders.select("prise")  # the line that fails
+            """
+        )
+    )
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert not run.published
+    assert str(run.error).startswith("test_run_compute.py:")
+    assert "prise" in str(run.error)
+
+
+def test_a_header_that_the_schema_does_not_know(rheo_compute: Compute) -> None:
+    run = rheo_compute(shop("output = orders", schema="id string, price double"), "daily", DAY, files=FILES)
+    assert "s3://lake/orders/2024-01-02/a.csv has the column 'region'" in str(run.error)
+    assert run.files == {}
+
+
+def test_athena(rheo_compute: Compute) -> None:
+    app = shop(
+        PrestoSQL("SELECT count(*) AS n, max(id) AS last FROM orders"),
+        schema="id string, region string, price double",
+    )
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert (run.rows, run.error, run.published) == ([{"n": 2, "last": "008"}], None, True)
+
+
+def parquet(ids: list[int]) -> bytes:
+    buffer = io.BytesIO()
+    pandas.DataFrame({"id": ids}).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+# Of the same folder: another partition, and something that is none, with other columns.
+OBJECTS = {
+    "csv": {
+        "20240101": b"id\n1\n",
+        "20240102": b"id\n2\n3\n",
+        "note": b"a,b,c,d\n",
+    },
+    "json": {"20240101": b'{"id": 1}\n', "20240102": b'{"id": 2}\n{"id": 3}\n'},
+    "parquet": {"20240101": parquet([1]), "20240102": parquet([2, 3])},
+}
+
+
+@pytest.mark.parametrize("compute", [SparkSQL, PrestoSQL], ids=["spark", "athena"])
+@pytest.mark.parametrize("format", OBJECTS)
+@pytest.mark.parametrize(("window", "ids"), [(False, [2, 3]), (True, [1, 2, 3])], ids=["one", "window"])
+def test_the_object_is_the_partition(
+    rheo_compute: Compute, format: str, compute: Any, window: bool, ids: list[int]
+) -> None:
+    app = Application("shop")
+    path = f"s3://lake/in/orders_{{day:%Y%m%d}}.{format}"
+    orders = app.s3("orders", path, completion=ITSELF, format=format.upper(), schema="id long")
+    view = orders[:-2] if window else orders
+    app.create_data("daily", [view], compute_targets=compute("SELECT id FROM orders"))
+    files = {f"s3://lake/in/orders_{name}.{format}": data for name, data in OBJECTS[format].items()}
+    run = rheo_compute(app, "daily", DAY, files=files)
+    assert (sorted(row["id"] for row in run.rows), run.error) == (ids, None)
+
+
+def copy(input_map, output, params):  # type: ignore[no-untyped-def]
+    s3 = params["AWS_BOTO_SESSION"].client("s3")
+    bucket, _, key = output.get_materialized_resource_paths()[0].removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{key}/a.csv", Body=b"id\n1\n")
+
+
+def test_inlined_code(rheo_compute: Compute) -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    app.create_data("daily", [orders], compute_targets=InlinedCompute(copy), dataset_format=CsvFormat())
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert (run.rows, run.error, run.published) == ([{"id": 1}], None, True)
+
+
+def test_files_are_objects_of_s3(rheo_compute: Compute) -> None:
+    with pytest.raises(SpecError, match=r"'lake/a\.csv' is no address of an object"):
+        rheo_compute(shop("output = orders"), "daily", DAY, files={"lake/a.csv": b""})
+
+
+# --- checks: between compute and publish ---
+
+
+def cheap(frame):  # type: ignore[no-untyped-def]
+    """No price is above 100."""
+    return frame.where(col("price") > 100)  # noqa: F821 - Spark's functions are there
+
+
+def checked(*checks: Any, compute: Any = None) -> Application:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    app.create_data(
+        "daily", [orders], compute_targets=compute or BatchCompute("output = orders"), checks=list(checks)
+    )
+    return app
+
+
+# Each target whose output is checked.
+ENGINES = pytest.mark.parametrize(
+    "compute",
+    [
+        BatchCompute("output = orders"),
+        BatchCompute("output = orders", GlueVersion="6.0"),
+        SparkSQL("SELECT * FROM orders"),
+        EMR("output = orders"),
+    ],
+    ids=["spark", "spark 4.1", "sql", "emr"],
+)
+
+
+def day(*lines: str) -> dict[str, bytes]:
+    return {"s3://lake/orders/2024-01-02/a.csv": "\n".join(["id,price", *lines, ""]).encode()}
+
+
+@ENGINES
+def test_every_check_passes(rheo_compute: Compute, compute: Any) -> None:
+    app = checked(
+        row_count(1, 10), not_null("id", "price"), unique("id"), in_range("price", 0, 100),
+        "SELECT * FROM output WHERE price < 0", cheap, compute=compute,
+    )  # fmt: skip
+    run = rheo_compute(app, "daily", DAY, files=day("1,5", "2,6"))
+    assert run.error is None
+    assert [(c["check"], c["passed"]) for c in run.checks] == [
+        ("row_count(1, 10)", True),
+        ("not_null(id, price)", True),
+        ("unique(id)", True),
+        ("in_range(price, 0, 100)", True),
+        ("sql('SELECT * FROM output WHERE price < 0')", True),
+        ("cheap", True),
+    ]
+    assert run.published
+
+
+@ENGINES
+def test_every_check_fails_and_the_old_partition_stays(rheo_compute: Compute, compute: Any) -> None:
+    app = checked(
+        row_count(10), not_null("id"), unique("price"), in_range("price", 0, 100),
+        no_rows("SELECT * FROM output WHERE price < 0"), cheap, compute=compute,
+    )  # fmt: skip
+    old = {
+        "s3://rheo-shop/internal_data/daily/2024-01-02/part-0.parquet": b"old",
+        "s3://rheo-shop/internal_data/daily/2024-01-02/_SUCCESS": b"",
+    }
+    with mock_aws():
+        run = rheo_compute(app, "daily", DAY, files={**day("1,-5", ",7", "3,101", "4,7"), **old})
+        kept = boto3.client("s3").list_objects_v2(Bucket="rheo-shop", Prefix="staging/")["Contents"]
+    assert not run.published
+    assert [(c["passed"], c["rows"]) for c in run.checks] == [(False, n) for n in (4, 1, 1, 2, 1, 1)]
+    assert str(run.error).startswith("daily/2024-01-02#1 is not published: check row_count(10, None): 4 rows")
+    assert "not_null(id): 1 row, such as id=None, price=7" in str(run.error)
+    assert run.files == old
+    assert any(entry["Key"].endswith(".parquet") for entry in kept), "kept aside"
+
+
+def test_a_warning_does_not_hold_the_output(rheo_compute: Compute) -> None:
+    run = rheo_compute(checked(row_count(10, severity="warn")), "daily", DAY, files=day("1,5"))
+    assert run.published
+    assert [(c["passed"], c["severity"], c["what"]) for c in run.checks] == [(False, "warn", "1 rows")]
+
+
+PRICED = """
+import pandera.pandas as pa
+
+prices = pa.DataFrameSchema({"price": pa.Column(int, pa.Check.ge(0)), "id": pa.Column(int)})
+output = orders
+"""
+
+
+def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute) -> None:
+    app = checked(pandera("prices"), compute=BatchCompute(PRICED))
+    run = rheo_compute(app, "daily", DAY, files=day("1,5", "2,6"))
+    assert run.error is None
+    assert (run.published, [(c["check"], c["passed"]) for c in run.checks]) == (True, [("prices", True)])
+    run = rheo_compute(app, "daily", DAY, files=day("1,-5", "2,6", "3,-7"))
+    assert not run.published
+    assert "check prices: 2 rows, such as price=-5: greater_than_or_equal_to(0)" in str(run.error)
+    other = PRICED.replace('"price"', '"prise"')
+    run = rheo_compute(
+        checked(pandera("prices"), compute=BatchCompute(other)), "daily", DAY, files=day("1,5")
+    )
+    assert "prise" in str(run.error)
+
+
+def test_a_check_that_cannot_be_made_fails(rheo_compute: Compute) -> None:
+    run = rheo_compute(checked(not_null("prise")), "daily", DAY, files=day("1,5"))
+    assert not run.published
+    assert "prise" in str(run.error)
+
+
+def priced(compute: Any, **options: Any) -> Application:
+    """Orders, with rates that may be absent."""
+    app = Application("shop")
+    orders = app.s3(
+        "orders",
+        "s3://lake/orders/{day:%Y-%m-%d}",
+        format="CSV",
+        schema="id string, region string, price int",
+    )
+    rates = app.s3(
+        "rates", "s3://lake/rates/{day:%Y-%m-%d}", format="CSV", schema="region string, rate double"
+    )
+    app.create_data("daily", inputs=[orders, rates.optional()], compute_targets=compute, **options)
+    return app
+
+
+RATES = {
+    "s3://lake/rates/2024-01-02/a.csv": b"region,rate\nNA,2.0\n",
+    "s3://lake/rates/2024-01-02/_SUCCESS": b"",
+}
+JOINED = "SELECT o.id, r.rate FROM orders o LEFT JOIN rates r ON o.region = r.region"
+
+
+@pytest.mark.parametrize("compute", [SparkSQL(JOINED), PrestoSQL(JOINED)], ids=["spark", "athena"])
+def test_a_query_over_an_input_that_is_absent_reads_no_rows_of_it(
+    rheo_compute: Compute, compute: Any
+) -> None:
+    app = priced(compute)
+    run = rheo_compute(app, "daily", DAY, files={k: v for k, v in FILES.items() if DAY["day"] in k})
+    assert run.error is None
+    assert sorted((r["id"], r["rate"]) for r in run.rows) == [("007", None), ("008", None)]
+    run = rheo_compute(app, "daily", DAY, files={**FILES, **RATES})
+    assert run.error is None
+    assert sorted((r["id"], r["rate"]) for r in run.rows) == [("007", 2.0), ("008", None)]
+
+
+def names_rates(input_map: Any, output: Any, params: Any) -> None:
+    """Fail with what the code sees of the rates."""
+    raise ValueError(f"rates: {input_map['rates'] and input_map['rates'].paths}")
+
+
+def test_python_in_airflow_sees_none_for_an_input_that_is_absent(rheo_compute: Compute) -> None:
+    app = priced(InlinedCompute(names_rates))
+    assert "rates: None" in str(rheo_compute(app, "daily", DAY, files=FILES).error)
+    told = str(rheo_compute(app, "daily", DAY, files={**FILES, **RATES}).error)
+    assert "rates: ('s3://lake/rates/2024-01-02',)" in told
+
+
+BALANCE = """
+output = orders.select("id", "price")
+if balance is not None:
+    output = output.union(balance.select("id", "price"))
+"""
+
+
+@pytest.mark.parametrize("first", [{}, {"min": "2024-01-02"}], ids=["not there", "the first"])
+def test_a_past_that_is_not_there_is_none(rheo_compute: Compute, first: dict[str, str]) -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    spec = {"day": {"type": DATETIME, "format": "%Y-%m-%d", **first}}
+    app.create_data("balance", [orders, output[-1:].ref], compute_targets=BALANCE, output_dimension_spec=spec)
+    run = rheo_compute(app, "balance", DAY, files=FILES)
+    assert run.error is None
+    assert sorted(row["id"] for row in run.rows) == ["007", "008"]

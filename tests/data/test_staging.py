@@ -1,0 +1,137 @@
+"""What a job has staged takes the place of the old partition, whatever call of it fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from rheo_airflow.tasks import PublishOperator, partitions, settings
+from rheo_runtime import executions
+from rheo_runtime.memory import MemoryLedger
+from rheo_runtime.records import CheckResult, Stored
+
+OLD = {
+    "internal_data/n/EU/part-1": b"old",
+    "internal_data/n/EU/part-2": b"older",
+    "internal_data/n/EU/_SUCCESS": b"",
+}
+STAGED = {
+    "staging/n/EU/1/part-1": b"new",
+    "staging/n/EU/1/_checks.json": b"[]",
+    "staging/n/EU/1/_SUCCESS": b"",
+}
+CHECKS = {"staging/n/EU/1/_checks.json": b"[]"}
+FOLDER, OUTPUT = "s3://rheo-a/staging/n/EU/1", "s3://rheo-a/internal_data/n/EU"
+
+
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+class Fragile:
+    """A client of S3 that is killed at the n-th call that changes something, before or after it is made."""
+
+    def __init__(self, s3: Any, calls: int, after: bool) -> None:
+        self.s3, self.left, self.after = s3, calls, after
+
+    def __getattr__(self, name: str) -> Any:
+        made = getattr(self.s3, name)
+        return self._fragile(made) if name in ("delete_object", "delete_objects", "copy") else made
+
+    def _fragile(self, made: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise Killed
+            answer = made(*args, **kwargs)
+            if self.left == 0:
+                raise Killed
+            return answer
+
+        return call
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, "testing")
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="rheo-a")
+        for key, body in {**OLD, **STAGED}.items():
+            client.put_object(Bucket="rheo-a", Key=key, Body=body)
+        yield client
+
+
+class Told(dict[str, Any]):
+    """A task instance whose tasks have all succeeded."""
+
+    def get_task_states(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+@pytest.mark.parametrize("severity", ["warn", "block"])
+def test_what_checks_found_is_kept_with_the_execution(
+    s3: Any, severity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {
+        "check": "unique(id)",
+        "severity": severity,
+        "passed": False,
+        "rows": 2,
+        "example": "7",
+        "what": "2 rows",
+    }
+    s3.put_object(Bucket="rheo-a", Key="staging/n/EU/1/_checks.json", Body=json.dumps([found]))
+    monkeypatch.setattr(settings, "client", lambda service: s3)
+    monkeypatch.setattr(settings, "ended", lambda *_, **__: None)  # metrics
+    ledger = MemoryLedger()
+    made = {"id": "n/EU#1", "app": "a", "node": "n", "partition": "EU", "output": {"path": OUTPUT}}
+    executions.order(ledger, "n", "EU", Stored(made), 1.0)
+    executions.claim(ledger, "n", "EU", "n/EU#1", "run", 2.0)
+    publish, run = (
+        PublishOperator(task_id="publish", app="a", node="n", staged=True),
+        SimpleNamespace(run_id="run"),
+    )
+    publish._end(ledger, made, {"ti": Told(), "dag_run": run})
+    output, _ = ledger.output("n", "EU", None)
+    assert output is not None
+    assert output.ended[0].state == ("FAILED" if severity == "block" else "SUCCEEDED")
+    assert output.ended[0].checks == (CheckResult("unique(id)", False, severity, "2 rows"),)
+
+
+def there(s3: Any, prefix: str) -> dict[str, bytes]:
+    found = s3.list_objects_v2(Bucket="rheo-a", Prefix=prefix).get("Contents", [])
+    return {e["Key"]: s3.get_object(Bucket="rheo-a", Key=e["Key"])["Body"].read() for e in found}
+
+
+def take_over(s3: Any) -> int:
+    return partitions.take_over(s3, FOLDER, OUTPUT, list(partitions.keys(s3, FOLDER)))
+
+
+def test_the_old_partition_goes_and_the_staged_one_comes(s3: Any) -> None:
+    assert take_over(s3) == 1
+    assert there(s3, "internal_data/") == {"internal_data/n/EU/part-1": b"new"}  # publish completes it
+    assert there(s3, "staging/") == CHECKS, "a run that is tried again tells them again"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("call", range(1, 6))
+def test_it_may_be_killed_at_any_call_and_done_again(s3: Any, call: int, after: bool) -> None:
+    with pytest.raises(Killed):
+        take_over(Fragile(s3, call, after))
+    data = there(s3, "internal_data/")
+    if "internal_data/n/EU/_SUCCESS" in data:
+        assert data == OLD, "what is complete is the old partition, whole"
+    if "staging/n/EU/1/_SUCCESS" in there(s3, "staging/"):  # as publish asks
+        take_over(s3)
+    assert there(s3, "internal_data/") == {"internal_data/n/EU/part-1": b"new"}

@@ -1,0 +1,616 @@
+"""Scenes that are played in every order: two listeners, runs, sweeps and a redeploy around three applications."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from runtime.tables import NUMBER, Ref, route, signal, table, view
+from runtime.test_faults import check, message
+from runtime.world import TroubledAirflow, World
+from semantics import naive
+from support.airflow import PUBLISH, Told
+
+from benchmarks._dynamodb import DynamoDB
+from rheo_runtime import executions, wire
+from rheo_runtime.airflow_client import Announcer, RateLimiter, Unavailable
+from rheo_runtime.dynamodb import OUTPUTS, TODO, WATCHES, DynamoLedger, create_table, todo_key
+from rheo_runtime.memory import MemoryLedger
+from rheo_runtime.program import Program
+from rheo_runtime.records import CLAIMED, FAILED, SKIPPED, SUCCEEDED, Arrivals, Document, Execution
+from rheo_runtime.sweep import Patience
+
+from .explorer import EVERYTHING, Crash, Process, Scheduler, Touch
+
+A, B, C = (signal(name, x=NUMBER) for name in "abc")
+
+
+def _linked(*of: wire.Signal) -> wire.Route:
+    links = [(Ref(of[0].id, "x"), Ref(other.id, "x")) for other in of[1:]]
+    return route("node", [view(one) for one in of], links, signals=of)
+
+
+class App(NamedTuple):
+    """An application, the events that make one firing of ``node/2``, and those of a second one."""
+
+    routes: wire.RouteTable
+    first: tuple[tuple[str, int], ...]
+    second: tuple[tuple[str, int], ...]
+
+
+WINDOW = route("node", [view(A, x=(0, -2), mode="range_check"), view(B)],
+               [(Ref("a", "x"), Ref("b", "x"))], signals=[A, B])  # fmt: skip
+APPS = {
+    "join": App(table([A, B], _linked(A, B)), (("a", 2), ("b", 2)), (("a", 2), ("b", 2))),
+    "checked window": App(table([A, B], WINDOW), (("a", 1), ("b", 2), ("a", 2)), (("a", 2), ("b", 2))),
+    "three inputs": App(table([A, B, C], _linked(A, B, C)), (("a", 2), ("b", 2), ("c", 2)),
+                        (("a", 2), ("b", 2), ("c", 2))),
+}  # fmt: skip
+LEDGERS = ("memory", "dynamodb")
+AT_ONCE = Patience(0, 0, 0, 0)  # sweeps wait for nothing: each may meet whatever is under way
+
+
+class Steps:
+    """What the world calls before each thing that others can see -> the scheduler."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def step(self, what: object = None) -> None:
+        if what is not None:
+            things = frozenset(["airflow" if what in ("ask", "call", "task") else str(what)])
+            self._scheduler.step(Touch(things, what != "ask", answers=what == "call"))
+
+
+class SeenAirflow(TroubledAirflow):
+    """An Airflow whose answers are known to the scheduler."""
+
+    scheduler: Scheduler
+
+    def invoke_rest_api(self, **call: Any) -> Any:
+        try:
+            answer = super().invoke_rest_api(**call)
+        except Exception as fault:
+            self.scheduler.learnt(repr(fault))
+            raise
+        self.scheduler.learnt(answer)
+        return answer
+
+
+# "forget" is among them since nothing expires: time stands still.
+_READS = {"find", "recent", "arrived", "arrivals", "output", "outputs", "statuses", "unsettled", "seen", "waiters", "watches",
+          "versions", "readers", "cursor", "touched", "touches", "expiries",
+          "forget"}  # fmt: skip
+_COPIED = {"arrive", "find", "arrived", "arrivals", "versions"}
+
+
+def _touched(name: str, arguments: tuple[Any, ...]) -> Touch:
+    """What a call of the ledger touches."""
+    match name:
+        case "arrive" | "find" | "arrived" | "arrivals" | "versions" | "forget":
+            things = {f"arrivals {arguments[0].name}"}
+        case "output" | "recent":
+            things = {f"output {arguments[0]} {arguments[1]}"}
+        case "save":
+            things = {f"output {arguments[1].node} {arguments[1].partition}", "outputs"}
+        case "outputs" | "unsettled" | "statuses":
+            things = {"outputs"}
+        case "see" | "unsee" | "seen":
+            things = {f"seen {arguments[0]}"}
+        case "watch" | "unwatch":
+            things = {f"watch {arguments[0].signal} {arguments[0].partition}", "watches"}
+        case "waiters":
+            things = {f"watch {arguments[0]} {arguments[1]}"}
+        case "watches":
+            things = {"watches"}
+        case "cursor" | "move":
+            things = {f"cursor {arguments[0]}"}
+        case _:
+            return EVERYTHING
+    return Touch(frozenset(things), name not in _READS)
+
+
+class SeenLedger:
+    """A ledger in memory, each call of which is a step; it hands out copies, as a remote one does."""
+
+    def __init__(self, inner: MemoryLedger, scheduler: Scheduler) -> None:
+        self._inner, self._scheduler = inner, scheduler
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._inner, name)
+        if name == "together":  # it does nothing in memory
+            return call
+
+        def stepped(*arguments: Any, **named: Any) -> Any:
+            self._scheduler.step(_touched(name, arguments))
+            answer = call(*arguments, **named)
+            if name in _COPIED:
+                answer = _copied(answer)
+            elif isinstance(answer, Iterator):
+                answer = list(answer)
+            if not self._scheduler.forgets:
+                self._scheduler.learnt(plain(answer))
+            return answer
+
+        return stepped
+
+
+class Unbilled(DynamoDB):
+    """A DynamoDB that counts nothing: histories are many."""
+
+    def _bill(self, table: str, old: Any, new: Any) -> None:
+        """Take it for nothing."""
+
+    def _read(self, items: Any, consistent: bool) -> None:
+        """Take it for nothing."""
+
+
+class SeenClient:
+    """A client of DynamoDB, each call of which is a step: a method of the ledger may end between two writes."""
+
+    def __init__(self, inner: DynamoDB, scheduler: Scheduler) -> None:
+        self._inner, self._scheduler = inner, scheduler
+        self.exceptions = inner.exceptions
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._inner, name)
+        if name == "get_paginator":
+            return lambda of: _Pages(lambda **named: list(call(of).paginate(**named)), of, self._call)
+        return lambda **named: self._call(name, call, named)
+
+    def _call(self, name: str, call: Callable[..., Any], named: dict[str, Any]) -> Any:
+        self._scheduler.step(_items(name, named))
+        try:
+            answer = call(**named)
+        except self.exceptions.ConditionalCheckFailedException:
+            self._scheduler.learnt("refused")
+            raise
+        self._scheduler.learnt(answer)
+        return answer
+
+
+class _Pages:
+    def __init__(self, call: Callable[..., Any], name: str, step: Callable[..., Any]) -> None:
+        self._call, self._name, self._step = call, name, step
+
+    def paginate(self, **named: Any) -> Any:
+        return self._step(self._name, self._call, named)
+
+
+def _items(name: str, named: dict[str, Any]) -> Touch:
+    """What a call of DynamoDB touches: items by the key of the table, and what an index may show of them."""
+    writes = name not in ("get_item", "query", "scan", "batch_get_item")
+    things: set[str] = set()
+    if key := named.get("Key") or named.get("Item"):
+        things = {key["pk"]["S"]}
+        if writes:
+            things |= {f"{TODO} {todo_key(kind, key)['S']}" for kind in (OUTPUTS, WATCHES)}
+            kind, node = key["pk"]["S"].split("|")[:2]
+            things |= {f"node {node}", f"all {kind}"}
+    elif name == "batch_get_item":
+        things = {key["pk"]["S"] for wanted in named["RequestItems"].values() for key in wanted["Keys"]}
+    elif name == "query":
+        match named.get("IndexName"), named["ExpressionAttributeValues"]:
+            case None, {":pk": {"S": pk}}:
+                things = {pk}
+            case _, {":todo": {"S": todo}}:
+                things = {f"{TODO} {todo}"}
+            case _, {":node": {"S": node}}:
+                things = {f"node {node}"}
+    elif "FilterExpression" in named:
+        things = {f"all {named['ExpressionAttributeValues'][':prefix']['S'][0]}"}
+    return Touch(frozenset(things), writes)
+
+
+_SCALARS = (str, int, float, bytes, bool, type(None))
+
+
+def plain(thing: Any) -> Any:
+    """Return state as plain values that are written alike when they are alike."""
+    kind = thing.__class__
+    if kind in _SCALARS:
+        return thing
+    if kind is tuple or kind is list:
+        return [plain(one) for one in thing]
+    if kind is dict or isinstance(thing, dict):
+        return sorted((repr(plain(key)), plain(value)) for key, value in thing.items())
+    if kind is Execution:
+        return [
+            thing.generation,
+            thing.state,
+            thing.events,
+            thing.moved,
+            thing.run_id,
+            thing.note,
+            thing.signalled,
+        ]
+    if isinstance(thing, tuple):
+        return [plain(one) for one in thing]
+    if isinstance(thing, (set, frozenset)):
+        return sorted(map(repr, thing))
+    names = [name for name in kind.__slots__ if name != "ledger"]
+    return [kind.__name__, *(plain(getattr(thing, name)) for name in names)]
+
+
+def _copied(answer: Any) -> Any:
+    """Copy the records that an answer holds: nobody else's writes show in them."""
+    if isinstance(answer, Arrivals):
+        return copy.copy(answer) if not isinstance(answer.ids, dict) else _with_ids(copy.copy(answer))
+    if isinstance(answer, list):
+        return [_copied(one) for one in answer]
+    return tuple(_copied(one) for one in answer) if isinstance(answer, tuple) else answer
+
+
+def _with_ids(record: Arrivals) -> Arrivals:
+    assert isinstance(record.ids, dict)
+    record.ids = dict(record.ids)
+    return record
+
+
+_program = lru_cache(maxsize=64)(Program)  # what a listener reads when it starts; it keeps no state
+
+
+class Scene(World):
+    """A world in which processes are steps of one schedule; time stands still until it comes to rest."""
+
+    def __init__(self, routes: wire.RouteTable, ledger: str, fired: Counter[str]) -> None:
+        self.scheduler = Scheduler()
+        self._dynamodb = Unbilled() if ledger == "dynamodb" else None
+        self._client: Any = None if self._dynamodb is None else SeenClient(self._dynamodb, self.scheduler)
+        memory = MemoryLedger()
+        self._seen = SeenLedger(memory, self.scheduler)
+        super().__init__(routes, stepper=Steps(self.scheduler))
+        self.airflow = SeenAirflow(routes.app, "node", assets=True, step=self.stepper.step)
+        self.airflow.scheduler = self.scheduler
+        rate_limiter = RateLimiter(1e9, lambda: self.time, lambda _: None)
+        self.announcer = Announcer(self.airflow, "airflow", rate_limiter)
+        self.peaceful = memory
+        if self._dynamodb is not None:
+            create_table("t", self._dynamodb)
+            self.peaceful = self._of_a_process()
+        self._fired = fired
+        self._taken: set[str] = set()
+        self._sent = 0
+        self._emitted: set[str] = set()
+        self.processes: list[Process] = []
+
+    @property
+    def ledger(self) -> Any:
+        """The ledger as a process that starts has it: what it remembers is its own."""
+        return self._seen if self._dynamodb is None else self._of_a_process()
+
+    @ledger.setter
+    def ledger(self, _: Any) -> None:
+        """That of a peaceful world."""
+
+    def _of_a_process(self) -> DynamoLedger:
+        return DynamoLedger("t", self._client, lambda: self.time)
+
+    def program(self) -> Program:
+        return _program(self.table)
+
+    # --- before it begins ----------------------------------------------------------------------------
+
+    def send(self, signal: str, number: int) -> str:
+        """Put an event into the queue; return its message."""
+        self._sent += 1
+        body = message(naive.Event(signal, (number,), f"e{self._sent}"))
+        self.queue.append(body)
+        return body
+
+    def before(self, *events: tuple[str, int]) -> None:
+        """Let events have come, and been handled, before the scene begins."""
+        for event in events:
+            self.deliver(self.send(*event))
+
+    def add(self, body: Callable[[], None], ready: Callable[[], bool] | None = None) -> None:
+        """Add a process; what is ready from the first is brought to its first call."""
+        process = Process(body, ready)
+        self.processes.append(process)
+        if ready is None:
+            self.scheduler.current = process
+            process.go(crash=False)
+            self.scheduler.current = None
+
+    def listen(self, body: str) -> None:
+        """Add a listener that takes a message."""
+        self.add(lambda: self.deliver(body))
+
+    def sweeps(self) -> None:
+        """Add a sweep that waits for nothing."""
+        self.patience = AT_ONCE
+        self.add(self.sweep)
+
+    def runs(self, dies: bool = False) -> None:
+        """Add a worker that carries out the first run that there is; when it ``dies``, Airflow fails the run."""
+
+        def free() -> list[Any]:
+            return [run for run in self.airflow.ready() if run.id not in self._taken]
+
+        def work() -> None:
+            run = free()[0]
+            self._taken.add(run.id)
+            try:
+                self.carry_out(run)
+            except Crash:
+                if dies:
+                    run.state = "failed"
+                    self.lost_runs[run.id] = "failed"
+                raise
+
+        self.add(work, lambda: bool(free()))
+
+    def _emit(self, document: Document) -> None:
+        super()._emit(document)
+        self._emitted.add(document["id"])
+
+    # --- for the explorer ----------------------------------------------------------------------------
+
+    def lose_answers(self, losing: bool) -> None:
+        self.airflow.fates = iter([11]) if losing else iter(())
+
+    def state(self) -> object:
+        kept = self._dynamodb.tables if self._dynamodb is not None else vars(self.peaceful)
+        runs = [
+            (
+                r.dag,
+                r.id,
+                r.key,
+                [_of(told) for told in r.told],
+                r.state,
+                r.stage,
+                bool(r.claimed),
+                sorted(r.computed),
+            )
+            for r in self.airflow.runs
+        ]
+        runs.append(sorted(self.airflow.at_work))
+        known = (self.queue, self._taken, self._emitted, self.lost_runs.items(), self.deliveries.items())
+        return plain(kept), runs, [sorted(each) for each in known], plain(self.run_of), self.table.app
+
+    def check(self) -> None:
+        self.lose_answers(False)
+        self.patience = Patience(30, 60, 30, 100)
+        self.peace()
+        self.hold()
+        owed = {
+            f"{o.node}/{o.partition}#{e.generation}"
+            for o in self.peaceful.outputs()
+            for e in o.ended
+            if e.state == SUCCEEDED
+        }
+        assert owed <= self._emitted, f"nothing was told of {owed - self._emitted}"
+
+    def hold(self) -> None:
+        """Hold what was made against what had to be made, now that all is at rest."""
+        check(self, self.law())
+
+    def law(self) -> Counter[str]:
+        """What has to have been made, and how often."""
+        return self._fired
+
+
+def _of(told: Told) -> object:
+    """What Airflow was told of: an execution, those of a batch, or the keys of a pump, whose event tells a key alone."""
+    return told.get("id") or told.get("batch") or told.get("keys") or ""
+
+
+class Dying(Scene):
+    """A scene in which an execution may have failed: that of a run which died, and no other."""
+
+    def hold(self) -> None:
+        for output in self.outputs().values():
+            assert output.active is None and output.held is None, "stuck"
+            assert output.generation == self.law()[f"{output.node}/{output.partition}"]
+            for execution in output.ended:
+                lost = execution.run_id in self.lost_runs
+                assert execution.state in (SUCCEEDED, SKIPPED, *([FAILED] if lost else [])), execution
+                assert execution.signalled, "a signal is owed for ever"
+        assert all(len(runs) == 1 for runs in self.run_of.values()), "one run for each execution"
+
+
+class Killed(Dying):
+    """A scene in which somebody ends an execution, first its run, as `rheo_platforms.operations.control.kill` does."""
+
+    def kill(self) -> None:
+        """End the first execution, and announce what was held behind it."""
+        ledger = self.ledger
+        output, _ = ledger.output("node", "2", None)
+        active = None if output is None else output.active
+        if active is None or active.state != CLAIMED or active.run_id is None:
+            return
+        self.stepper.step("call")
+        run = next(run for run in self.airflow.runs if run.id == active.run_id)
+        if run.state == "running":
+            run.state = "failed"
+        self.lost_runs[run.id] = "failed"
+        ended = executions.stop(ledger, "node", "2", active.document["id"], self.time, executions.KILLED)
+        if ended is not None and ended.released is not None:
+            with suppress(Unavailable):  # the sweep announces it
+                self.announcer.announce(ended.released)
+
+
+class Redeployed(Scene):
+    """A scene in which a new version adds a node: whatever came to it is made once."""
+
+    def deploy(self, routes: wire.RouteTable) -> None:
+        """Put a new version of the application in the place of the old one."""
+        self.stepper.step("version")
+        self.table = routes
+        self.airflow.parse("app", "more")
+
+    def law(self) -> Counter[str]:
+        return super().law() + Counter("/".join(place) for place in self.outputs() if place[0] == "more")
+
+
+Make = Callable[[], Scene]
+
+
+def _two_listeners(app: App, ledger: str) -> Scene:
+    """The last two events of a firing come at once, while a sweep looks for what waits."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
+    scene.before(*app.first[2:])
+    bodies = [scene.send(*event) for event in app.first[:2]]
+    for body in bodies:
+        scene.listen(body)
+    scene.sweeps()
+    return scene
+
+
+def _listener_run_sweep(app: App, ledger: str) -> Scene:
+    """A second firing comes while the run of the first one is under way, and a sweep."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 2}))
+    scene.before(*app.first, *app.second[:-1])
+    scene.runs()
+    scene.listen(scene.send(*app.second[-1]))
+    scene.sweeps()
+    return scene
+
+
+def _publish_sweep(app: App, ledger: str) -> Scene:
+    """Two sweeps while a run publishes, with a second firing held behind it."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 2}))
+    scene.before(*app.first, *app.second)
+    scene.runs()
+    scene.sweeps()
+    scene.sweeps()
+    return scene
+
+
+def _filling_window(app: App, ledger: str) -> Scene:
+    """The last event of a firing comes while two sweeps look at what waits."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
+    scene.before(*app.first[1:])
+    scene.listen(scene.send(*app.first[0]))
+    scene.sweeps()
+    scene.sweeps()
+    return scene
+
+
+def _dying_run(app: App, ledger: str) -> Scene:
+    """A worker dies for good, wherever it is, beside a sweep and a second firing."""
+    scene = Dying(app.routes, ledger, Counter({"node/2": 2}))
+    scene.before(*app.first, *app.second[:-1])
+    scene.runs(dies=True)
+    scene.listen(scene.send(*app.second[-1]))
+    scene.sweeps()
+    return scene
+
+
+def _killed_run(app: App, ledger: str) -> Scene:
+    """Somebody kills an execution while its run computes; a second firing is held behind it, and its run begins."""
+    scene = Killed(app.routes, ledger, Counter({"node/2": 2}))
+    scene.before(*app.first, *app.second)
+    scene.runs()
+    scene.add(scene.kill)
+    scene.runs()
+    return scene
+
+
+def _owed_signal(app: App, ledger: str) -> Scene:
+    """A run died between its success and the signal that tells of it; two sweeps see that it is owed."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
+    scene.before(*app.first)
+    (run,) = scene.airflow.runs
+    scene.carry_out(run, PUBLISH)
+    run.state = "failed"
+    scene.sweeps()
+    scene.sweeps()
+    return scene
+
+
+def _two_runs(app: App, ledger: str) -> Scene:
+    """Airflow was told twice of an execution: two runs want it, while a sweep announces what it sees."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
+    scene.before(*app.first)
+    first = scene.airflow.runs[0]
+    scene.airflow.runs.append(dataclasses.replace(first, id=f"{first.id}-again"))
+    scene.runs()
+    scene.runs()
+    scene.sweeps()
+    return scene
+
+
+def _twice(app: App, ledger: str) -> Scene:
+    """The message that completes a firing is delivered to two listeners at once, and its run begins.
+
+    Its partners have come twice: counted twice, the message would make two firings.
+    """
+    scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
+    last = ("a", 2)
+    scene.before(*(one for one in (*app.first, *app.second) if one != last))
+    body = scene.send(*last)
+    scene.listen(body)
+    scene.listen(body)
+    scene.runs()
+    return scene
+
+
+def _two_firings(app: App) -> tuple[tuple[str, int], ...]:
+    """The events of a firing of ``node/2``, and of one of ``node/3``."""
+    return (*app.first, *((name, x + 1) for name, x in app.first))
+
+
+def _batch(app: App, ledger: str) -> Scene:
+    """Two executions are made by one run, beside two sweeps; each is one by itself."""
+    batched = [dataclasses.replace(each, batch=2) for each in app.routes.routes]
+    scene = Scene(table(app.routes.signals, *batched), ledger, Counter({"node/2": 1, "node/3": 1}))
+    scene.before(*_two_firings(app))
+    scene.runs()
+    scene.sweeps()
+    scene.sweeps()
+    return scene
+
+
+def _pump(app: App, ledger: str) -> Scene:
+    """A pump tells Airflow of an execution by its key alone, and the run that this makes finds it; beside a sweep."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
+    scene.few = 0
+    scene.before(*app.first)
+    scene.runs()
+    scene.runs()
+    scene.sweeps()
+    return scene
+
+
+def _redeploy(app: App, ledger: str) -> Scene:
+    """A new version of the application, with one more node, comes while listeners of the old one work."""
+    more = route("more", [view(A)], signals=list(app.routes.signals))
+    scene = Redeployed(app.routes, ledger, Counter({"node/2": 1}))
+    scene.before(*app.first[2:])
+    bodies = [scene.send(*event) for event in app.first[:2]]
+    scene.add(lambda: scene.deploy(table(app.routes.signals, *app.routes.routes, more)))
+    for body in bodies:
+        scene.listen(body)
+    return scene
+
+
+SCENES: dict[str, Callable[[App, str], Scene]] = {
+    "two listeners and a sweep": _two_listeners,
+    "listener, run and sweep": _listener_run_sweep,
+    "publish and two sweeps": _publish_sweep,
+    "a listener and two sweeps": _filling_window,
+    "a run that dies": _dying_run,
+    "a run that is killed": _killed_run,
+    "an owed signal and two sweeps": _owed_signal,
+    "two runs of one execution": _two_runs,
+    "one message twice, and its run": _twice,
+    "two listeners and a redeploy": _redeploy,
+    "a batch and two sweeps": _batch,
+    "a pump, its run and a sweep": _pump,
+}
+
+
+def all_scenes() -> Sequence[tuple[str, Make]]:
+    """Every scene of every application on every ledger, by name."""
+    return [
+        (f"{scene}; {app}; {ledger}", lambda make=make, app=app, ledger=ledger: make(APPS[app], ledger))  # type: ignore[misc]
+        for scene, make in SCENES.items()
+        for app in APPS
+        for ledger in LEDGERS
+    ]

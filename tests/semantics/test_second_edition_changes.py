@@ -1,0 +1,214 @@
+"""Section 19, and what is said of arrivals that are forgotten: new versions of a running application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from codegen.routes import route_table
+from rheo_runtime.engine import Engine
+from rheodsl import Application
+from rheodsl.testing import Simulator
+
+from .helpers import daily, s3_event
+
+Declare = Callable[[Any], None]
+
+
+class Everything:
+    """A storage in which every partition of the signals that are named exists."""
+
+    def __init__(self, *signals: str) -> None:
+        self.signals = signals
+
+    def exists(self, signal: Any, partition: Any) -> bool:
+        return signal.id in self.signals
+
+
+class Running:
+    """An application that runs on one ledger, whatever version of it is deployed."""
+
+    def __init__(self, declare: Declare) -> None:
+        self.engine: Any = None
+        self.now, self.sent = 1_700_000_000.0, 0
+        self.deploy(declare)
+
+    def deploy(self, declare: Declare, storage: Any = None) -> None:
+        app = Application("shop")
+        declare(app)
+        ledger = None if self.engine is None else self.engine.ledger
+        self.engine = Engine(route_table(app.graph()), ledger, lambda: self.now, storage)
+
+    def put(self, key: str) -> list[str]:
+        """A completion object is written; return the ids of the executions that fire."""
+        self.sent += 1
+        return self._ids(self.engine.on_event(s3_event("lake", f"{key}/_SUCCESS", etag=f"e{self.sent}")))
+
+    def tick(self) -> list[str]:
+        """A minute later, the periodic check."""
+        self.now += 60
+        return self._ids(self.engine.tick())
+
+    def _ids(self, outcome: Any) -> list[str]:
+        for document in outcome.fired:
+            self.engine.complete(document, True)
+        return [document["id"] for document in outcome.fired]
+
+
+# ── versions ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def windows_over(template: str, stars: int = 0, **options: Any) -> Declare:
+    """Three days of orders, checked, and an innocent node beside them."""
+
+    def declare(app: Any) -> None:
+        orders = app.s3("orders", f"s3://lake/orders/{template}")
+        for _ in range(stars):
+            orders = orders["*"]
+        app.create_data("weekly", inputs=[orders[:-3].range_check(True)], **options)
+        other = daily(app, "other")
+        app.create_data("innocent", inputs=[other[:-2].range_check(True)])
+
+    return declare
+
+
+def two_inputs(app: Any) -> None:
+    orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+    ships = app.s3("ships", "s3://lake/ships/{region}/{day:%Y-%m-%d}")
+    app.create_data("weekly", inputs=[orders["*"][:-3].range_check(True), ships])
+    other = daily(app, "other")
+    app.create_data("innocent", inputs=[other[:-2].range_check(True)])
+
+
+OLD = windows_over("{region}/{day:%Y-%m-%d}", 1)
+NEWER: dict[str, tuple[Declare, Callable[[int], str]]] = {
+    "a dimension is gone": (windows_over("{day:%Y-%m-%d}"), lambda n: f"orders/2024-01-0{n}"),
+    "a dimension is added": (
+        windows_over("{region}/{shop}/{day:%Y-%m-%d}", 2),
+        lambda n: f"orders/7/a/2024-01-0{n}",
+    ),
+    "another type": (windows_over("{region:int}/{day:%Y-%m-%d}", 1), lambda n: f"orders/7/2024-01-0{n}"),
+    "another format": (windows_over("{region}/{day:%d-%m-%Y}", 1), lambda n: f"orders/7/0{n}-01-2024"),
+    "a finer granularity": (
+        windows_over("{region}/{day:%Y-%m-%d-%H}", 1),
+        lambda n: f"orders/7/2024-01-01-0{n}",
+    ),
+    "a coarser granularity": (windows_over("{region}/{day:%Y-%m}", 1), lambda n: f"orders/7/2024-0{n}"),
+    "dimensions in another order": (
+        lambda app: windows_over("{day:%Y-%m-%d}/{region}")(app),
+        lambda n: f"orders/2024-01-0{n}/7",
+    ),
+    "another window": (
+        lambda app: app.create_data(
+            "weekly", inputs=[app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")["*"][:-3]]
+        ),
+        lambda n: f"orders/7/2024-01-0{n}",
+    ),
+    "a second input": (two_inputs, lambda n: f"orders/7/2024-01-0{n}"),
+    "a wait that ends": (
+        windows_over("{region}/{day:%Y-%m-%d}", 1, pending_ttl=timedelta(days=7)),
+        lambda n: f"orders/7/2024-01-0{n}",
+    ),
+    "the node is gone": (
+        lambda app: app.create_data("innocent", inputs=[daily(app, "other")[:-2].range_check(True)]),
+        lambda n: f"orders/7/2024-01-0{n}",
+    ),
+}
+newer = pytest.mark.parametrize(("declare", "key"), list(NEWER.values()), ids=list(NEWER))
+
+
+def left_by_the_old_version() -> Running:
+    """What an older version left: windows that wait, and a window that has run."""
+    running = Running(OLD)
+    for day in (1, 2, 3, 5):
+        running.put(f"orders/7/2024-01-0{day}")
+    running.put("orders/EU/2024-01-02")
+    running.put("other/2024-01-02")
+    return running
+
+
+@newer
+def test_no_stored_record_stops_the_periodic_check(declare: Declare, key: Callable[[int], str]) -> None:
+    running = left_by_the_old_version()
+    running.deploy(declare, Everything())
+    for _ in range(3):
+        running.tick()
+
+
+@newer
+def test_no_stored_record_stops_another_node(declare: Declare, key: Callable[[int], str]) -> None:
+    running = left_by_the_old_version()
+    running.deploy(declare, Everything("other"))
+    found = running.tick() + running.put("other/2024-01-09") + running.tick()
+    if "innocent" in set(running.engine.program.nodes):
+        assert any(id.startswith("innocent/2024-01-09") for id in found), found
+
+
+@newer
+def test_no_stored_record_stops_an_event(declare: Declare, key: Callable[[int], str]) -> None:
+    running = left_by_the_old_version()
+    running.deploy(declare)
+    for day in (4, 3, 2, 1):
+        running.put(key(day))
+
+
+RETYPED = ["a dimension is gone", "a dimension is added", "another type", "another format",
+           "a finer granularity", "a coarser granularity", "dimensions in another order"]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", RETYPED)
+def test_what_was_stored_under_other_dimensions_is_not_read_as_of_the_new_ones(change: str) -> None:
+    declare, key = NEWER[change]
+    running, fresh = left_by_the_old_version(), Running(declare)
+    running.deploy(declare)
+    for day in (6, 5, 4):
+        after, alone = running.put(key(day)), fresh.put(key(day))
+        assert [id.rsplit("#", 1)[0] for id in after] == [id.rsplit("#", 1)[0] for id in alone], (
+            f"{change}: what the old version left changes what day {day} starts"
+        )
+
+
+def test_what_still_means_the_same_is_kept() -> None:
+    running = left_by_the_old_version()
+
+    def with_another_node(app: Any) -> None:
+        OLD(app)
+        app.create_data("more", inputs=[daily(app, "news")])
+
+    running.deploy(with_another_node)
+    assert running.put("orders/7/2024-01-04") == ["weekly/7/2024-01-04#1", "weekly/7/2024-01-05#1"], (
+        "03 and 02 came under the old version; 05 waited for 04"
+    )
+
+
+def test_what_has_run_is_not_run_again_by_a_new_version() -> None:
+    running = left_by_the_old_version()
+    running.deploy(OLD)
+    assert running.tick() == []
+
+
+def test_a_node_that_comes_back_does_not_take_up_what_has_changed_meanwhile() -> None:
+    running = left_by_the_old_version()
+    running.deploy(NEWER["another type"][0])
+    running.tick()
+    running.deploy(OLD)
+    running.tick()
+    assert running.put("orders/7/2024-01-09") == [], "nothing of 08 and 07 has ever come"
+
+
+# ── arrivals that are forgotten ───────────────────────────────────────────────────────────────────────
+
+
+def test_case_26_what_was_forgotten_is_said_to_be_forgotten(app: Any) -> None:
+    ledger = app.s3("ledger", "s3://lake/ledger/{year:%Y}")
+    audit = app.s3("audit", "s3://lake/audit/{year:%Y}")
+    app.create_data("report", inputs=[ledger, audit])
+    sim = Simulator(app)
+    sim.send(ledger["2024"])
+    sim.advance(timedelta(days=91))
+    runs = sim.send(audit["2024"])
+    text = str(sim.explain("report", ["2024"]))
+    assert runs or "forgotten" in text or sim.expired, f"it is said that ledger never came:\n{text}"
