@@ -593,13 +593,14 @@ class Ended(NamedTuple):
     released: Document | None
 
 
-def order(ledger: Ledger, node: str, partition: str, source: Source, now: float) -> Ordered:
-    """Create an execution of an output partition, as a firing does."""
-    while True:
-        before, _ = ledger.output(node, partition, None)
-        after, execution, _ = fire(before, node, partition, source.builder, source.made, (), now)
-        if ledger.save(before, after):
-            return Ordered(execution.document, after.active is execution)
+def order(
+    ledger: Ledger, before: Output | None, node: str, partition: str, source: Source, now: float
+) -> Ordered | None:
+    """Create an execution of an output partition, as a firing does; None when the output is not ``before`` any more."""
+    after, execution, _ = fire(before, node, partition, source.builder, source.made, (), now)
+    if not ledger.save(before, after):
+        return None
+    return Ordered(execution.document, after.active is execution)
 
 
 def stop(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rheo_platforms.operations.planner import Key, Plan, Step
 from rheo_runtime import executions
 from rheo_runtime.executions import MERGED
 from rheo_runtime.records import (
+    ANNOUNCED,
     FAILED,
     READY,
     SKIPPED,
@@ -173,19 +175,20 @@ class Runner:
         return len({self._group.get(key, key) for key in self._running}) < self._concurrency
 
     def _start(self, step: Step) -> None:
-        output, _ = self._ledger.output(step.node, step.partition, None)
-        found = self._made_already(step, output)
-        if found is not None:
-            execution = execution_id(step.node, step.partition, found.generation)
+        ordered: executions.Ordered | None = None
+        while ordered is None:
+            output, _ = self._ledger.output(step.node, step.partition, None)
+            if found := self._made_already(step, output):
+                execution = execution_id(step.node, step.partition, found.generation)
+                break
+            where = (self._ledger, output, step.node, step.partition)
+            ordered = executions.order(*where, step.draft, self._now())
         else:
-            document, ready = executions.order(
-                self._ledger, step.node, step.partition, step.draft, self._now()
-            )
-            execution = document["id"]
-            if ready:
-                self._tell(execution, document, step)
+            execution = ordered.document["id"]
+            if ordered.ready:
+                self._tell(execution, ordered.document, step)
         self._running[step.key] = step, execution
-        self._report.started(step, execution, found is None)
+        self._report.started(step, execution, ordered is not None)
         self._look_at(step.key)
 
     def _made_already(self, step: Step, output: Output | None) -> Execution | None:
@@ -201,15 +204,21 @@ class Runner:
         return next(iter((*alive, *ended)), None)
 
     def _reads_all(self, step: Step, execution: Execution) -> bool:
-        """Say whether an execution fired when all that the step waits for was made.
+        """Say whether an execution reads what the steps before this one made, each as it is now.
 
-        Of one that was fired here the order is known. Of others the clocks tell, which are those of the
-        cloud; this machine's may differ from them.
+        It does when it fired after their ends: of one that was fired here the order is known, of others the clocks
+        tell, which are those of the cloud; this machine's may differ from them. A partition is there a moment
+        before its execution ends, and events may start what reads it then: such a one does when it began later.
         """
         here = self._fired.get(execution_id(step.node, step.partition, execution.generation))
-        if here is not None:
-            return all(self._order[dep] < here for dep in step.after)
-        return all(self._done[dep].moved <= execution.fired for dep in step.after)
+        named = {path for source in execution.document["inputs"] for path in source["paths"]}
+        begins = inf if execution.state in (READY, ANNOUNCED) else execution.claimed or execution.fired
+        for dep in step.after:
+            made = self._done[dep]
+            after = made.moved <= execution.fired if here is None else self._order[dep] < here
+            if not (after or (made.step.path in named and made.moved <= begins)):
+                return False
+        return True
 
     # --- following -----------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support.airflow import refusal
 from support.events import s3_event
@@ -200,6 +202,60 @@ def test_an_ancestor_that_events_are_making_is_waited_for(shop: Lab) -> None:
     app.execute(app["week"]["NA"][DAY], recursive=True)
     assert shop.states(app["daily"]["NA"][DAY]) == ["SUCCEEDED"]
     assert shop.states(app["week"]["NA"][DAY]) == ["SUCCEEDED"]
+
+
+def under_way(lab: Lab, *days: str) -> None:
+    """Events make these days of daily; their runs have claimed them."""
+    inputs(lab, *days)
+    lab.workers.slow = 1000
+    for day in days:
+        year, month, date = day.split("-")
+        lab.app.process(lab.app["orders"]["NA"][day])
+        lab.app.process(lab.app["ships"]["NA"][f"{date}-{month}-{year}"])
+    lab.workers.go_on()
+
+
+def end(lab: Lab, *days: str) -> None:
+    for day in days:
+        [run] = [
+            run for run in lab.airflow.ready() if run.claimed and run.claimed["output"]["path"].endswith(day)
+        ]
+        lab.workers.carry_out(run)
+
+
+@pytest.mark.parametrize(("begins", "times"), [("later", 1), ("before", 2)])
+def test_what_events_start_before_an_ancestor_has_ended(shop: Lab, begins: str, times: int) -> None:
+    """Its data is there a moment before its execution ends: what begins to read after that has read it all."""
+    under_way(shop, "2020-03-16", "2020-03-17", DAY)
+
+    def fire() -> None:
+        shop.put(shop.app["daily"]["NA"]["2020-03-17"])
+        end(shop, "2020-03-16", DAY)
+        assert shop.states(shop.app["week"]["NA"][DAY]) == ["ANNOUNCED"]
+        if begins == "later":
+            end(shop, "2020-03-17")
+
+    shop.later = [fire, lambda: None if begins == "later" else end(shop, "2020-03-17")]
+    shop.app.execute(shop.app["week"]["NA"][DAY], recursive=True)
+    assert shop.states(shop.app["week"]["NA"][DAY]) == ["SUCCEEDED"] * times
+
+
+def test_what_events_start_while_it_is_ordered_is_followed(shop: Lab) -> None:
+    """Events fire an ancestor between the look at its output and the order."""
+    inputs(shop, "2020-03-16", "2020-03-17", DAY)
+    output = shop.ledger.output
+
+    def looked(node: str, partition: str, *rest: Any) -> Any:
+        found = output(node, partition, *rest)
+        if (node, partition) == ("daily", f"NA/{DAY}"):
+            shop.ledger.output = output  # type: ignore[method-assign]
+            shop.app.process(shop.app["orders"]["NA"][DAY])
+            shop.app.process(shop.app["ships"]["NA"]["18-03-2020"])
+        return found
+
+    shop.ledger.output = looked  # type: ignore[method-assign, assignment]
+    shop.app.execute(shop.app["week"]["NA"][DAY], recursive=True)
+    assert shop.states(shop.app["daily"]["NA"][DAY]) == ["SUCCEEDED"]
 
 
 def test_an_airflow_that_is_down_is_told_when_it_is_up(shop: Lab) -> None:

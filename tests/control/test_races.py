@@ -42,10 +42,13 @@ def test_whoever_comes_first(seed: int, orders: int, stops: int, runs: int) -> N
     at_work: set[str] = set()
 
     def order() -> None:
-        document, at_once = executions.order(stepped, "daily", "1", DRAFT, 1.0)  # type: ignore[arg-type]
-        ordered.append(document["id"])
-        if at_once:
-            ready.append(document["id"])
+        made = None
+        while made is None:
+            output, _ = stepped.output("daily", "1", None)
+            made = executions.order(stepped, output, "daily", "1", DRAFT, 1.0)  # type: ignore[arg-type]
+        ordered.append(made.document["id"])
+        if made.ready:
+            ready.append(made.document["id"])
 
     def stop() -> None:
         output, _ = stepped.output("daily", "1", None)
