@@ -1,6 +1,8 @@
 # `make demo` and `make test` set everything up themselves.
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || (command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3))
 BIN := .venv/bin
+# Some machines forbid Python to keep what it compiles; every process of a stack would compile Airflow anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo down test fast check lock golden explore explore-all mutants bench clean
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError
 
 from rheo_platforms.lifecycle.errors import AccountError
+from rheo_platforms.sessions import Session
 from rheo_runtime.wire import resource_name
 
 _LONGEST_BUCKET = 63
@@ -43,9 +43,9 @@ class Credentials:
     access_key: str | None = None
     session_token: str | None = None
 
-    def session(self, region: str) -> boto3.Session:
+    def session(self, region: str) -> Session:
         """Return a session."""
-        return boto3.Session(
+        return Session(
             profile_name=self.profile,
             aws_access_key_id=self.access_id,
             aws_secret_access_key=self.access_key,

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from rheo_platforms.local.processes import Started, spawn
+from rheo_platforms.sessions import Session
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -65,7 +65,7 @@ def without_aws(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     }
 
 
-class LocalSession(boto3.Session):
+class LocalSession(Session):
     """A boto3 session of the local stack; environment and configuration files of the user do not count."""
 
     def __init__(self, environment: Mapping[str, str], region: str) -> None:
@@ -74,12 +74,11 @@ class LocalSession(boto3.Session):
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             region_name=region,
         )
-        self._environment = environment
+        self.environment = environment
 
-    def client(self, service_name: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return a client of a service, as ``boto3.Session.client`` does."""
-        environment = self._environment
+    def _make(self, service_name: Any, *args: Any, **kwargs: Any) -> Any:
+        environment = self.environment
         own = environment.get(f"AWS_ENDPOINT_URL_{service_name.upper().replace('-', '_')}")
         kwargs.setdefault("endpoint_url", own or environment["AWS_ENDPOINT_URL"])
         kwargs.setdefault("config", Config(inject_host_prefix=False))
-        return super().client(service_name, *args, **kwargs)
+        return super()._make(service_name, *args, **kwargs)

@@ -70,6 +70,7 @@ class LocalStack:
         self.handler = handler
         self.python = str(python)
         self._parts = Supervisor(self.folder)
+        self._session: LocalSession | None = None
 
     # --- life ---
 
@@ -157,7 +158,10 @@ class LocalStack:
 
     def session(self) -> LocalSession:
         """Return a boto3 session whose clients reach this stack only, whatever the environment says."""
-        return LocalSession(self.environment(), REGION)
+        environment = self.environment()
+        if self._session is None or self._session.environment != environment:
+            self._session = LocalSession(environment, REGION)
+        return self._session
 
     @property
     def airflow(self) -> AirflowApi:

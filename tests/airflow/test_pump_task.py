@@ -57,7 +57,7 @@ def test_a_run_claims_the_execution_of_its_key_once(monkeypatch: pytest.MonkeyPa
     ledger = MemoryLedger()
     monkeypatch.setattr(settings, "ledger", lambda app: ledger)
     document = {"app": "shop", "node": "daily", "id": "daily/EU/1#1", "partition": "EU/1", "generation": 1}
-    executions.order(ledger, "daily", "EU/1", Stored(document), 1.0)
+    executions.order(ledger, None, "daily", "EU/1", Stored(document), 1.0)
 
     def run(id: str, key: str = "EU/1") -> dict[str, Any]:
         event = SimpleNamespace(extra={PUMPED: "daily"}, timestamp=1)

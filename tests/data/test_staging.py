@@ -96,7 +96,7 @@ def test_what_checks_found_is_kept_with_the_execution(
     monkeypatch.setattr(settings, "ended", lambda *_, **__: None)  # metrics
     ledger = MemoryLedger()
     made = {"id": "n/EU#1", "app": "a", "node": "n", "partition": "EU", "output": {"path": OUTPUT}}
-    executions.order(ledger, "n", "EU", Stored(made), 1.0)
+    executions.order(ledger, None, "n", "EU", Stored(made), 1.0)
     executions.claim(ledger, "n", "EU", "n/EU#1", "run", 2.0)
     publish, run = (
         PublishOperator(task_id="publish", app="a", node="n", staged=True),
