@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 # A hook that hangs is ended: it would keep its run from ending.
 LONGEST = timedelta(minutes=10)
-# How often a checkpoint looks whether its execution has ended, in seconds.
-LOOK = settings.POLL_SECONDS * 6
 
 
 class HookParams:
@@ -192,14 +190,14 @@ class HookOperator(BaseOperator):
 class CheckpointOperator(BaseSensorOperator):
     """Hooks that are called once when the execution has lasted ``seconds``; skipped when it ends before.
 
-    It occupies no worker while it waits. Parameters are those of `HookOperator`.
+    It occupies no worker while it waits, unless for some seconds only. Parameters are those of `HookOperator`.
     """
 
     def __init__(self, *, hooks: Sequence[Recipe], seconds: int, **kwargs: Any) -> None:
         given = {
             "retries": 0,
-            "mode": "reschedule",
-            "poke_interval": min(LOOK, seconds),
+            "mode": "poke" if seconds < settings.RESCHEDULED_SOONEST else "reschedule",
+            "poke_interval": min(settings.LOOK, seconds),
             "timeout": seconds + timedelta(days=7).total_seconds(),
             "execution_timeout": LONGEST,
             **kwargs,

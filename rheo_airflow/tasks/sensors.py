@@ -18,12 +18,9 @@ from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor  # noqa: TID253
 from rheo_airflow.tasks.compat import AirflowFailException
 from rheo_airflow.tasks.hooks import claimed_document
 from rheo_airflow.tasks.run_request import read_program
-from rheo_airflow.tasks.settings import POLL_SECONDS
+from rheo_airflow.tasks.settings import LOOK
 from rheo_runtime.records import Document
 from rheo_runtime.templates import ABOVE, ITSELF, template
-
-# How often a sensor looks, in seconds: less often than one asks for a job that is known to run.
-LOOK = POLL_SECONDS * 6
 
 
 class PartitionSensor(S3KeySensor):

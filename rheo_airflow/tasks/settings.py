@@ -32,6 +32,11 @@ GRACE = "AIRFLOW__RHEO__GRACE_SECONDS"
 
 # How often a task asks whether a job has ended; in the environment, because a laptop wants it short.
 POLL_SECONDS = float(os.environ.get(POLL, "10"))
+# Airflow fails a task that is due again before the worker has reported that it went, and a worker may see that only at
+# its next heartbeat ("Executor reports task instance finished (success) although the task says it's queued").
+RESCHEDULED_SOONEST = 2 * float(os.environ.get("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")) + 3
+# How often a task looks that occupies no worker meanwhile: less often than one asks for a job that is known to run.
+LOOK = max(POLL_SECONDS * 6, RESCHEDULED_SOONEST)
 # How long the process of a task that somebody else has ended may still be there.
 GRACE_SECONDS = float(os.environ.get(GRACE, "60"))
 

@@ -115,6 +115,8 @@ class AirflowHome:
             "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
             "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+            # A worker whose task has closed its pipes looks for its end at the next heartbeat.
+            "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             # Rheo's own section: how often its tasks ask whether a job has ended, how long ended tasks may last.
             "RHEO__POLL_SECONDS": "1",
             "RHEO__GRACE_SECONDS": "15",

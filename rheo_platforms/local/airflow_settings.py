@@ -63,6 +63,7 @@ DIFFERENT: Mapping[str, str] = {
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": _AT_ONCE,
     "SCHEDULER__STANDALONE_DAG_PROCESSOR": "`airflow standalone` starts the processor itself",
     "TRIGGERER__JOB_HEARTBEAT_SEC": "a triggerer that was killed is missed soon",
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "a worker may see so much later that its task has ended, and there are four places",
 }
 
 

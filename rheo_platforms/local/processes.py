@@ -139,11 +139,16 @@ def end_processes(
     grace: float | None = 10.0,
     more: Callable[[], Iterable[psutil.Process]] = tuple,
 ) -> None:
-    """End processes and all their descendants, and whatever ``more`` finds meanwhile; as ``end`` does."""
+    """End processes and all their descendants, and whatever ``more`` finds meanwhile; as ``end`` does.
+
+    Those that are killed are stopped first, all of them: none sees another one die, and tells somebody.
+    """
     left = set(processes)
     asking = [] if grace is None else [(signal.SIGTERM, grace)]
     for sign, patience in (*asking, (signal.SIGKILL, 10.0)):
         deadline = time.monotonic() + patience
+        if sign is signal.SIGKILL:
+            left = _stopped(left, more)
         asked: set[psutil.Process] = set()
         # A task may have made a session of its own: it is found as a descendant, while its parent lives.
         while left := {p for p in left | descendants(left) | set(more()) if _running(p)}:
@@ -155,6 +160,19 @@ def end_processes(
             time.sleep(0.05)
     if left:
         raise RuntimeError(f"processes that cannot be killed: {sorted(process.pid for process in left)}")
+
+
+def _stopped(
+    processes: Iterable[psutil.Process], more: Callable[[], Iterable[psutil.Process]]
+) -> set[psutil.Process]:
+    """Stop processes and their descendants until none is left that could make another one; return them."""
+    found, stopped = set(processes), set[psutil.Process]()
+    while new := {p for p in found | descendants(found) | set(more()) if _running(p)} - stopped:
+        for process in new:
+            send(process.pid, signal.SIGSTOP)
+        stopped |= new
+        found |= new
+    return stopped
 
 
 def marked(name: str, value: str) -> list[psutil.Process]:

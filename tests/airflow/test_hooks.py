@@ -15,6 +15,7 @@ from hooked_app import application
 from codegen.compiler import compile_graph, write
 from rheo_airflow.tasks import settings
 from rheo_airflow.tasks.compat import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
+from rheo_airflow.tasks.hooks import CheckpointOperator
 from rheo_runtime.airflow_client import told_as
 from rheo_runtime.engine import Engine
 from rheo_runtime.memory import MemoryLedger
@@ -270,6 +271,16 @@ def test_a_checkpoint_comes_once_while_the_execution_runs(lab: Lab, monkeypatch:
     other.xcoms = run.xcoms
     run.all("compute", "publish")
     assert other.do("on_checkpoint_60") == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "mode"), [(5, "poke"), (12, "poke"), (13, "reschedule"), (60, "reschedule")]
+)
+def test_a_checkpoint_of_some_seconds_waits_where_it_is(seconds: int, mode: str) -> None:
+    """Airflow fails a task that is due again before its worker has reported that it went: a heartbeat later."""
+    checkpoint = CheckpointOperator(task_id=f"on_checkpoint_{seconds}", hooks=[], seconds=seconds)
+    assert (checkpoint.mode, checkpoint.poke_interval) == (mode, seconds)
+    assert settings.LOOK >= settings.RESCHEDULED_SOONEST > 2 * 5
 
 
 def test_hooks_cannot_fail_a_run(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import time
@@ -100,6 +101,21 @@ def test_who_is_killed_is_not_asked(start: Start) -> None:
     lines(started, 1)
     processes.end([started], grace=None)
     assert not processes.alive(started)
+    assert lines(started, 1) == ["up"]
+
+
+def test_none_tells_of_another_that_is_killed_with_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a machine that is lost: a parent that lives a moment longer would say that its children have failed."""
+    code = "[subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']) for _ in range(20)]"
+    started = start(f"{code}; print('up', flush=True); os.wait(); print('one is dead', flush=True)")
+    lines(started, 1)
+
+    def slowly(pid: int, sign: signal.Signals) -> None:
+        os.kill(pid, sign)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(processes, "send", slowly)
+    processes.end([started], grace=None)
     assert lines(started, 1) == ["up"]
 
 
