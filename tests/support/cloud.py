@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from codegen.compiler import compile_graph, write
+from rheo_platforms import sessions
 from rheo_platforms.data.reader import Reading
 from rheo_platforms.deployment import Deployment, Remote
 from rheo_platforms.local.provision import provision
@@ -25,15 +25,15 @@ from .airflow import Airflow
 from .aws import empty_account
 
 
-class Session(boto3.Session):
+class Session(sessions.Session):
     """A session with an MWAA: moto has none."""
 
     def __init__(self, airflow: Airflow) -> None:
         super().__init__(region_name="us-east-1")
         self.airflow = airflow
 
-    def client(self, service_name: str, **options: Any) -> Any:  # type: ignore[override]
-        return self.airflow if service_name == "mwaa" else super().client(service_name, **options)  # type: ignore[call-overload]
+    def client(self, service_name: Any, *args: Any, **options: Any) -> Any:
+        return self.airflow if service_name == "mwaa" else super().client(service_name, *args, **options)
 
 
 class Cloud:
