@@ -23,6 +23,7 @@ from rheo_runtime.templates import (
     ITSELF,
     Capture,
     Completion,
+    Field,
     Kinds,
     Segments,
     Texts,
@@ -32,6 +33,7 @@ from rheo_runtime.templates import (
     template,
 )
 from rheo_runtime.values import (
+    HIVE_NULL,
     STRING,
     BadValue,
     Kind,
@@ -440,9 +442,9 @@ class Matcher:
             objects = [user for user in users if ITSELF in user[0].completion]
             below = [user for user in users if ITSELF not in user[0].completion]
             if objects:
-                index.add(bucket, path, _Folder(objects), kinds, below=0)
+                index.add(bucket, path, _Folder(path, objects), kinds, below=0)
             if below:
-                index.add(bucket, path, _Folder(below), kinds)
+                index.add(bucket, path, _Folder(path, below), kinds)
         # For each kind of event, what adds to what is found and refused, and says why when it adds nothing.
         self.of: dict[type[Any], Callable[[Any, list[Found], list[Rejected]], str]] = {
             ev.S3Event: self._object,
@@ -627,12 +629,31 @@ def _kinds_of(signal: wire.Signal, path: str) -> Kinds | None:
     return kinds
 
 
+def _whole_texts(path: str, signals: Iterable[wire.Signal]) -> tuple[int, ...]:
+    """The dimensions that are texts, whatever they are, and the name of a whole folder."""
+    return tuple(
+        part.position
+        for level in template(path).levels
+        for part in level
+        if isinstance(part, Field)
+        and len(level) == 1
+        and any(
+            branch[part.position].kind.type == STRING and branch[part.position].value is None
+            for signal in signals
+            for branch in signal.branches
+        )
+    )
+
+
 class _Folder:
-    """The signals of one folder template, by the name of the object that announces their partitions."""
+    """The signals of one folder template, by the name of the object that announces their partitions.
 
-    __slots__ = ("_any", "_made", "_more", "_name", "_patterns", "_source", "_users")
+    What lies in a hidden folder (``_temporary``, ``_delta_log``) is data where the object's name is declared only.
+    """
 
-    def __init__(self, users: list[tuple[wire.S3Events, SignalSource]]) -> None:
+    __slots__ = ("_any", "_made", "_more", "_name", "_named", "_patterns", "_source", "_users", "_whole")
+
+    def __init__(self, path: str, users: list[tuple[wire.S3Events, SignalSource]]) -> None:
         named = [([c for c in events.completion if not c.startswith(ABOVE)], s) for events, s in users]
         # A marker above announces what any object has touched.
         greedy = [s for completion, s in named if not completion or ITSELF in completion]
@@ -647,14 +668,24 @@ class _Folder:
         self._patterns = [
             (i, Completion(name)) for i, (c, _) in enumerate(named) for name in c if not is_name(name)
         ]
+        # A template that names the object names its folders too.
+        folders = (
+            () if any(ITSELF in c for c, _ in named) else _whole_texts(path, [s.signal for _, s in users])
+        )
+        self._whole = folders if greedy or self._patterns else ()
+        self._named = {name: Source([s for c, s in named if name in c]) for name in names if self._whole}
         self._name, self._source = None, None
-        if len(self._more) == 1 and not self._patterns:  # the usual case, without a look-up
+        if (
+            len(self._more) == 1 and not self._patterns and not self._whole
+        ):  # the usual case, without a look-up
             self._name, self._source = self._more.popitem()
 
     def source(self, name: str, texts: Texts) -> Source | None:
         """Return the signals that an object of this name announces; a folder marker has no name."""
         if name == self._name:
             return self._source
+        if self._whole and any(hidden(texts[i]) and texts[i] != HIVE_NULL for i in self._whole):
+            return self._named.get(name)
         if self._patterns:
             return self._matching(name, texts)
         return self._more.get(name) or (None if self._any is None or self._is_none(name) else self._any)

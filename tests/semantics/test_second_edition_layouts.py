@@ -481,6 +481,43 @@ def test_a_marker_that_is_asked_for_by_name_may_begin_with_an_underscore(app: An
     assert len(completed_by(app, ["_committed_81"]).put("2024-01-01/_committed_81")) == 1
 
 
+HIDDEN = [("{name}", "_delta_log/000.json"), ("{name}", "_spark_metadata/0"), ("{name}", ".hive-staging_1/part-0"),
+          ("{name}/{day:%Y-%m-%d}", "_temporary/2024-01-01/part-0")]  # fmt: skip
+
+
+@pytest.mark.parametrize("completion", [None, "*", ["part-*", "*.json", "0"], "../_SUCCESS"])
+@pytest.mark.parametrize(("template", "name"), HIDDEN)
+def test_a_hidden_folder_is_no_partition(app: Any, template: str, name: str, completion: Any) -> None:
+    data = app.s3("data", f"s3://lake/in/{template}", completion=completion)
+    app.create_data("load", inputs=[data])
+    keys = Keys(Simulator(app), "in")
+    named = completion == ["part-*", "*.json", "0"] and name == "_spark_metadata/0"
+    assert len(keys.put(name)) == named, "the object's own name is declared, or nothing arrives"
+    assert keys.put("_SUCCESS") == keys.put(f"{name.split('/')[0]}/_SUCCESS") == []
+    keys.put("NA/2024-01-01/part-0" if "day" in template else "NA/part-0")
+    runs = (
+        keys.put("NA/_SUCCESS" if "day" in template else "_SUCCESS")
+        if completion == "../_SUCCESS"
+        else ["a run"]
+    )
+    assert len(runs) == 1, "what is not hidden arrives"
+    assert not keys.sim.rejected
+
+
+def test_a_folder_that_is_hidden_and_completed_by_name_is_a_partition(app: Any) -> None:
+    data = app.s3("data", "s3://lake/in/{name}", completion=["DONE", "*.csv"])
+    app.create_data("load", inputs=[data])
+    assert len(Keys(Simulator(app), "in").put("_private/DONE")) == 1
+
+
+def test_a_folder_of_nulls_is_rejected_by_name_and_not_passed_over(app: Any) -> None:
+    app.create_data("load", inputs=[app.s3("data", "s3://lake/in/{name}", completion=None)])
+    sim = Simulator(app)
+    assert Keys(sim, "in").put("__HIVE_DEFAULT_PARTITION__/part-0") == []
+    [told] = sim.rejected
+    assert "__HIVE_DEFAULT_PARTITION__" in str(told)
+
+
 # ── quiet time ────────────────────────────────────────────────────────────────────────────────────────
 
 
