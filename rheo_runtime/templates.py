@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from rheo_runtime.values import (
     DATETIME,
+    HIVE_NULL,
     LONG,
     STRING,
     BadValue,
@@ -229,25 +230,29 @@ class _Regex:
         written = []
         for _, level in levels:
             alone = sum(isinstance(p, Field) for p in level) == 1
-            pattern = ""
+            parts = []
             for n, part in enumerate(level):
                 if isinstance(part, str):
-                    pattern += re.escape(part)
+                    parts.append(re.escape(part))
                 elif part.format is not None:
-                    pattern += self._date(part.position, part.format, groups)
+                    parts.append(self._date(part.position, part.format, groups))
                 else:
                     name = f"d{part.position}"
                     if name in groups:
-                        pattern += f"(?P={name})"
+                        parts.append(f"(?P={name})")
                         continue
                     groups.add(name)
                     before = level[n - 1] if n else ""
                     signed = isinstance(before, str) and not before.endswith("-")
                     inner = "[^/]*?" if alone else _one_of(kinds[part.position], signed)
-                    pattern += f"(?P<{name}>{inner})"
-            written.append(pattern)
-        self.pattern = re.compile("/".join(written), re.DOTALL)
+                    parts.append(f"(?P<{name}>{inner})")
+            written.append(parts)
+        self.pattern = re.compile("/".join(map("".join, written)), re.DOTALL)
         self._fullmatch = self.pattern.fullmatch
+        # The same, where Hive's null may stand for each part.
+        self._nulls = "/".join(
+            "".join(_or_null(part) if "(?P" in part else part for part in parts) for parts in written
+        )
 
     def _date(self, position: int, format: str, groups: set[str]) -> str:
         kind = self._kinds[position]
@@ -297,21 +302,41 @@ class _Regex:
         return "/".join(f"%{field}" for field in self._parts[position])
 
     def __call__(self, segments: Segments) -> Texts | None:
-        found = self._fullmatch("/".join([segments[i] for i in self._positions]))
+        address = "/".join([segments[i] for i in self._positions])
+        found = self._fullmatch(address)
         if found is None:
-            return None
+            return self._with_nulls(address) if HIVE_NULL in address else None
+        return self._texts(found)
+
+    def _with_nulls(self, address: str) -> Texts | None:
+        """Read an address in which Hive's null stands for a dimension or a part of it, to be refused by name."""
+        found = re.compile(self._nulls, re.DOTALL).fullmatch(address)
+        texts = None if found is None else self._texts(found)
+        return texts if texts is not None and HIVE_NULL in texts else None
+
+    def _texts(self, found: re.Match[str]) -> Texts | None:
         texts = []
         for position, kind in enumerate(self._kinds):
             fields = self._parts[position]
             if fields and f"d{position}" not in found.re.groupindex:
-                values = tuple([found[f"d{position}{field}"] for field in fields])
-                texts.append(_date_text(tuple(fields), values, kind))
+                values = tuple([found[f"d{position}{field}"] or HIVE_NULL for field in fields])
+                texts.append(HIVE_NULL if HIVE_NULL in values else _date_text(tuple(fields), values, kind))
                 continue
             text = found[f"d{position}"]
+            if text is None:
+                texts.append(HIVE_NULL)
+                continue
             if fields and _contradicts(text, kind, {f: found[f"d{position}{f}"] for f in fields}):
                 return None
             texts.append(unescape(text) if kind.escaped else text)
         return tuple(texts)
+
+
+def _or_null(pattern: str) -> str:
+    """A part of a level, or Hive's null in its place; what stands there a second time may be anything."""
+    loose = re.sub(r"\(\?P=\w+\)", "[^/]+?", pattern)
+    opened = re.sub(r"\(\?P<(\w+)>", rf"(?P<\1>{HIVE_NULL}|", loose)
+    return f"(?:{HIVE_NULL}|{opened})"
 
 
 def _one_of(kinds: tuple[Kind, ...], signed: bool) -> str:

@@ -544,8 +544,7 @@ def check_text(text: str) -> None:
     """
     if text in ("", ".", ".."):
         raise BadValue("an empty text is no STRING value" if not text else f"{text!r} is no STRING value")
-    if text == HIVE_NULL:
-        raise BadValue(f"{HIVE_NULL} is how Hive writes null, which is no value")
+    _refuse_null(text)
     if "/" in text:
         raise BadValue(f"{text!r} is no STRING value: it holds a slash")
     if _CONTROL.search(text) or (not text.isprintable() and _unprintable(text)):
@@ -555,6 +554,11 @@ def check_text(text: str) -> None:
             check_text(plain)
         except BadValue as fault:
             raise BadValue(f"{text!r} is an escaped text: {fault}") from None
+
+
+def _refuse_null(text: str) -> None:
+    if text == HIVE_NULL:
+        raise BadValue(f"{HIVE_NULL} is how Hive writes null, which is no value") from None
 
 
 def _unprintable(text: str) -> bool:
@@ -610,6 +614,7 @@ def parse(text: str, kind: Kind) -> Value:
 def _parse_long(text: str, kind: Kind) -> int:
     digits = text[1:] if text.startswith("-") else text
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 19:
+        _refuse_null(text)
         raise BadValue(f"{text!r} is no LONG")
     value = int(text)
     if render(value, kind) != text:
@@ -623,8 +628,7 @@ def _parse_datetime(text: str, kind: Kind) -> int:
     try:
         moment = _strptime(text, format, kind)
     except ValueError:
-        if text == HIVE_NULL:
-            raise BadValue(f"{HIVE_NULL} is how Hive writes null, which is no value") from None
+        _refuse_null(text)
         raise BadValue(f"{text!r} is no date of format {format!r}") from None
     value = from_datetime(moment, replace(kind, step=1) if kind.step != 1 else kind)
     again = _render_datetime(value, kind)

@@ -853,6 +853,25 @@ def test_the_default_partition_of_hive_is_rejected_by_name(app: Any, template: s
     assert "__HIVE_DEFAULT_PARTITION__" in str(told)
 
 
+@pytest.mark.parametrize(
+    ("template", "key"),
+    [
+        ("year={day:%Y}/month={day:%m}/day={day:%d}", "year=2024/month=03/day=NULL"),
+        ("year={day:%Y}/month={day:%m}/day={day:%d}", "year=NULL/month=NULL/day=NULL"),
+        ("{day:%Y-%m-%d}-{region}", "NULL-EU"),
+        ("dt={day:%Y-%m-%d}/y={day:%Y}", "dt=NULL/y=2024"),
+        ("n={n:int}", "n=NULL"),
+        ("{region}-{n:int}", "EU-NULL"),
+    ],
+)
+def test_a_null_of_hive_is_rejected_by_name_in_every_layout(app: Any, template: str, key: str) -> None:
+    app.create_data("load", inputs=[app.s3("data", f"s3://lake/in/{template}")])
+    sim = Simulator(app)
+    assert Keys(sim, "in").put(f"{key.replace('NULL', '__HIVE_DEFAULT_PARTITION__')}/_SUCCESS") == []
+    [told] = sim.rejected
+    assert "__HIVE_DEFAULT_PARTITION__ is how Hive writes null" in str(told)
+
+
 def hours_of_spark(app: Any, **attributes: Any) -> Any:
     spec = {"hour": {"type": DATETIME, "format": "%Y-%m-%d %H:%M:%S", "granularity": "HOUR", **attributes}}
     return app.marshal_external_data(
