@@ -437,6 +437,8 @@ class Completion:
         self._template = template(name) if "{" in name else None
         self._name = name
         self._cautious = name[0] in "*?["
+        # What is hidden is meant where its underscore is written: ``*_SUCCESS`` is _SUCCESS too, ``*SUCCESS`` is not.
+        self._spells = name.lstrip("*").startswith("_")
 
     def matches(self, name: str, texts: Texts) -> bool:
         """Say whether an object of this name completes the partition of these texts."""
@@ -446,7 +448,11 @@ class Completion:
                 part if isinstance(part, str) else glob.escape(texts[part.position])
                 for part in self._template.levels[0]
             )
-        return fnmatchcase(name, pattern) and not (self._cautious and hidden(name))
+        if not fnmatchcase(name, pattern):
+            return False
+        if not (self._cautious and hidden(name)):
+            return True
+        return self._spells and name.startswith("_") and fnmatchcase(name, pattern.lstrip("*"))
 
 
 def is_name(completion: str) -> bool:

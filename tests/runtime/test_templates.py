@@ -6,7 +6,7 @@ import pytest
 
 from codegen.cloudformation.events import patterns
 from rheo_runtime import wire
-from rheo_runtime.templates import ITSELF, template
+from rheo_runtime.templates import ITSELF, Completion, completes, template
 from rheo_runtime.values import Kind, datetime_kind, parse
 
 TEXT, NUMBER, DAY = Kind("STRING"), Kind("LONG"), datetime_kind()
@@ -61,3 +61,23 @@ def test_all_objects_are_heard_of_where_no_plain_name_completes(events: wire.S3E
     signal = wire.Signal("s", ("day",), ((wire.Rule(DAY),),), (events,), "s3://lake/in/{}")
     found = dict(patterns(wire.RouteTable("app", (signal,), ()), ()))
     assert found["objects"]["detail"] == {"bucket": {"name": ["lake"]}}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        ("*_SUCCESS", ["_SUCCESS", "run-1_SUCCESS"], ["._SUCCESS", "_x_SUCCESS", "_SUCCESS.crc"]),
+        ("*_SUCCESS*", ["_SUCCESS", "_SUCCESS.crc"], ["._SUCCESS.crc"]),
+        ("*SUCCESS", ["SUCCESS", "MY_SUCCESS"], ["_SUCCESS"]),
+        ("*", ["part-0"], ["_SUCCESS", ".part-0.crc", "x_$folder$"]),
+        ("*.csv", ["a.csv"], ["_a.csv", ".a.csv", ".csv"]),
+        ("?SUCCESS", ["xSUCCESS"], ["_SUCCESS"]),
+        ("_*", ["_SUCCESS", "_x"], ["x"]),
+    ],
+)
+def test_a_pattern_means_what_is_hidden_where_it_writes_the_underscore(
+    pattern: str, yes: list[str], no: list[str]
+) -> None:
+    completion = Completion(pattern)
+    assert [name for name in [*yes, *no] if completion.matches(name, ())] == yes
+    assert [name for name in [*yes, *no] if completes((pattern,), name, ())] == yes

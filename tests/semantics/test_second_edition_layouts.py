@@ -382,6 +382,18 @@ def test_a_completion_name_with_an_unknown_dimension_is_an_error(app: Any) -> No
         app.s3("orders", "s3://lake/in/{day:%Y-%m-%d}", completion="orders_{dya}.done")
 
 
+@pytest.mark.parametrize(
+    ("completion", "key"), [("*_SUCCESS", "2024-01-01/_SUCCESS"), ("../*_SUCCESS", "_SUCCESS")]
+)
+def test_a_pattern_that_writes_the_underscore_matches_a_hidden_marker(
+    app: Any, completion: str, key: str
+) -> None:
+    app.create_data("daily", inputs=[app.s3("sales", "s3://lake/in/{day:%Y-%m-%d}", completion=completion)])
+    keys = Keys(Simulator(app), "in")
+    assert keys.put("2024-01-01/part-0") == []
+    assert len(keys.put(key)) == 1
+
+
 # ── a marker above ────────────────────────────────────────────────────────────────────────────────────
 
 
