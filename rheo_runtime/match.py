@@ -30,10 +30,10 @@ from rheo_runtime.templates import (
     at,
     hidden,
     is_name,
+    leftover,
     template,
 )
 from rheo_runtime.values import (
-    HIVE_NULL,
     STRING,
     BadValue,
     Kind,
@@ -126,6 +126,21 @@ class TemplateIndex(Generic[T]):
                 if texts is not None:
                     found.append((template.target, texts))
                 template = template.more
+        return found
+
+    def find_above(self, bucket: str, segments: Segments) -> list[tuple[T, Texts]]:
+        """Return the same for the folders that a key lies deeper in, unless a folder between is hidden.
+
+        >>> index = TemplateIndex()
+        >>> index.add("lake", "in/{}", "in")
+        >>> index.find_above("lake", "in/2024-01-01/country=US/part-0".split("/"))
+        [('in', ('2024-01-01',))]
+        """
+        found = []
+        for depth in self._shapes.get(bucket, _NONE):
+            between = segments[depth - 1 : -1]
+            if between and not any(map(leftover, between)):
+                found += self.find(bucket, [*segments[: depth - 1], segments[-1]])
         return found
 
 
@@ -398,6 +413,8 @@ class Matcher:
         self._app = table.app
         # By the topic that tells of the objects; "" is the event bus.
         self._objects: dict[str, TemplateIndex[_Folder]] = {"": TemplateIndex()}
+        # Data of partitions that a marker above announces may lie deeper than in their folders.
+        self._deep: dict[str, TemplateIndex[_Folder]] = {}
         self._sources: dict[tuple[str, ...], Source] = {}
         self._timers: dict[str, list[_Timed]] = {}
         self._alarms: dict[str, list[_Timed]] = {}
@@ -441,10 +458,13 @@ class Matcher:
             index = self._objects.setdefault(topic, TemplateIndex())
             objects = [user for user in users if ITSELF in user[0].completion]
             below = [user for user in users if ITSELF not in user[0].completion]
+            marked = [user for user in users if any(c.startswith(ABOVE) for c in user[0].completion)]
             if objects:
                 index.add(bucket, path, _Folder(path, objects), kinds, below=0)
             if below:
                 index.add(bucket, path, _Folder(path, below), kinds)
+            if marked:
+                self._deep.setdefault(topic, TemplateIndex()).add(bucket, path, _Folder(path, marked), kinds)
         # For each kind of event, what adds to what is found and refused, and says why when it adds nothing.
         self.of: dict[type[Any], Callable[[Any, list[Found], list[Rejected]], str]] = {
             ev.S3Event: self._object,
@@ -527,6 +547,8 @@ class Matcher:
         segments = key.split("/")
         name = segments[-1]
         folders = index.find(bucket, segments)
+        if topic in self._deep:
+            folders += self._deep[topic].find_above(bucket, segments)
         for folder, texts in folders:
             source = folder.source(name, texts)
             if source is not None:
@@ -684,7 +706,7 @@ class _Folder:
         """Return the signals that an object of this name announces; a folder marker has no name."""
         if name == self._name:
             return self._source
-        if self._whole and any(hidden(texts[i]) and texts[i] != HIVE_NULL for i in self._whole):
+        if self._whole and any(leftover(texts[i]) for i in self._whole):
             return self._named.get(name)
         if self._patterns:
             return self._matching(name, texts)

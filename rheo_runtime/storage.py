@@ -10,7 +10,7 @@ from rheo_runtime import wire
 from rheo_runtime.answers import Denied, is_absent, is_refusal, permission
 from rheo_runtime.comparison import Listed
 from rheo_runtime.events import GlueEvent, S3Event
-from rheo_runtime.templates import ABOVE, ITSELF, Texts, completes, folders_above, is_name
+from rheo_runtime.templates import ABOVE, ITSELF, Texts, completes, folders_above, is_name, leftover
 from rheo_runtime.values import BadValue, Partition
 
 COMPLETION = ("_SUCCESS",)  # what publish writes for a node's output
@@ -110,8 +110,10 @@ class AwsStorage:
                 yield answer
         if len(plain) == len(completion) and completion:
             return
-        for entry in self._objects(bucket, folder):
-            if completes(completion, _name(entry), texts):
+        deep = any(name.startswith(ABOVE) for name in completion)  # its data may lie deeper
+        for entry in self._objects(bucket, folder, deep=deep):
+            between = entry["Key"].removeprefix(f"{folder}/").split("/")[:-1]
+            if completes(completion, _name(entry), texts) and not any(map(leftover, between)):
                 yield entry
 
     def _head(self, bucket: str, key: str) -> Mapping[str, Any] | None:
@@ -205,18 +207,18 @@ class AwsStorage:
             if not after:
                 return
 
-    def _objects(self, bucket: str, folder: str) -> Iterator[Mapping[str, Any]]:
-        """The objects directly in a folder, as S3 lists them."""
-        start: dict[str, str] = {}
+    def _objects(self, bucket: str, folder: str, *, deep: bool = False) -> Iterator[Mapping[str, Any]]:
+        """The objects directly in a folder, or wherever below it, as S3 lists them."""
+        start: dict[str, str] = {} if deep else {"Delimiter": "/"}
         while True:
             with _asking(f"s3://{bucket}/{folder}/", f"s3:ListBucket on {_arn(bucket)}"):
                 page = self._client("s3").list_objects_v2(
-                    Bucket=bucket, Prefix=f"{folder}/" if folder else "", Delimiter="/", **start
+                    Bucket=bucket, Prefix=f"{folder}/" if folder else "", **start
                 )
             yield from page.get("Contents", ())
             if not page.get("IsTruncated"):
                 return
-            start = {"ContinuationToken": page["NextContinuationToken"]}
+            start["ContinuationToken"] = page["NextContinuationToken"]
 
 
 def _place(signal: wire.Signal, partition: Partition) -> wire.S3Address | None:

@@ -430,6 +430,15 @@ def hidden(name: str) -> bool:
     return not name or name[0] in "_." or name.endswith("_$folder$")
 
 
+def leftover(folder: str) -> bool:
+    """Say whether a folder holds no data: it is hidden, and not that of Hive's nulls.
+
+    >>> leftover("_temporary"), leftover("US"), leftover("__HIVE_DEFAULT_PARTITION__")
+    (True, False, False)
+    """
+    return hidden(folder) and folder != HIVE_NULL
+
+
 class Completion:
     """A completion name that is a pattern (``*.csv``) or names dimensions (``orders_{0}.done``)."""
 

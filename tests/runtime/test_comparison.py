@@ -20,7 +20,7 @@ from rheo_runtime.events import S3Deletion, S3Event
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.storage import AwsStorage
-from rheo_runtime.values import Partition
+from rheo_runtime.values import Partition, parse
 from rheodsl import Application
 
 from .tables import BUCKET, DAY, Ref, route, signal, table, view
@@ -375,3 +375,20 @@ def test_markers_far_above_are_listed_and_may_be(dynamodb: Any) -> None:
     found = [listed.event.key for listed in AwsStorage(s3).listed(routes.signals[0], "")]  # type: ignore[union-attr]
     assert found == ["in/DONE", "in/d/2024-01-01/part-0"]
     assert '"in", "in/*"' in json.dumps(completions(routes))
+
+
+def test_data_below_a_marker_above_may_lie_deeper_than_its_partition(dynamodb: Any) -> None:
+    import boto3
+
+    app = Application("shop")
+    app.create_data(
+        "n", inputs=[app.s3("d", "s3://lake/deep/{day:%Y-%m-%d}", completion="../DONE", reconcile=True)]
+    )
+    (signal, *_) = [s for s in route_table(app.graph()).signals if s.id == "d"]
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="lake")
+    keys = ("01/country=US/part-0", "02/_temporary/part-0", "03/country=US/_SUCCESS", "04/")
+    for key in keys:
+        s3.put_object(Bucket="lake", Key=f"deep/2024-01-{key}", Body=b"1")
+    days = [parse(f"2024-01-0{day}", DAY) for day in range(1, 6)]
+    assert [AwsStorage(s3).exists(signal, (day,)) for day in days] == [True, False, False, False, False]

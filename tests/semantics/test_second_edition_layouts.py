@@ -462,6 +462,36 @@ def test_a_marker_above_completes_checked_windows(app: Any) -> None:
     assert sorted(run.id for run in keys.put("_SUCCESS")) == ["two/2024-01-02#1", "two/2024-01-03#1"]
 
 
+def test_a_marker_above_announces_data_that_lies_deeper_than_its_partition(app: Any) -> None:
+    keys = marked_above(app)
+    for name in (
+        "country=US/part-0",
+        "country=US/city=NY/part-0",
+        "country=__HIVE_DEFAULT_PARTITION__/part-0",
+    ):
+        assert keys.put(f"2024-01-01/{name}") == []
+    [run] = keys.put("_SUCCESS")
+    assert below(run, "sales", "sales") == ["2024-01-01"]
+    assert keys.put("_SUCCESS") == []
+    keys.put("2024-01-01/country=DE/part-0")
+    assert [run.id for run in keys.put("_SUCCESS")] == ["daily/2024-01-01#2"]
+
+
+@pytest.mark.parametrize(
+    "name", ["_temporary/0/part-0", "country=US/_temporary/part-0", "country=US/_SUCCESS", "a/"]
+)
+def test_leftovers_that_lie_deeper_are_no_new_data(app: Any, name: str) -> None:
+    keys = marked_above(app)
+    keys.put(f"2024-01-01/{name}")
+    assert keys.put("_SUCCESS") == []
+    assert not keys.sim.rejected
+
+
+def test_other_data_does_not_lie_deeper_than_its_partition(app: Any) -> None:
+    app.create_data("daily", inputs=[app.s3("sales", "s3://lake/in/{day:%Y-%m-%d}", completion=None)])
+    assert Keys(Simulator(app), "in").put("2024-01-01/country=US/part-0") == []
+
+
 # ── any object ────────────────────────────────────────────────────────────────────────────────────────
 
 LEFTOVERS = [
