@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from rheo_runtime import wire
+from rheo_runtime.dynamodb import DynamoLedger, encode, reader_key
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import SKIPPED, Reader
 
+from .conftest import TABLE
 from .tables import NUMBER, Ref, route, signal, table, view
 
 MakeLedger = Callable[[Callable[[], float]], Ledger]
@@ -76,7 +78,7 @@ class Crash(RuntimeError):
 class Dying:
     """A ledger that fails once, before or after its write number ``at``."""
 
-    WRITES = ("arrive", "save", "read", "see", "watch", "unwatch")
+    WRITES = ("arrive", "save", "read", "see", "watch", "unwatch", "unread")
 
     def __init__(self, ledger: Ledger, at: int, *, after: bool, writes: tuple[str, ...] = WRITES) -> None:
         self._ledger = ledger
@@ -166,3 +168,24 @@ def test_a_reader_is_kept_once(make_ledger: MakeLedger) -> None:
     ledger.read(reader._replace(node="other"))
     assert sorted(ledger.readers("orders", ("EU", 7))) == [reader, reader._replace(node="other")]
     assert list(ledger.readers("orders", ("EU", 8))) == []
+
+
+def test_a_reader_is_taken_back_unless_it_was_recorded_anew(make_ledger: MakeLedger) -> None:
+    ledger = make_ledger(lambda: 1_000.0)
+    reader = Reader("orders", ("EU", 7), "node", (("EU", 8), ()), "old")
+    ledger.read(reader._replace(means="new"))
+    ledger.unread(reader)
+    assert list(ledger.readers("orders", ("EU", 7))) == [reader._replace(means="new")]
+    ledger.unread(reader._replace(means="new"))
+    ledger.unread(reader._replace(means="new"))
+    assert list(ledger.readers("orders", ("EU", 7))) == []
+
+
+def test_a_reader_of_an_older_version_has_no_meaning(dynamodb: Any) -> None:
+    ledger = DynamoLedger(TABLE, dynamodb, lambda: 1_000.0)
+    reader = Reader("orders", ("EU", 7), "node", (("EU", 8), ()))
+    item = {"reader": {"S": encode(reader[:4])}}
+    dynamodb.put_item(TableName=TABLE, Item={**reader_key(reader), **item})
+    assert list(ledger.readers("orders", ("EU", 7))) == [reader]
+    ledger.unread(reader)
+    assert list(ledger.readers("orders", ("EU", 7))) == []
