@@ -342,7 +342,7 @@ class Bindings:
             while True:  # all that is due, and one write for it
                 made = (binding, values, _spelled(found), chosen)
                 after, execution, merged = executions.fire(
-                    after, node.id, text, node.document_builder, made, events, now
+                    after, node.id, text, node.document_builder, made, events, now, once=node.once
                 )
                 ready = after.active is execution
                 if ready:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rheo_runtime import wire
+from rheo_runtime import executions, wire
 from rheo_runtime.dynamodb import DynamoLedger, encode, reader_key
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.memory import MemoryLedger
-from rheo_runtime.records import SKIPPED, Reader
+from rheo_runtime.records import SKIPPED, SUCCEEDED, Reader, Stored
 
 from .conftest import TABLE
 from .tables import NUMBER, Ref, route, signal, table, view
@@ -158,6 +158,42 @@ def test_what_failed_is_not_made(make_ledger: MakeLedger) -> None:
     (document,) = engine.on_named("app", "orders", ("1",), "a").fired
     engine.complete(document, False)
     assert [d["id"] for d in engine.on_named("app", "orders", ("1",), "b").fired] == ["node/1#2"]
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_what_comes_while_it_is_made_is_held(make_ledger: MakeLedger, ok: bool) -> None:
+    ledger = make_ledger(lambda: 1_000.0)
+    only = table([ORDERS], route("node", [view(ORDERS)], signals=[ORDERS], retrigger="never"))
+    engine = Engine(only, ledger, now=lambda: 1_000.0)
+    (first,) = engine.on_named("app", "orders", ("1",), "a").fired
+    second = engine.on_named("app", "orders", ("1",), "b")
+    third = engine.on_named("app", "orders", ("1",), "c")
+    assert ([d["id"] for d in second.held], second.skipped) == (["node/1#2"], [])
+    assert ([d["id"] for d in third.held], [d["id"] for d in third.skipped]) == (["node/1#3"], ["node/1#2"])
+    assert not engine.on_named("app", "orders", ("1",), "c").held, "delivered again"
+    assert [d["id"] for d in engine.complete(first, ok)] == ([] if ok else ["node/1#3"])
+    (output,) = ledger.outputs("node")
+    if ok:
+        assert [(e.generation, e.state, e.note) for e in output.ended[:2]] == [
+            (1, SUCCEEDED, ""),
+            (3, SKIPPED, executions.MADE),
+        ]
+        assert engine.on_named("app", "orders", ("1",), "d").skipped
+    else:
+        assert output.active is not None and not output.active.note
+        engine.complete(output.active.document, True)
+        assert engine.on_named("app", "orders", ("1",), "d").skipped
+
+
+def test_what_somebody_asked_for_is_made_however_often(make_ledger: MakeLedger) -> None:
+    ledger = make_ledger(lambda: 1_000.0)
+    only = table([ORDERS], route("node", [view(ORDERS)], signals=[ORDERS], retrigger="never"))
+    engine = Engine(only, ledger, now=lambda: 1_000.0)
+    (first,) = engine.on_named("app", "orders", ("1",), "a").fired
+    output, _ = ledger.output("node", "1", None)
+    assert executions.order(ledger, output, "node", "1", Stored(first), 1_000.0)
+    engine.on_named("app", "orders", ("1",), "b")
+    assert [d["id"] for d in engine.complete(first, True)] == ["node/1#3"]
 
 
 def test_a_reader_is_kept_once(make_ledger: MakeLedger) -> None:
