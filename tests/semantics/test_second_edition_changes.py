@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from codegen.routes import route_table
 from rheo_runtime.engine import Engine
-from rheodsl import Application
+from rheo_runtime.events import signal_entry
+from rheodsl import DATETIME, STRING, Application, output, row_count
 from rheodsl.testing import Simulator
 
 from .helpers import daily, s3_event
@@ -301,6 +303,45 @@ def test_what_was_stored_of_a_complete_rollup_is_not_read_as_an_incomplete_one()
     assert not running.engine.pending("n")
     assert running.engine.explain("n", ("2024-01-01",)).ran
     assert running.put("orders/EU/2024-01-01") == ["n/2024-01-01#2"]
+
+
+# ── events in flight ──────────────────────────────────────────────────────────────────────────────────
+
+SPELLED: dict[str, Any] = {
+    "UTC": {"hour": {"type": DATETIME, "format": "%Y-%m-%d-%H", "timezone": "UTC"}},
+    "Berlin": {"hour": {"type": DATETIME, "format": "%Y-%m-%d-%H", "timezone": "Europe/Berlin"}},
+    "text": {"hour": {"type": STRING}},
+    "format": {"hour": {"type": DATETIME, "format": "%Y-%d-%m-%H", "timezone": "UTC"}},
+}
+
+
+def spelled(how: str) -> Declare:
+    def declare(app: Any) -> None:
+        hours = app.s3("hours", "s3://lake/hours/{hour:%Y-%m-%d-%H}")
+        links = [output.hour == hours.hour.fmt("%Y-%m-%d-%H")] if how == "text" else []
+        spec = {"output_dimension_spec": SPELLED[how], "output_dim_links": links}
+        app.create_data("n", [hours], **spec, **T, checks=[row_count(min=1)])
+        app.create_data("m", [app["n"]], **T)
+        app.create_data("told", [app["n"].checks["*"]], **T)
+
+    return declare
+
+
+@pytest.mark.parametrize("after", list(SPELLED))
+@pytest.mark.parametrize("checked", ["", "PASS"])
+@pytest.mark.parametrize("old", [False, True])
+def test_an_event_in_flight_is_not_read_as_of_another_spelling(after: str, checked: str, old: bool) -> None:
+    running = Running(spelled("UTC"))
+    (document,) = running.engine.on_event(s3_event("lake", "hours/2024-05-06-05/_SUCCESS")).fired
+    detail = json.loads(signal_entry(document, checked=checked)["Detail"])
+    if old:  # an older version did not say what it means
+        del detail["means"]
+    running.deploy(spelled(after))
+    outcome = running.engine.on_event({"source": "rheo", "detail-type": "rheo.signal", "detail": detail})
+    assert bool(outcome.matches) == (after == "UTC" or old)
+    if not outcome.matches:
+        (rejected,) = outcome.rejected
+        assert "dimensions of other types, formats or zones" in rejected.reason
 
 
 # ── arrivals that are forgotten ───────────────────────────────────────────────────────────────────────
