@@ -101,9 +101,21 @@ class DynamoDB:
         self._write(TableName, key, self.tables[TableName].get(key), dict(Item))
         return {}
 
-    def delete_item(self, TableName: str, Key: Item) -> Item:
+    def delete_item(
+        self,
+        TableName: str,
+        Key: Item,
+        ConditionExpression: str | None = None,
+        ExpressionAttributeValues: Mapping[str, Any] | None = None,
+    ) -> Item:
         key = _key(Key)
-        old = self.tables[TableName].pop(key, None)
+        old = self.tables[TableName].get(key)
+        if ConditionExpression and not _holds(
+            ConditionExpression, old or {}, {}, ExpressionAttributeValues or {}
+        ):
+            self.units["write"] += _begun(_size(old or {}), 1024)  # a refused write is billed as well
+            raise ConditionalCheckFailedException
+        self.tables[TableName].pop(key, None)
         self._bill(TableName, old, None)
         if old is not None:
             del self.groups[TableName][key[0][0]][key]

@@ -26,7 +26,8 @@ Made = tuple[Binding, Partition, Spelled | None, Chosen]
 class RouteDocumentBuilder:
     """How the executions of one route are written down.
 
-    ``means`` is a short name of what its documents mean: inputs, output, and the dimensions of each.
+    ``means`` is a short name of what its documents mean: inputs, output, and the dimensions of each; ``spelling`` of
+    what the output's texts mean.
     """
 
     def __init__(self, app: str, join: Join, signals: dict[str, wire.Signal]) -> None:
@@ -36,6 +37,7 @@ class RouteDocumentBuilder:
         output = join.route.output
         inputs = [(i.alias, wire.meaning(signals[i.signal])) for i in join.route.inputs]
         self.means = wire.digest([inputs, output.dims, [wire.kind_meaning(kind) for kind in output.kinds]])
+        self.spelling = wire.spelling(output.dims, output.kinds)
         self.spells = tuple(  # trigger inputs whose paths must show the event's own case
             any(r.kind.insensitive for b in signals[i.signal].branches for r in b) for i in join.triggers
         )
@@ -56,6 +58,7 @@ class RouteDocumentBuilder:
             "output": {
                 "dimensions": dict(zip(output.dims, texts, strict=True)),
                 "path": None if output.path is None else template(output.path).fill(made[1], output.kinds),
+                "means": self.spelling,
             },
             "inputs": self._inputs(made),
         }

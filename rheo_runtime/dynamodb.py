@@ -824,6 +824,20 @@ class DynamoLedger:
         item = {"reader": {"S": encode(reader)}, "ttl": number(int(self.now() + KEEP))}
         self.client.put_item(TableName=self.table, Item={**reader_key(reader), **item})
 
+    def unread(self, reader: Reader) -> None:
+        try:
+            self.client.delete_item(
+                TableName=self.table,
+                Key=reader_key(reader),
+                ConditionExpression="reader = :reader OR reader = :plain",
+                ExpressionAttributeValues={
+                    ":reader": {"S": encode(reader)},
+                    ":plain": {"S": encode(reader[:4])},  # an older version wrote no meaning
+                },
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return  # it was recorded anew
+
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
         return [
             Reader(*_tuples(from_item(item, "reader"))) for item in self._query(reader_pk(signal, partition))

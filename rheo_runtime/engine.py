@@ -342,7 +342,7 @@ class Bindings:
             while True:  # all that is due, and one write for it
                 made = (binding, values, _spelled(found), chosen)
                 after, execution, merged = executions.fire(
-                    after, node.id, text, node.document_builder, made, events, now
+                    after, node.id, text, node.document_builder, made, events, now, once=node.once
                 )
                 ready = after.active is execution
                 if ready:
@@ -399,7 +399,7 @@ class Bindings:
             taken = dict(chosen)
             read = [r for r in reads if not r.nearest or r.partition in taken.get(r.alias, ())]
             for signal, partition in dict.fromkeys((r.signal, r.partition) for r in read):
-                ledger.read(Reader(signal, partition, node.key, binding))
+                ledger.read(Reader(signal, partition, node.key, binding, node.join.means))
             records = self._versions(reads)
             if used is not None and not _newer(records, used):
                 return False
@@ -447,12 +447,21 @@ class Bindings:
         return [found.get((r.signal, r.partition)) for r in reads]
 
     def update_all(self, outcome: Outcome, signal: str, partition: Partition, now: float) -> None:
-        """Look again at every binding that reads a partition."""
+        """Look again at every binding that reads a partition.
+
+        What another version of the application has left is dropped unread, unless it means the same here.
+        """
         nodes = self.program.nodes
-        readers = [r for r in self.ledger.readers(signal, partition) if r.node in nodes]
-        for reader in sorted(readers, key=lambda r: (nodes[r.node].rank, repr(r.binding))):
-            node = nodes[reader.node]
-            if node.updates and len(reader.binding) == node.join.size:
+        for reader in sorted(
+            self.ledger.readers(signal, partition),
+            key=lambda r: (r.node not in nodes or nodes[r.node].rank, repr(r.binding)),
+        ):
+            node = nodes.get(reader.node)
+            if node is None or reader.means != node.join.means:
+                what = f"a binding that was to run again with {signal}"
+                outcome.drop(Dropped(reader.node, what, _gone_why(node)))
+                self.ledger.unread(reader)
+            elif node.updates:
                 self.update(outcome, node, reader.binding, self._records(node, reader.binding), now)
 
     def _records(self, node: Node, binding: Binding) -> Bound | None:
@@ -584,8 +593,8 @@ class Bindings:
         """
         node = self.program.nodes.get(watch.node)
         if node is None or watch.means != node.join.means:
-            why = "the node is removed" if node is None else "its inputs or links have changed"
-            outcome.drop(Dropped(watch.node, f"a binding that waited for {watch.signal.split('~')[0]}", why))
+            what = f"a binding that waited for {watch.signal.split('~')[0]}"
+            outcome.drop(Dropped(watch.node, what, _gone_why(node)))
             self.ledger.unwatch(watch)
             return
         windows = [check.window for check in node.checks if check.window.rows == watch.signal][:1]
@@ -607,6 +616,11 @@ class Bindings:
         """Record that something could not be used."""
         outcome.reject(rejected)
         self.recent.append((self.now(), rejected))
+
+
+def _gone_why(node: Node | None) -> str:
+    """Why what another version has left at a node means nothing now."""
+    return "the node is removed" if node is None else "its inputs or links have changed"
 
 
 def _newer(records: list[Arrivals | None], used: Used) -> bool:

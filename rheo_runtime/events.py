@@ -117,13 +117,17 @@ class SnsEvent(NamedTuple):
 
 
 class SignalEvent(NamedTuple):
-    """A signal sent by name, with the texts of its partition."""
+    """A signal sent by name, with the texts of its partition.
+
+    ``means`` is what these meant to whoever sent it: see `wire.spelling`; "" where the event does not say.
+    """
 
     app: str
     signal: str
     texts: tuple[str, ...]
     id: str
     time: float
+    means: str = ""
 
 
 Event = S3Event | S3Deletion | GlueEvent | GlueDeletion | TimerEvent | AlarmEvent | SnsEvent | SignalEvent
@@ -348,7 +352,10 @@ def _signal(raw: Raw, detail: Raw) -> Iterator[Event | Malformed]:
     for text in texts:
         _checked("partition", text)
     time = _time(_text(raw, "time")) if "time" in raw else 0.0
-    yield SignalEvent(_text(detail, "app"), _text(detail, "signal"), tuple(texts), _text(detail, "id"), time)
+    means = _text(detail, "means") if "means" in detail else ""
+    yield SignalEvent(
+        _text(detail, "app"), _text(detail, "signal"), tuple(texts), _text(detail, "id"), time, means
+    )
 
 
 _CATALOG_CHANGES = {"CreatePartition", "BatchCreatePartition", "UpdatePartition", "BatchUpdatePartition"}
@@ -421,6 +428,8 @@ def signal_entry(document: Document, bus: str = "default", checked: str = "") ->
         "partition": [checked, *partition] if checked else partition,
         "id": document["id"],
     }
+    if means := document["output"].get("means"):  # a document of an older version has none
+        detail["means"] = means
     return {
         "Source": "rheo",
         "DetailType": "rheo.signal",

@@ -39,6 +39,7 @@ CHECKS = 50_000  # characters of all checks of an execution
 MERGED = "merged into a later one"
 KILLED = "killed"
 MADE = "made already, and never again by events"
+UNLESS_MADE = "made only if the execution before it does not succeed"  # of one that is held
 
 
 class LostClaim(RuntimeError):
@@ -63,9 +64,12 @@ def fire(
     made: Any,
     events: tuple[str, ...],
     now: float,
+    *,
+    once: bool = False,
 ) -> tuple[Output, Execution, Execution | None]:
     """Add an execution: READY when the output is free, held otherwise.
 
+    With ``once`` a held one is SKIPPED when the active one succeeds, unless it replaces one that somebody asked for.
     Returns the output's new state, the new execution, and the held one that it replaces, if any.
     """
     if output is None:
@@ -76,6 +80,8 @@ def fire(
     after = output._replace(version=output.version + 1, generation=generation)
     if output.active is None:
         return after._replace(active=execution), execution, None
+    if once and (output.held is None or output.held.note == UNLESS_MADE):
+        execution = execution._replace(note=UNLESS_MADE)
     if output.held is None:
         return after._replace(held=execution), execution, None
     merged = output.held._replace(state=SKIPPED, moved=now, note=MERGED)
@@ -83,9 +89,7 @@ def fire(
 
 
 def made(output: Output) -> bool:
-    """Say whether an output partition is made, or about to be: it never is again by ``retrigger="never"``."""
-    if output.active is not None or output.held is not None:
-        return True
+    """Say whether an output partition is made: it never is again by ``retrigger="never"``."""
     return any(execution.state == SUCCEEDED for execution in output.ended)
 
 
@@ -559,8 +563,14 @@ def _written_by(output: Output, claimed: Execution, since: float) -> Output:
 
 
 def _released(output: Output, over: Execution, now: float) -> Output:
-    """The active execution is over; the held one, if any, is READY."""
+    """The active execution is over; the held one, if any, is READY, or SKIPPED where the output is to be made once."""
     held = output.held._replace(moved=now) if output.held else None
+    if held is not None and held.note == UNLESS_MADE:
+        if over.state == SUCCEEDED:
+            passed = held._replace(state=SKIPPED, note=MADE)
+            output, held = output._replace(ended=_end(output, passed)), None
+        else:
+            held = held._replace(note="")
     return output._replace(active=held, held=None, ended=_end(output, over))
 
 

@@ -356,11 +356,11 @@ class Join:
             source.alias: ArrivalIndex(
                 route.node,
                 f"{_apart(source.alias, route)}~members",
-                (index.indexes[0],),
+                (self._slot(i, _rolled_up(source, signals[source.signal])).indexes[0],),
                 False,
                 route.arrival_ttl,
             )
-            for source, index in zip(self.triggers, self.arrival_indexes, strict=True)
+            for i, source in enumerate(self.triggers)
             if (known := members_of(source)) is not None and known.open
         }
         # Without a trigger nothing binds, and whoever runs the node says its output.
@@ -520,6 +520,12 @@ def _apart(alias: str, route: wire.Route) -> str:
 
 
 def _meaning(source: wire.Input, signal: wire.Signal) -> str:
+    """What is stored of an input: partitions of its signal, or members of a rollup, or what they are rolled up to."""
+    means = _rolled_up(source, signal)
+    return means if source.rollup is None or source.rollup.complete else wire.digest([means, "coarse"])
+
+
+def _rolled_up(source: wire.Input, signal: wire.Signal) -> str:
     """What the partitions of an input are: those of its signal, or what they are rolled up to."""
     means = wire.meaning(signal)
     return means if source.rollup is None else wire.digest([means, source.rollup.grains])

@@ -123,6 +123,9 @@ class Ledger(Protocol):
     def read(self, reader: Reader) -> None:
         """Record that a binding reads a partition."""
 
+    def unread(self, reader: Reader) -> None:
+        """Take back that a binding reads a partition, unless it was recorded anew, as of another meaning."""
+
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
         """Return the bindings that read a partition."""
 

@@ -147,6 +147,9 @@ class TemplateIndex(Generic[T]):
 MAX_PARTITION = (
     1_024  # bytes of the texts of one partition: as many as a key of S3 has, below which its data lies
 )
+SPELLED_OTHERWISE = (
+    "it was sent when this had other dimensions, or dimensions of other types, formats or zones"
+)
 _SURELY_FITS = MAX_PARTITION // 4 - 64  # characters, each of four bytes, and the slashes between
 
 
@@ -420,6 +423,7 @@ class Matcher:
         self._alarms: dict[str, list[_Timed]] = {}
         self._topics: dict[str, list[tuple[wire.Signal, Source]]] = {}
         self._owners: dict[str, set[str]] = {}
+        self._spellings: dict[tuple[str, str], frozenset[str]] = {}
         folders: dict[tuple[str, str, str, Kinds | None], list[tuple[wire.S3Events, SignalSource]]] = {}
         named: dict[tuple[str, ...], list[SignalSource]] = {}
         for signal_source in self.signal_sources.values():
@@ -434,6 +438,7 @@ class Matcher:
                     case wire.GlueEvents(database, name):
                         named.setdefault(("glue", database, name), []).append(signal_source)
                     case wire.SignalEvents(app):
+                        self._spellings[app, signal_source.id] = wire.spellings(signal_source.signal)
                         named.setdefault(("signal", app, signal_source.id), []).append(signal_source)
                     case wire.TimerEvents(timer, by, every):
                         self._timers.setdefault(timer, []).append(_Timed(signal_source, by, every))
@@ -579,6 +584,9 @@ class Matcher:
             return f"no signal {event.signal!r} of application {event.app!r} is used here"
         if any("/" in text for text in event.texts):
             rejected.append(Rejected(event.signal, None, "a text has '/' in it", "/".join(event.texts)))
+            return ""
+        if event.means and event.means not in self._spellings[event.app, event.signal]:
+            rejected.append(Rejected(event.signal, None, SPELLED_OTHERWISE, "/".join(event.texts)))
             return ""
         source.find(event.texts, found, rejected)
         return f"{'/'.join(event.texts)} is filtered out"

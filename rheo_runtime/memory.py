@@ -212,6 +212,11 @@ class MemoryLedger:
     def read(self, reader: Reader) -> None:
         self._readers.setdefault((reader.signal, reader.partition), {})[reader.node, reader.binding] = reader
 
+    def unread(self, reader: Reader) -> None:
+        readers = self._readers.get((reader.signal, reader.partition), {})
+        if readers.get((reader.node, reader.binding)) == reader:
+            del readers[reader.node, reader.binding]
+
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
         return list(self._readers.get((signal, partition), {}).values())
 

@@ -340,12 +340,16 @@ def first_bound(partial: Partial) -> tuple[int, Partition]:
 
 
 class Reader(NamedTuple):
-    """A binding that has run, and a partition that it reads: it runs again when that one is written anew."""
+    """A binding that has run, and a partition that it reads: it runs again when that one is written anew.
+
+    ``means`` is what the binding means: see `join.Join`.
+    """
 
     signal: str
     partition: Partition
     node: str
     binding: Binding
+    means: str = ""
 
 
 def execution_id(node: str, partition: str, generation: int) -> str:

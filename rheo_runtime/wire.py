@@ -7,7 +7,7 @@ templates, links and outputs are expressions of `rheo_runtime.expr`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -265,6 +265,17 @@ def digest(data: object) -> str:
 def kind_meaning(kind: Kind) -> dict[str, Any]:
     """Return what values of a kind mean and how they are spelled, as plain data."""
     return {name: value for name, value in x.kind_to_json(kind).items() if name not in _DOMAIN}
+
+
+def spelling(dims: Iterable[str], kinds: Iterable[Kind]) -> str:
+    """Return a short name of what the texts of an output's partitions mean: its dimensions and their kinds."""
+    return digest([list(dims), [kind_meaning(kind) for kind in kinds]])
+
+
+def spellings(signal: Signal) -> frozenset[str]:
+    """Return what texts of a signal may mean; before those of an output stands how its checks ended, where they are told."""
+    kinds = [tuple(rule.kind for rule in branch) for branch in signal.branches]
+    return frozenset(spelling(signal.dims[i:], each[i:]) for each in kinds for i in (0, 1))
 
 
 @lru_cache(maxsize=10_000)

@@ -188,7 +188,7 @@ class Planner:
         place = signal, partition
         if place not in self._lacks:
             node = self._program.nodes.get(signal)
-            if self._exists(signal, partition):
+            if self._exists(signal, partition) or self._key(signal, partition) in self._steps:
                 self._lacks[place] = ()
             elif node is None:
                 self._lacks[place] = (self._gap(signal, partition, "not there"),)

@@ -13,7 +13,7 @@ from support.examples import examples
 from rheo_platforms.operations.backfill import LOOK, Result
 from rheo_platforms.operations.names import AskedError
 from rheo_platforms.operations.planner import Plan
-from rheodsl import Application, Batch
+from rheodsl import Application, Batch, output
 from rheodsl.errors import FilterError, UnknownNameError, ValueCastError
 
 from .lab import Lab
@@ -272,3 +272,48 @@ def test_kill_ends_one_of_a_batch_and_leaves_its_run(batched: Lab) -> None:
     batched.workers.settle()
     assert batched.states(batched.app["daily"]["NA"][DAYS[0]]) == ["FAILED"]
     assert batched.states(batched.app["daily"]["NA"][DAYS[1]]) == ["SUCCEEDED"]
+
+
+@pytest.mark.parametrize("batch", [None, Batch(max=3)])
+@pytest.mark.parametrize("regions", [(), ("EU", "NA")])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_node_that_reads_its_own_past_is_made_one_partition_after_the_other(
+    batch: Batch | None, regions: tuple[str, ...], again: bool
+) -> None:
+    app = Application("bank")
+    path = "{region}/{day:%Y-%m-%d}" if regions else "{day:%Y-%m-%d}"
+    bookings = app.s3("bookings", f"s3://lake/bookings/{path}", dimensions={"day": {"min": "2024-01-01"}})
+    past = output["*"][-1:] if regions else output[-1:]
+    balance = app.create_data(
+        "balance", [bookings, past.ref.range_check(True)], compute_targets="output = bookings", batch=batch
+    )
+    lab = Lab(app)
+    days = [f"2024-01-0{day}" for day in range(1, 6)]
+    for region in regions or (None,):
+        lab.put(*((bookings[region][day] if region else bookings[day]) for day in days))
+    named: dict[str, Any] = {"dims": {"region": list(regions)}} if regions else {}
+    for _ in range(2 if again else 1):
+        result = app.backfill(balance, days[0], days[-1], again=again, **named)
+        assert isinstance(result, Result) and not result.lacking and not result.failed, str(result)
+        made = [partition for _, partition in result.made]
+        for region in regions or (None,):
+            wanted = [f"{region}/{day}" if region else day for day in days]
+            assert [partition for partition in made if partition in wanted] == wanted
+
+
+def test_what_of_its_own_past_nobody_wants_is_missing() -> None:
+    app = Application("bank")
+    bookings = app.s3(
+        "bookings", "s3://lake/bookings/{day:%Y-%m-%d}", dimensions={"day": {"min": "2024-01-01"}}
+    )
+    balance = app.create_data(
+        "balance", [bookings, output[-1:].ref.range_check(True)], compute_targets="output = bookings"
+    )
+    lab = Lab(app)
+    lab.put(*(bookings[f"2024-01-0{day}"] for day in range(1, 6)))
+    plan = app.backfill(balance, "2024-01-03", "2024-01-05", dry_run=True)
+    assert not plan.steps and [gap.partition for gap in plan.gaps] == [
+        "2024-01-02",
+        "2024-01-03",
+        "2024-01-04",
+    ]

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from rheo_runtime import wire
+from rheo_runtime import executions, wire
+from rheo_runtime.dynamodb import DynamoLedger, encode, reader_key
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.memory import MemoryLedger
-from rheo_runtime.records import SKIPPED, Reader
+from rheo_runtime.records import SKIPPED, SUCCEEDED, Reader, Stored
 
+from .conftest import TABLE
 from .tables import NUMBER, Ref, route, signal, table, view
 
 MakeLedger = Callable[[Callable[[], float]], Ledger]
@@ -76,7 +78,7 @@ class Crash(RuntimeError):
 class Dying:
     """A ledger that fails once, before or after its write number ``at``."""
 
-    WRITES = ("arrive", "save", "read", "see", "watch", "unwatch")
+    WRITES = ("arrive", "save", "read", "see", "watch", "unwatch", "unread")
 
     def __init__(self, ledger: Ledger, at: int, *, after: bool, writes: tuple[str, ...] = WRITES) -> None:
         self._ledger = ledger
@@ -158,6 +160,42 @@ def test_what_failed_is_not_made(make_ledger: MakeLedger) -> None:
     assert [d["id"] for d in engine.on_named("app", "orders", ("1",), "b").fired] == ["node/1#2"]
 
 
+@pytest.mark.parametrize("ok", [True, False])
+def test_what_comes_while_it_is_made_is_held(make_ledger: MakeLedger, ok: bool) -> None:
+    ledger = make_ledger(lambda: 1_000.0)
+    only = table([ORDERS], route("node", [view(ORDERS)], signals=[ORDERS], retrigger="never"))
+    engine = Engine(only, ledger, now=lambda: 1_000.0)
+    (first,) = engine.on_named("app", "orders", ("1",), "a").fired
+    second = engine.on_named("app", "orders", ("1",), "b")
+    third = engine.on_named("app", "orders", ("1",), "c")
+    assert ([d["id"] for d in second.held], second.skipped) == (["node/1#2"], [])
+    assert ([d["id"] for d in third.held], [d["id"] for d in third.skipped]) == (["node/1#3"], ["node/1#2"])
+    assert not engine.on_named("app", "orders", ("1",), "c").held, "delivered again"
+    assert [d["id"] for d in engine.complete(first, ok)] == ([] if ok else ["node/1#3"])
+    (output,) = ledger.outputs("node")
+    if ok:
+        assert [(e.generation, e.state, e.note) for e in output.ended[:2]] == [
+            (1, SUCCEEDED, ""),
+            (3, SKIPPED, executions.MADE),
+        ]
+        assert engine.on_named("app", "orders", ("1",), "d").skipped
+    else:
+        assert output.active is not None and not output.active.note
+        engine.complete(output.active.document, True)
+        assert engine.on_named("app", "orders", ("1",), "d").skipped
+
+
+def test_what_somebody_asked_for_is_made_however_often(make_ledger: MakeLedger) -> None:
+    ledger = make_ledger(lambda: 1_000.0)
+    only = table([ORDERS], route("node", [view(ORDERS)], signals=[ORDERS], retrigger="never"))
+    engine = Engine(only, ledger, now=lambda: 1_000.0)
+    (first,) = engine.on_named("app", "orders", ("1",), "a").fired
+    output, _ = ledger.output("node", "1", None)
+    assert executions.order(ledger, output, "node", "1", Stored(first), 1_000.0)
+    engine.on_named("app", "orders", ("1",), "b")
+    assert [d["id"] for d in engine.complete(first, True)] == ["node/1#3"]
+
+
 def test_a_reader_is_kept_once(make_ledger: MakeLedger) -> None:
     ledger = make_ledger(lambda: 1_000.0)
     reader = Reader("orders", ("EU", 7), "node", (("EU", 8), ()))
@@ -166,3 +204,24 @@ def test_a_reader_is_kept_once(make_ledger: MakeLedger) -> None:
     ledger.read(reader._replace(node="other"))
     assert sorted(ledger.readers("orders", ("EU", 7))) == [reader, reader._replace(node="other")]
     assert list(ledger.readers("orders", ("EU", 8))) == []
+
+
+def test_a_reader_is_taken_back_unless_it_was_recorded_anew(make_ledger: MakeLedger) -> None:
+    ledger = make_ledger(lambda: 1_000.0)
+    reader = Reader("orders", ("EU", 7), "node", (("EU", 8), ()), "old")
+    ledger.read(reader._replace(means="new"))
+    ledger.unread(reader)
+    assert list(ledger.readers("orders", ("EU", 7))) == [reader._replace(means="new")]
+    ledger.unread(reader._replace(means="new"))
+    ledger.unread(reader._replace(means="new"))
+    assert list(ledger.readers("orders", ("EU", 7))) == []
+
+
+def test_a_reader_of_an_older_version_has_no_meaning(dynamodb: Any) -> None:
+    ledger = DynamoLedger(TABLE, dynamodb, lambda: 1_000.0)
+    reader = Reader("orders", ("EU", 7), "node", (("EU", 8), ()))
+    item = {"reader": {"S": encode(reader[:4])}}
+    dynamodb.put_item(TableName=TABLE, Item={**reader_key(reader), **item})
+    assert list(ledger.readers("orders", ("EU", 7))) == [reader]
+    ledger.unread(reader)
+    assert list(ledger.readers("orders", ("EU", 7))) == []

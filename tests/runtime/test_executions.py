@@ -301,7 +301,11 @@ def test_the_document(bench: Bench) -> None:
         "partition": "7",
         "generation": 1,
         "means": bench.engine.program.nodes["node"].document_builder.means,
-        "output": {"dimensions": {"n": "7"}, "path": "s3://lake/out/node/7"},
+        "output": {
+            "dimensions": {"n": "7"},
+            "path": "s3://lake/out/node/7",
+            "means": bench.engine.program.nodes["node"].document_builder.spelling,
+        },
         "inputs": [
             {"alias": "A", "signal": "A", "dimensions": {"n": "7"}, "paths": ["s3://lake/A/7"]},
         ],
