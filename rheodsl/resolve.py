@@ -186,39 +186,86 @@ def output_of(work: Work, tips: Tips) -> tuple[tuple[tuple[str, Rule], ...], tup
                     hint="add output_dimension_spec",
                     where=given[name][1],
                 )
-    spec = without_layouts(spec)
-    names = dict(spec)
+    zoned: list[tuple[str, Kind]] = []
     values: list[Expr] = []
-    for name, kind in spec:
+    for name, kind in without_layouts(spec):
         source = given[name] if name in given else _default_output(work, name, kind)
         if source is None:
+            zoned.append((name, kind))
             values.append(x.Ref(OUTPUT, name))
             continue
         expr, where = source
+        kind = _in_zone_of(work, kind, expr if name in given else _of_trigger(work, name) or expr)
+        zoned.append((name, kind))
         values.append(simplified(substituted(_fitted(work, name, kind, expr, where), solved)))
+    names = dict(zoned)
     for name in given:
         if name not in names and work.declared.output_spec is not None:
             known = ", ".join(names) or "none"
             work.fault(
                 LinkError, f"the output has no dimension {name!r}", f"its dimensions: {known}", given[name][1]
             )
-    return tuple(zip(names, all_pass(spec)[0], strict=True)), tuple(values)
+    return tuple(zip(names, all_pass(tuple(zoned))[0], strict=True)), tuple(values)
 
 
 def _spec_of(work: Work, alias: str) -> Spec:
-    """The dimensions of the first trigger, as its first branch has them; hours of several zones are in UTC."""
+    """The dimensions of the first trigger: written as its first branch has them, with room for the others."""
     columns = zip(*work.inputs[alias].branches, strict=True)
     return tuple(
-        (dim, _in_one_zone([rule.kind for rule in rules]))
+        (dim, _for_all([rule.kind for rule in rules]))
         for dim, rules in zip(work.signals[alias].dims, columns, strict=True)
     )
 
 
-def _in_one_zone(kinds: list[Kind]) -> Kind:
+def _for_all(kinds: list[Kind]) -> Kind:
+    """The first of a dimension's kinds, without what refuses a value of another: hours of several zones are in UTC."""
     kind = kinds[0]
-    if kind.granularity in (v.HOUR, v.MINUTE) and len({k.timezone or "UTC" for k in kinds}) > 1:
+    zones = {_zone(k) for k in kinds}
+    if len(zones) > 1:
+        kind = replace(kind, timezone="UTC")
+    minima = {k.min for k in kinds}
+    least = None if None in minima else min(minima)  # type: ignore[type-var]
+    one_grid = len(zones) == 1 and len({(k.step, k.min if k.step > 1 else None) for k in kinds}) == 1
+    one_calendar = len(zones) == 1 and len({k.calendar for k in kinds}) == 1
+    return replace(
+        kind,
+        min=least,
+        step=kind.step if one_grid else 1,
+        calendar=kind.calendar if one_calendar else None,
+        week_start=kind.week_start if len({k.week_start for k in kinds}) == 1 else 0,
+        insensitive=all(k.insensitive for k in kinds),
+    )
+
+
+def _zone(kind: Kind) -> str | None:
+    """The zone in which a kind's texts are written; dates of no clock have none."""
+    return kind.timezone or "UTC" if kind.granularity in (v.HOUR, v.MINUTE) else None
+
+
+def _of_trigger(work: Work, name: str) -> Expr | None:
+    """The dimension of this name of the first trigger that has it."""
+    return next((x.Ref(alias, name) for alias in work.triggers() if name in work.signals[alias].dims), None)
+
+
+def _in_zone_of(work: Work, kind: Kind, value: Expr) -> Kind:
+    """The kind of an output of hours in the zone of what sets it, unless it declares one."""
+    refs = list(x.refs(value))
+    if kind.granularity not in (v.HOUR, v.MINUTE) or kind.timezone is not None or not refs:
+        return kind
+    alias = refs[0].input
+    zones: dict[str | None, None] = {}
+    for branch in work.inputs[alias].branches:
+        own = {
+            x.Ref(alias, dim): rule.kind for dim, rule in zip(work.signals[alias].dims, branch, strict=True)
+        }
+        zones[x.kind_of(value, {**work.kinds, **own}.__getitem__).timezone] = None
+    if len({zone or "UTC" for zone in zones}) > 1:
         return replace(kind, timezone="UTC")
-    return kind
+    zone = next(iter(zones))
+    made = replace(kind, timezone=zone)
+    if isinstance(kind.min, int):  # the hour that was written, on the clock of the zone
+        made = replace(made, min=v.from_datetime(v.to_datetime(kind.min, kind), made))
+    return made
 
 
 def _output_links(work: Work) -> dict[str, tuple[Expr, SourceLocation | None]]:

@@ -452,6 +452,122 @@ def test_hours_of_one_zone_are_written_in_it(app: Any) -> None:
     assert outputs(Simulator(app).send(hours["2024-07-01-09"])) == [("2024-07-01-09",)]
 
 
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"format": "%Y-%m-%d-%H"}, "2024-07-01-23"),
+        ({"format": "dt=%Y-%m-%d/hr=%H"}, "dt=2024-07-01/hr=23"),
+        ({"granularity": "HOUR"}, "2024-07-01 23"),
+        ({"granularity": "MINUTE"}, "2024-07-01 23:00"),
+        ({"format": "%Y-%m-%d-%H", "timezone": "UTC"}, "2024-07-02-03"),
+        ({"format": "%Y-%m-%d-%H", "min": "2024-07-01-23"}, "2024-07-01-23"),
+    ],
+)
+def test_a_specification_without_a_zone_has_the_zone_of_the_trigger(
+    app: Any, spec: dict[str, Any], expected: str
+) -> None:
+    hours = hourly(app, "America/New_York")
+    value = hours.hour.at("minute") if spec.get("granularity") == "MINUTE" else hours.hour
+    app.create_data(
+        "node",
+        inputs=[hours],
+        output_dimension_spec={"hour": {"type": DATETIME, **spec}},
+        output_dim_links=[output.hour == value],
+    )
+    [run] = Simulator(app).send(hours["2024-07-01-23"])
+    assert run.path.rstrip("/").endswith(f"/node/{expected}")
+
+
+def test_a_renamed_dimension_has_the_zone_of_what_it_is_linked_to(app: Any) -> None:
+    hours, days = hourly(app, "Asia/Kolkata"), daily(app)
+    app.create_data(
+        "node",
+        inputs=[days.ref, hours],
+        input_dim_links=[days.day == hours.hour.trunc("day")],
+        output_dimension_spec={"at": {"type": DATETIME, "format": "%Y-%m-%d-%H"}},
+        output_dim_links=[output.at == hours.hour + 1],
+    )
+    assert outputs(Simulator(app).send(hours["2024-07-01-09"])) == [("2024-07-01-10",)]
+
+
+def test_a_specification_takes_the_zone_of_a_trigger_before_that_of_a_reference(app: Any) -> None:
+    other, hours = hourly(app, LA, "other"), hourly(app, "Europe/Berlin")
+    app.create_data(
+        "node",
+        inputs=[other.ref, hours],
+        output_dimension_spec={"hour": {"type": DATETIME, "format": "%Y-%m-%d-%H"}},
+    )
+    assert outputs(Simulator(app).send(hours["2024-07-01-09"])) == [("2024-07-01-09",)]
+
+
+def test_a_specification_without_a_zone_of_branches_with_several_is_in_utc(app: Any) -> None:
+    orders = two_zones(app)
+    hour = {"type": DATETIME, "format": "%Y-%m-%d-%H"}
+    app.create_data("node", inputs=[orders], output_dimension_spec={"region": {"type": STRING, "hour": hour}})
+    assert outputs(Simulator(app).send(orders["EU"]["2024-11-03-09"])) == [("EU", "2024-11-03-08")]
+
+
+def test_an_output_of_a_timer_of_a_zone_is_written_in_it(app: Any) -> None:
+    timer = app.add_timer("hourly", "cron(0 * * * ? *)", "hour", timezone="America/New_York")
+    hour = {"type": DATETIME, "format": "%Y-%m-%d-%H"}
+    app.create_data("report", inputs=[timer], output_dimension_spec={"hour": hour})
+    assert outputs(Simulator(app).fire(timer, at=datetime(2024, 7, 2, 3, tzinfo=UTC))) == [("2024-07-01-23",)]
+
+
+def regional_days(app: Any, **attributes: dict[str, Any]) -> Any:
+    day = {"type": DATETIME, "format": "%Y-%m-%d"}
+    return app.marshal_external_data(
+        S3Dataset("111122223333", "lake", "orders", "{}", "{}"),
+        "orders",
+        {"region": {"type": STRING, "day": day}},
+        {region: {"*": own} for region, own in attributes.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "day"),
+    [
+        ({"calendar": "MON-FRI"}, {"calendar": "SUN-THU"}, "2024-03-03"),
+        ({"calendar": "MON-FRI"}, {}, "2024-03-03"),
+        ({"min": "2024-06-01"}, {"min": "2024-01-01"}, "2024-03-03"),
+        ({"min": "2024-06-01"}, {}, "2024-03-03"),
+        ({"step": 2, "min": "2024-01-01"}, {"step": 2, "min": "2024-01-02"}, "2024-01-04"),
+        ({"step": 7}, {}, "2024-03-03"),
+    ],
+)
+def test_the_days_of_every_branch_are_partitions_of_the_output(
+    app: Any, first: dict[str, Any], second: dict[str, Any], day: str
+) -> None:
+    orders = regional_days(app, NA=first, AE=second)
+    node = app.create_data("node", inputs=[orders])
+    app.create_data("next", inputs=[node])
+    sim = Simulator(app)
+    assert outputs(sim.send(orders["AE"][day])) == [("AE", day), ("AE", day)]
+    assert sim.rejected == []
+
+
+def test_what_the_branches_have_in_common_holds_for_the_output(app: Any) -> None:
+    orders = regional_days(
+        app, NA={"calendar": "MON-FRI", "min": "2024-06-03"}, EU={"calendar": "MON-FRI", "min": "2024-01-01"}
+    )
+    node = app.create_data("node", inputs=[orders])
+    app.create_data("next", inputs=[node["*"][:-2]])
+    [_, run] = Simulator(app).send(orders["EU"]["2024-03-04"])
+    assert last_parts(run, "node") == ["2024-03-04", "2024-03-01"]
+
+
+def test_hours_of_two_zones_have_no_grid_in_utc(app: Any) -> None:
+    hour = {"type": DATETIME, "format": "%Y-%m-%d-%H", "step": 6, "calendar": "MON-FRI"}
+    orders = app.marshal_external_data(
+        S3Dataset("111122223333", "lake", "orders", "{}", "{}"),
+        "orders",
+        {"region": {"type": STRING, "hour": hour}},
+        {"NA": {"*": {"timezone": LA}}, "EU": {"*": {"timezone": "Europe/Berlin"}}},
+    )
+    app.create_data("node", inputs=[orders])
+    assert outputs(Simulator(app).send(orders["NA"]["2024-07-05-18"])) == [("NA", "2024-07-06-01")]
+
+
 def test_days_of_two_zones_are_labels(app: Any) -> None:
     orders = two_zones(app)
     app.create_data(
