@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,13 +18,16 @@ NAME = "controlled"
 
 
 def note(input_map: Any, output: Any, params: Any) -> None:
-    """Write what was made; a day of December takes its time."""
+    """Write what was made; a day of December takes its time, one of February waits to be told."""
     import time
 
     import boto3
 
     if "-12-" in str(output.dimensions):
         time.sleep(600)
+    go = {"Bucket": "controlled-orders", "Prefix": "control/go"}
+    while "-02-" in str(output.dimensions) and not boto3.client("s3").list_objects_v2(**go)["KeyCount"]:
+        time.sleep(0.3)
     bucket, _, key = output.get_materialized_resource_paths()[0].removeprefix("s3://").partition("/")
     read = sorted(path for signal in input_map.values() for path in signal.get_materialized_resource_paths())
     boto3.client("s3").put_object(Bucket=bucket, Key=f"{key}/note", Body="\n".join(read).encode())
@@ -58,11 +62,25 @@ def test_a_timer_by_hand_starts_a_run_of_a_dag_with_a_timetable(stack: Lab, app:
     assert app.poll(app["noted"]["2020-01-01"], timeout=120)
 
 
-def test_ancestors_are_made_first_and_each_once(stack: Lab, app: Application) -> None:
+def test_ancestors_are_made_first_and_each_once(
+    stack: Lab, app: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
     days = ["2020-02-01", "2020-02-02", "2020-02-03"]
     for day in days:  # the completion objects come as events too: what they start is not started again
         stack.put(f"s3://{NAME}-orders/orders/{day}/_SUCCESS")
-    path = app.execute(app["trend"][days[-1]], recursive=True, timeout=180)
+    stack.until(lambda: [generations(stack, "daily", day) for day in days] == [1, 1, 1])
+    said = ""
+
+    def joined() -> bool:
+        nonlocal said
+        said += capsys.readouterr().err
+        return said.count("is under way already") == len(days)
+
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(app.execute, app["trend"][days[-1]], recursive=True, timeout=180)
+        stack.until(joined)
+        stack.put(f"s3://{NAME}-orders/control/go")
+        path = made.result()
     assert path is not None
     assert stack.read(f"{path}/note").splitlines() == [
         f"s3://rheo-{NAME}/internal_data/daily/{day}" for day in days
