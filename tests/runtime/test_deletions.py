@@ -121,3 +121,18 @@ def test_a_deletion_that_is_delivered_late_ends_nothing(make_ledger: MakeLedger)
     assert late.unmatched == "orders 1 was written after it was deleted, or deleted again"
     ran = engine.on_event(event("orders/2/_SUCCESS", "Created", second=11)).fired
     assert [d["partition"] for d in ran] == ["2"]
+
+
+def test_a_classic_notification_of_a_deletion_ends_existence(make_ledger: MakeLedger) -> None:
+    orders = signal("orders", x=NUMBER)
+    window = view(orders, x=(0, -2), mode="range_check")
+    engine = Engine(table([orders], route("node", [window], signals=[orders])), make_ledger(lambda: 1_000.0))
+    engine.instant = True
+    engine.on_event(event("orders/1/_SUCCESS", "Created", second=1))
+    removed = {
+        "eventName": "ObjectRemoved:DeleteMarkerCreated",
+        "eventTime": "2024-01-01T00:00:02.500Z",
+        "s3": {"bucket": {"name": "lake"}, "object": {"key": "orders/1/_SUCCESS"}},
+    }
+    assert engine.on_event({"Records": [removed]}).unmatched == "orders 1 exists no more"
+    assert engine.on_event(event("orders/2/_SUCCESS", "Created", second=3)).fired == []
