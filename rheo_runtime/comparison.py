@@ -163,7 +163,8 @@ class Comparison:
             if not in_time():
                 return
             if storage.gone(signal, partition):
-                self._end(Found(self._source, partition, signal.texts(partition)), now)
+                time = max(now, known.time)  # whatever its event says of when it was written
+                self._end(Found(self._source, partition, signal.texts(partition)), time)
 
     def _leave(self, place: str, left: Touched | None, after: str, now: float) -> None:
         if after or left is not None:

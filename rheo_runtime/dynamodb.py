@@ -756,26 +756,23 @@ class DynamoLedger:
 
     # --- existence -----------------------------------------------------------------------------
 
+    # When each was written or deleted last stands beside them, of older versions when it was deleted.
     def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:
-        gone = f"gone{position % CHUNK}"
-        values: dict[str, Any] = {":position": {"NS": [str(position % CHUNK)]}}
-        update: dict[str, Any] = {"UpdateExpression": f"ADD seen :position REMOVE {gone}"}
-        if time is not None:
-            values[":time"] = number(time)
-            update["ConditionExpression"] = f"attribute_not_exists({gone}) OR {gone} <= :time"
-        key = row_key(signal, row, position // CHUNK)
-        self._conditionally(Key=key, ExpressionAttributeValues=values, **update)
+        self._exists("ADD", signal, row, position, time)
 
-    def unsee(self, signal: str, row: Key, position: int, time: float) -> None:
-        self.client.update_item(
-            TableName=self.table,
-            Key=row_key(signal, row, position // CHUNK),
-            UpdateExpression=f"DELETE seen :position SET gone{position % CHUNK} = :time",
-            ExpressionAttributeValues={
-                ":position": {"NS": [str(position % CHUNK)]},
-                ":time": number(time),
-            },
-        )
+    def unsee(self, signal: str, row: Key, position: int, time: float) -> bool:
+        return self._exists("DELETE", signal, row, position, time)
+
+    def _exists(self, verb: str, signal: str, row: Key, position: int, time: float | None) -> bool:
+        values: dict[str, Any] = {":position": {"NS": [str(position % CHUNK)]}}
+        update: dict[str, Any] = {"UpdateExpression": f"{verb} seen :position"}
+        if time is not None:
+            changed = f"gone{position % CHUNK}"
+            values[":time"] = number(time)
+            update["UpdateExpression"] += f" SET {changed} = :time"
+            update["ConditionExpression"] = f"attribute_not_exists({changed}) OR {changed} <= :time"
+        key = row_key(signal, row, position // CHUNK)
+        return self._conditionally(Key=key, ExpressionAttributeValues=values, **update)
 
     def seen(self, signal: str, row: Key, first: int, last: int) -> int:
         low = first // CHUNK
@@ -972,8 +969,9 @@ class DynamoLedger:
         for page in pages:
             yield from page["Items"]
 
-    def _conditionally(self, **update: Any) -> None:
+    def _conditionally(self, **update: Any) -> bool:
         try:
             self.client.update_item(TableName=self.table, **update)
         except self.client.exceptions.ConditionalCheckFailedException:
-            return  # something newer stands there
+            return False  # something newer stands there
+        return True

@@ -567,12 +567,16 @@ class Bindings:
             row, position = layout.place(partition)
             self.ledger.see(layout.rows, row, position, time)
 
-    def unsee(self, signal: str, partition: Partition, time: float) -> None:
-        """Record that a partition exists no more since ``time``, if anybody asks about its signal."""
+    def unsee(self, signal: str, partition: Partition, time: float) -> bool:
+        """Record that a partition exists no more since ``time``, if anybody asks about its signal.
+
+        False when it has been written or deleted later.
+        """
         layout = self.program.signal_sources[signal].layout
-        if layout is not None:
-            row, position = layout.place(partition)
-            self.ledger.unsee(layout.rows, row, position, time)
+        if layout is None:
+            return True
+        row, position = layout.place(partition)
+        return self.ledger.unsee(layout.rows, row, position, time)
 
     def rouse_all(self, outcome: Outcome, signal: str, partition: Partition, now: float) -> None:
         """Look again at every binding that waits for a partition."""
@@ -968,10 +972,9 @@ class Engine:
             return  # any object announces it: that one of them is deleted says nothing of the others
         if signal_source.compares:
             release(self.ledger, signal_source, partition, event_id, time, self.now())
-        self._bindings.unsee(signal_source.id, partition, time)
-        self._ignore(
-            outcome, signal_source.id, f"{signal_source.id} {joined(texts)} exists no more", event_id
-        )
+        ended = self._bindings.unsee(signal_source.id, partition, time)
+        what = "exists no more" if ended else "was written after it was deleted, or deleted again"
+        self._ignore(outcome, signal_source.id, f"{signal_source.id} {joined(texts)} {what}", event_id)
 
     # --- data that something else announces ----------------------------------------------------
 

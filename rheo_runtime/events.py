@@ -225,17 +225,19 @@ def _record(record: object, depth: int) -> Iterator[Event | Malformed]:
         yield from _sns(_object(record, "Sns"), depth)
     elif "s3" in record:
         name = _text(record, "eventName").removeprefix("s3:")
-        if not name.startswith("ObjectCreated:"):
+        created = name.startswith("ObjectCreated:")
+        if not (created or name.startswith(_REMOVALS)):
             return
         s3 = _object(record, "s3")
         thing = _object(s3, "object")
-        yield _s3(
+        event = _s3(
             _text(_object(s3, "bucket"), "name"),
             _text(thing, "key"),
             _text(thing, "eTag", ""),
             _text(record, "eventTime"),
             encoded=True,
         )
+        yield event if created else S3Deletion(*event)
     else:
         raise BadEvent("an entry of Records is neither of S3 nor of SNS")
 
@@ -257,6 +259,8 @@ def decoded_key(key: str) -> str:
         return ""
 
 
+# Of classic notifications: somebody deleted an object, or a rule of its bucket did.
+_REMOVALS = ("ObjectRemoved:", "LifecycleExpiration:")
 _PLAIN = re.compile(r"[ =:]|[^\x00-\x7f]|%(?![0-9A-Fa-f]{2})")
 
 
@@ -289,7 +293,7 @@ def _sns(message: Raw, depth: int) -> Iterator[Event | Malformed]:
     if "Records" in body or {"source", "detail-type"} <= body.keys():
         for event in _events(body, depth + 1):
             # Of what a message may claim to be, S3's notifications alone are heard: they are published to topics.
-            if isinstance(event, S3Event):
+            if isinstance(event, S3Event | S3Deletion):
                 yield event._replace(topic=topic)
             elif isinstance(event, Malformed):
                 yield event

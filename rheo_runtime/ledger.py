@@ -97,8 +97,11 @@ class Ledger(Protocol):
         ``time`` says when it was written, where an event tells: what is older than its deletion says nothing.
         """
 
-    def unsee(self, signal: str, row: Key, position: int, time: float) -> None:
-        """Record that a partition exists no more since ``time``."""
+    def unsee(self, signal: str, row: Key, position: int, time: float) -> bool:
+        """Record that a partition exists no more since ``time``; False when it was written or deleted later.
+
+        The order in which the two are told of does not matter, unless they are of one time.
+        """
 
     def seen(self, signal: str, row: Key, first: int, last: int) -> int:
         """Return which positions exist: bit i stands for ``first // CHUNK * CHUNK + i``."""

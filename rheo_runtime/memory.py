@@ -61,7 +61,7 @@ class MemoryLedger:
         self._uses: dict[_Place, tuple[Binding, Used]] = {}
         self._more_uses: dict[tuple[_Place, Binding], Used] = {}
         self._seen: dict[tuple[str, Key, int], int] = {}
-        self._gone: dict[tuple[str, Key, int], float] = {}
+        self._changed: dict[tuple[str, Key, int], float] = {}  # when it was written or deleted last
         self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding], Waiter]] = {}
         self._readers: dict[tuple[str, Partition], dict[tuple[str, Binding], Reader]] = {}
         self._cursors: dict[str, int] = {}
@@ -164,18 +164,25 @@ class MemoryLedger:
         return [output for output in self.outputs() if unsettled(output)]
 
     def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:
-        if self._gone:
-            deleted = self._gone.get((signal, row, position))
-            if deleted is not None and time is not None and time < deleted:
-                return
-            self._gone.pop((signal, row, position), None)
+        if time is not None and not self._later(signal, row, position, time):
+            return
         key = (signal, row, position // CHUNK)
         self._seen[key] = self._seen.get(key, 0) | 1 << position % CHUNK
 
-    def unsee(self, signal: str, row: Key, position: int, time: float) -> None:
-        self._gone[signal, row, position] = time
+    def unsee(self, signal: str, row: Key, position: int, time: float) -> bool:
+        if not self._later(signal, row, position, time):
+            return False
         key = (signal, row, position // CHUNK)
         self._seen[key] = self._seen.get(key, 0) & ~(1 << position % CHUNK)
+        return True
+
+    def _later(self, signal: str, row: Key, position: int, time: float) -> bool:
+        """Note when a partition was written or deleted; False when something later is known."""
+        place = signal, row, position
+        if time < self._changed.get(place, time):
+            return False
+        self._changed[place] = time
+        return True
 
     def seen(self, signal: str, row: Key, first: int, last: int) -> int:
         get, low, chunk = self._seen.get, first // CHUNK, last // CHUNK

@@ -16,7 +16,7 @@ from rheo_runtime import values as v
 from rheo_runtime import wire
 from rheo_runtime.comparison import Listed
 from rheo_runtime.engine import Engine, Match, Outcome
-from rheo_runtime.events import SignalEvent, unwrapped
+from rheo_runtime.events import BadEvent, S3Deletion, S3Event, SignalEvent, parse, unwrapped
 from rheo_runtime.explain import late_input
 from rheo_runtime.match import Rejected
 from rheo_runtime.memory import MemoryLedger
@@ -175,7 +175,24 @@ class Simulator:
                 if linked and id == event.id:
                     del self.unmatched[unmatched:]  # nobody needs to take the proxy itself
             return runs
-        return self._take(self._ready().on_event(dict(unwrapped(event, self.table.topics()))), event)
+        raw = dict(unwrapped(event, self.table.topics()))
+        self._keep(raw)
+        return self._take(self._ready().on_event(raw), event)
+
+    def _keep(self, raw: Mapping[str, Any]) -> None:
+        """Let storage have the objects that a raw event tells of, until their deletion."""
+        try:
+            events = parse(raw)
+        except BadEvent:
+            return  # the engine says so
+        for one in events:
+            if isinstance(one, S3Event | S3Deletion):
+                matcher = self._engine.program.matcher
+                one = matcher.read(one)
+                for found in matcher.match(one)[0]:
+                    if found.signal_source.ends:
+                        written = isinstance(one, S3Event)
+                        self._storage.change(found.signal, found.partition, one.key, one.time, written)
 
     def exists(self, view: View, there: bool = True) -> None:
         """Put a partition into storage, without an event: windows that wait for it find it at the next `tick`.
@@ -507,12 +524,14 @@ def _fires(timer: ir.Signal, start: datetime, end: datetime) -> Iterable[datetim
 
 
 class _Storage:
-    """The partitions that `Simulator.exists` put there, and when."""
+    """The partitions that `Simulator.exists` put there, and when; and the objects that events told of."""
 
     def __init__(self, app: str) -> None:
         self._app = app
         self._times: dict[tuple[str, v.Partition], float] = {}
         self._removed: set[tuple[str, v.Partition]] = set()
+        # Of each object that completes a partition, when it was written or deleted last, and whether it is there.
+        self._objects: dict[tuple[str, v.Partition], dict[str, tuple[float, bool]]] = {}
 
     def put(self, signal: str, partition: v.Partition, now: float) -> None:
         self._times.setdefault((signal, partition), now)
@@ -520,6 +539,7 @@ class _Storage:
 
     def remove(self, signal: str, partition: v.Partition) -> None:
         self._times.pop((signal, partition), None)
+        self._objects.pop((signal, partition), None)
         self._removed.add((signal, partition))
 
     def written(self, signal: str, partition: v.Partition) -> None:
@@ -529,8 +549,15 @@ class _Storage:
     def gone(self, signal: wire.Signal, partition: v.Partition) -> bool:
         return (signal.id, partition) in self._removed
 
+    def change(self, signal: str, partition: v.Partition, key: str, time: float, there: bool) -> None:
+        """An object was written or deleted; the later of the two counts."""
+        objects = self._objects.setdefault((signal, partition), {})
+        if time >= objects.get(key, (time, there))[0]:
+            objects[key] = time, there
+
     def exists(self, signal: wire.Signal, partition: v.Partition) -> bool:
-        return (signal.id, partition) in self._times
+        place = signal.id, partition
+        return place in self._times or any(there for _, there in self._objects.get(place, {}).values())
 
     def listed(self, signal: wire.Signal, after: str) -> Iterator[Listed]:
         for (id, partition), time in list(self._times.items()):

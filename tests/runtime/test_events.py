@@ -14,6 +14,7 @@ from rheo_runtime.events import (
     BadEvent,
     GlueDeletion,
     GlueEvent,
+    S3Deletion,
     S3Event,
     SignalEvent,
     SnsEvent,
@@ -100,13 +101,34 @@ def test_identity_is_object_etag_and_time() -> None:
     [
         eventbridge("aws.s3", "Object Tags Added", {}),
         eventbridge("aws.ec2", "EC2 Instance State-change Notification", {}),
-        {"Records": [notification("a", "ObjectRemoved:Delete")]},
+        {"Records": [notification("a", "ObjectTagging:Put")]},
         {"Records": []},
         {"Service": "Amazon S3", "Event": "s3:TestEvent"},
     ],
 )
 def test_other_kinds_mean_nothing(raw: Any) -> None:
     assert parse(raw) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"],
+)
+def test_a_classic_notification_tells_of_deletions(name: str) -> None:
+    raw = {"Records": [notification("orders/region%3D1/a+b", name)]}
+    del raw["Records"][0]["s3"]["object"]["eTag"]  # there is none of what is deleted
+    (event,) = parse(raw)
+    assert isinstance(event, S3Deletion)
+    assert (event.bucket, event.key, event.topic) == ("lake", "orders/region=1/a b", "")
+    message = {
+        "TopicArn": "arn:t",
+        "MessageId": "m",
+        "Timestamp": "2024-01-01T00:00:00.000Z",
+        "Message": json.dumps(raw),
+    }
+    (_, event) = parse({"Records": [{"Sns": message}]})
+    assert isinstance(event, S3Deletion)
+    assert (event.key, event.topic) == ("orders/region=1/a b", "arn:t")
 
 
 def test_an_event_inside_sns() -> None:

@@ -1040,6 +1040,29 @@ def test_a_checked_window_waits_for_what_was_deleted(app: Any) -> None:
     assert [run.id for run in keys.put("2024-01-01/_SUCCESS")] == ["two/2024-01-02#1"]
 
 
+@pytest.mark.parametrize(
+    ("completion", "names"), [(["_SUCCESS", "DONE"], ["_SUCCESS", "DONE"]), ("*.csv", ["a.csv", "b.csv"])]
+)
+def test_a_partition_that_several_objects_complete_ends_with_the_last_of_them(
+    app: Any, completion: Any, names: list[str]
+) -> None:
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", completion=completion)
+    app.create_data("two", inputs=[orders[:-2].range_check(True)])
+    keys = Keys(Simulator(app), "orders")
+    for day in ("2024-01-01", "2024-01-11", "2024-01-21"):
+        for name in names:
+            keys.put(f"{day}/{name}")
+    keys.delete(f"2024-01-01/{names[0]}")
+    assert outputs(keys.put(f"2024-01-02/{names[0]}")) == [("2024-01-02",)], "the other one stands"
+    for name in names:
+        keys.delete(f"2024-01-11/{name}")
+    assert keys.put(f"2024-01-12/{names[0]}") == []
+    assert outputs(keys.put(f"2024-01-11/{names[1]}")) == [("2024-01-12",)]
+    keys.delete(f"2024-01-21/{names[0]}")
+    keys.sim.exists(orders["2024-01-21"], False)
+    assert keys.put(f"2024-01-22/{names[0]}") == [], "storage has neither"
+
+
 def test_only_the_completion_object_ends_a_partition(app: Any) -> None:
     orders = daily(app, "orders")
     app.create_data("two", inputs=[orders[:-2].range_check(True)])
