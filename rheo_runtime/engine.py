@@ -1092,8 +1092,11 @@ class Engine:
         if signal_source.versions is not None:
             index = signal_source.versions
             self.ledger.arrive(index, (partition,), partition, event_id, now)
+        before, joins = outcome.unmatched, False
         for consumer in consumers:
-            self._join(outcome, consumer, partition, found.spelling, event_id, now)
+            joins = self._join(outcome, consumer, partition, found.spelling, event_id, now) or joins
+        if joins:
+            outcome.unmatched = before  # without effect at some inputs alone
         if signal_source.layout is not None:
             self._bindings.rouse_all(outcome, signal_source.id, partition, now)
         if signal_source.versions is not None:
@@ -1112,14 +1115,16 @@ class Engine:
         texts: tuple[str, ...] | None,
         event_id: str,
         now: float,
-    ) -> None:
-        """Record the arrival, then look at every binding that contains it, whether or not it is new."""
+    ) -> bool:
+        """Record the arrival, then look at every binding that contains it, whether or not it is new.
+
+        Say whether it can be of any.
+        """
         if consumer.members is not None:
-            self._join_member(outcome, consumer, consumer.members, partition, event_id, now)
-            return
+            return self._join_member(outcome, consumer, consumer.members, partition, event_id, now)
         values = self._values(outcome, consumer, partition, partition)
         if values is None:
-            return
+            return False
         ledger, node = self.ledger, consumer.node
         keys = consumer.places(values)
         record = ledger.arrive(consumer.arrival_index, keys, partition, event_id, now, texts)
@@ -1133,6 +1138,7 @@ class Engine:
         else:
             for recs in list(node.join.bindings(ledger, consumer.position, record, values)):
                 self._bindings.evaluate(outcome, node, recs, now)
+        return True
 
     def _values(
         self, outcome: Outcome, consumer: Consumer, place: Partition, partition: Partition
@@ -1145,11 +1151,12 @@ class Engine:
             self._bindings.reject(outcome, Rejected(consumer.signal, consumer.node.id, str(fault), what))
             return None
         other = None if values is None or consumer.partners is None else consumer.partners(values)
-        if other is None:
+        if values is not None and other is None:
             return values
-        # No partition of the other input can ever join it.
         what = joined(self.program.signals[consumer.signal].texts(partition))
         why = f"{consumer.node.id}: no partition of {other} can be linked with {consumer.alias} {what}"
+        if other is None:
+            why = f"{consumer.node.id}: its links leave out {consumer.alias} {what}: nothing can be linked with it"
         outcome.unmatched = why
         self._bindings.recent.append((self.now(), Rejected(consumer.signal, consumer.node.id, why, what)))
         return None
@@ -1162,14 +1169,14 @@ class Engine:
         partition: Partition,
         event_id: str,
         now: float,
-    ) -> None:
+    ) -> bool:
         """The same for a member of a rollup: it stands under the partition that it is rolled up to."""
         coarse = members.coarse(partition)
         if coarse is None:
-            return
+            return False
         values = self._values(outcome, consumer, coarse, partition)
         if values is None:
-            return
+            return False
         signal, ledger, node = self.program.signals[consumer.signal], self.ledger, consumer.node
         keys, index = consumer.places(values), consumer.arrival_index
         record: Arrivals | Group
@@ -1177,7 +1184,7 @@ class Engine:
             ledger.arrive(index, keys, partition, event_id, now)
             groups = [g for g in members.whole(ledger.find(index, 0, keys[0])) if g.partition == coarse]
             if not groups:
-                return
+                return True
             record = groups[0]
         else:
             if members.open:
@@ -1187,6 +1194,7 @@ class Engine:
             record = ledger.arrive(index, keys, coarse, event, now)
         for found in list(node.join.bindings(ledger, consumer.position, record, values)):
             self._bindings.evaluate(outcome, node, found, now)
+        return True
 
     def _expire(self, outcome: Outcome, node: Node) -> None:
         now, ttl, hooks = self.now(), node.join.route.pending_ttl, node.join.route.pending_hooks

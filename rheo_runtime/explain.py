@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rheo_runtime import stale
 from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import Undetermined, of_output
 from rheo_runtime.late import LateNow
@@ -13,6 +14,7 @@ from rheo_runtime.ledger import Ledger
 from rheo_runtime.match import Rejected
 from rheo_runtime.program import Program
 from rheo_runtime.records import Binding, CheckResult, Execution, execution_id
+from rheo_runtime.stale import way_of
 from rheo_runtime.values import BadValue, Partition, joined
 from rheo_runtime.waiting import Waiting, forgotten, forgotten_at
 
@@ -193,20 +195,39 @@ def explain(
     )
 
 
+def events_of(program: Program, execution: Execution) -> list[tuple[str, str, str]]:
+    """Return the events that made an execution: alias, texts of the partition that it named, its id.
+
+    Of a complete rollup that is one for each member. A run that was started by hand has none; nor is it told of one
+    whose inputs have changed since.
+    """
+    document = execution.document
+    way = way_of(program, document)
+    if way is None or not execution.events:
+        return []
+    try:
+        binding = stale.binding_of(way, document)
+    except Undetermined:
+        return []
+    texts = {entry["alias"]: joined(tuple(entry["dimensions"].values())) for entry in document["inputs"]}
+    named: list[tuple[str, str]] = []
+    for source, members, partition in zip(way.join.triggers, way.join.rolled, binding, strict=True):
+        if members is None:
+            named.append((source.alias, texts[source.alias]))
+        else:
+            signal = program.signals[source.signal]
+            named += [(source.alias, joined(signal.texts(each))) for each in members.members(partition)]
+    if len(named) != len(execution.events):
+        return []
+    return [(alias, text, event) for (alias, text), event in zip(named, execution.events, strict=True)]
+
+
 def _ran(program: Program, node: str, partition: str, execution: Execution) -> Ran:
-    tips = {i["alias"]: joined(tuple(i["dimensions"].values())) for i in execution.document["inputs"]}
-    number = execution.document.get("alternative")
-    maker = program.nodes.get(f"{node}|{number}" if number else node)
-    aliases = [] if maker is None else [source.alias for source in maker.join.triggers]
     return Ran(
         execution_id(node, partition, execution.generation),
         execution.state,
         execution.fired,
-        # A run that was started by hand has no events.
-        tuple(
-            (alias, tips.get(alias, ""), event)
-            for alias, event in zip(aliases, execution.events, strict=False)
-        ),
+        tuple(events_of(program, execution)),
         execution.note,
         execution.moved,
         execution.claimed,

@@ -13,13 +13,15 @@ from rheo_runtime import wire
 from rheo_runtime.consumers import Consumer, Node
 from rheo_runtime.derivation import Undetermined
 from rheo_runtime.engine import Engine
-from rheo_runtime.explain import LateInput, binding_of
+from rheo_runtime.explain import LateInput, binding_of, events_of
 from rheo_runtime.program import Program
-from rheo_runtime.records import Execution, Output, execution_id
+from rheo_runtime.records import Document, Execution, Output, execution_id
 from rheo_runtime.rollup import Members
 from rheo_runtime.stale import Stale, has_data, way_of
+from rheo_runtime.stale import binding_of as binding_made
 from rheo_runtime.values import BadValue, Partition, joined
 from rheo_runtime.waiting import Waiting
+from rheo_runtime.windows import reads
 from rheodsl.reports import (
     ComputeInput,
     ComputeRecord,
@@ -56,10 +58,10 @@ def records_of(program: Program, output: Output) -> Iterator[ComputeRecord]:
 
 def _record(program: Program, output: Output, execution: Execution, state: ComputeState) -> ComputeRecord:
     document = execution.document
-    node = way_of(program, document)
-    # A run that was started by hand has no events; a node that is no longer active has no inputs any more.
-    triggers = [] if node is None else [source.alias for source in node.join.triggers]
-    events = dict(zip(triggers, execution.events, strict=False))
+    read = _read(program, document)
+    events: dict[str, list[str]] = {}
+    for alias, _, event in events_of(program, execution):
+        events.setdefault(alias, []).append(event)
     return ComputeRecord(
         route_id=output.node,
         execution_id=execution_id(output.node, output.partition, execution.generation),
@@ -76,12 +78,34 @@ def _record(program: Program, output: Output, execution: Execution, state: Compu
                 signal=entry["signal"],
                 partition=joined(tuple(entry["dimensions"].values())),
                 paths=tuple(entry["paths"]),
-                event=events.get(entry["alias"]),
+                event=events[entry["alias"]][-1] if entry["alias"] in events else None,
+                events=tuple(events.get(entry["alias"], ())),
+                read=read.get(entry["alias"], ()),
+                absent="absent" in entry,
             )
             for entry in document["inputs"]
         ),
         note=execution.note,
     )
+
+
+def _read(program: Program, document: Document) -> dict[str, tuple[str, ...]]:
+    """The partitions whose paths an execution read, by alias; not told of rollups, nor where inputs have changed since."""
+    node = way_of(program, document)
+    if node is None:
+        return {}
+    try:
+        tips = node.join.tips_of(binding_made(node, document))
+    except (Undetermined, BadValue):
+        return {}
+    paths = {entry["alias"]: entry["paths"] for entry in document["inputs"]}
+    found = {}
+    for source, tip in zip(node.join.route.inputs, tips, strict=True):
+        signal = program.signals[source.signal]
+        if source.rollup is None:
+            read = (p for p in reads(source, tip) if signal.address(p) in paths.get(source.alias, ()))
+            found[source.alias] = tuple(joined(signal.texts(p)) for p in read)
+    return found
 
 
 def pending_of(waiting: Waiting) -> PendingNode:

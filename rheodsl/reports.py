@@ -70,11 +70,16 @@ class Route:
         return as_html(self.id, ("", ""), [(name, text) for name, texts in parts.items() for text in texts])
 
 
+SHOWN = 3  # events of one input that are told
+
+
 @dataclass(frozen=True, slots=True)
 class ComputeInput:
     """One input of an execution: its partition, the paths that it reads, the event that brought it.
 
-    ``event`` is None for a reference, and in an execution that was started by hand.
+    ``event`` is None for a reference, and in an execution that was started by hand. A complete rollup has ``events``, one
+    of each member, the last of which is its ``event``. ``partition`` is the tip; ``read`` are the partitions of the paths,
+    where that is known, and ``absent`` says that there was nothing to read.
     """
 
     alias: str
@@ -82,6 +87,9 @@ class ComputeInput:
     partition: str
     paths: tuple[str, ...]
     event: str | None = None
+    events: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,8 +355,16 @@ class Explanation:
         if record.note:
             yield f"  because  {record.note}"
         for source in record.inputs:
-            event = f" by event {event_text(source.event)}" if source.event else ""
-            yield f"  read     {source.alias} {source.partition}{event}"
+            if source.absent:
+                yield f"  absent   {source.alias}"
+                continue
+            named = source.events or (() if source.event is None else (source.event,))
+            event = ""
+            if named:
+                more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+                word = "events" if len(named) > 1 else "event"
+                event = f" by {word} {', '.join(map(event_text, named[:SHOWN]))}{more}"
+            yield f"  read     {source.alias} {_named(source)}{event}"
 
     def _need(self, need: NeededInput) -> Iterable[str]:
         name = f"{need.alias} {need.partition}".rstrip()
@@ -358,6 +374,14 @@ class Explanation:
             yield f"needs {name}: no event of it has come{stored}"
         for event, at in need.events.items():
             yield f"needs {name}: event {event_text(event)} came at {self._at(at)}{stored}"
+
+
+def _named(source: ComputeInput) -> str:
+    """What an input read: its partition, unless it read others only."""
+    if not source.read or source.partition in source.read:
+        return source.partition
+    first, last = source.read[0], source.read[-1]
+    return first if first == last else f"{first} to {last}"
 
 
 def moment(at: datetime, zone: str = "UTC") -> str:

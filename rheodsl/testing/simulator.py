@@ -483,7 +483,7 @@ class Simulator:
     ) -> Explanation:
         """Tell in words why an output partition ran, or what it waits for.
 
-        ``partition`` are the values of its dimensions, in a row or as `Run.output` has them; or give the
+        ``partition`` are the values of its dimensions, in a row, in one text or as `Run.output` has them; or give the
         view of the output alone: ``daily[1]["2020-03-18"]``.
         """
         if isinstance(node, View) and partition is None:
@@ -492,6 +492,8 @@ class Simulator:
             partition = partition.texts()
         elif isinstance(partition, Mapping):
             partition = partition.values()
+        elif isinstance(partition, str):
+            partition = (partition,)
         maker = self._engine.program.makers[self._node_of(node)]
         return explanation(self._engine, None, maker, tuple(map(str, partition or ())))
 

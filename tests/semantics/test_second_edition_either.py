@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from rheodsl import AlarmState, CWAlarm, RheoError
+from codegen.routes import route_table
+from rheo_runtime.engine import Engine
+from rheo_runtime.values import BadValue
+from rheodsl import LONG, STRING, AlarmState, CWAlarm, RheoError, date_of
 from rheodsl.testing import Simulator
 
-from .helpers import below, daily, days, faulty, outputs, reasons, rejected, send_all
+from .helpers import below, daily, days, faulty, outputs, reasons, rejected, s3_event, send_all
 
 DAY = "2024-01-01"
 
@@ -366,6 +370,121 @@ def test_a_value_beyond_the_filter_of_the_other_side_does_not_wait(app: Any) -> 
     sim.send(orders["NA"][DAY])
     assert len(sim.pending()) == 1
     assert len(sim.send(ships["NA"][DAY])) == 1
+
+
+LINKED: dict[str, tuple[str, str, Callable[[Any, Any], Any], list[str], list[str]]] = {
+    # what a is, what b is, their link, values of a that no b can have, and those of a that some b has, with it
+    "a date of numbers": (
+        "{x:%Y-%m-%d}", "{y:int}/{m:int}", lambda a, b: a.x == date_of(b.y, b.m, 1), ["2024-02-02"],
+        ["2024-02-01"],
+    ),
+    "a text of a date": (
+        "{x}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.fmt("%Y%m%d"), ["hello", "20240230", "2024-01-01"],
+        ["20240229"],
+    ),
+    "upper case": ("{x}", "{x}", lambda a, b: a.x == b.x.upper(), ["eu", "Eu"], ["EU", "7"]),
+    "lower case": ("{x}", "{x}", lambda a, b: a.x == b.x.lower(), ["EU"], ["eu"]),
+    "zeros before a text": ("{x}", "{x}", lambda a, b: a.x == b.x.zfill(4), ["7"], ["0007", "00007", "abcd"]),
+    "zeros before a number": ("{x}", "{x:int}", lambda a, b: a.x == b.x.zfill(4), ["7", "abcd", "00007"], ["0007"]),
+    "a number as text": ("{x}", "{x:int}", lambda a, b: a.x == b.x.cast(STRING), ["x", "007"], ["7", "-7"]),
+    "a text as number": ("{x:int}", "{x}", lambda a, b: a.x == b.x.cast(LONG), [], ["7", "-7"]),
+    "a date of a text": (
+        "{x:%Y-%m-%d}", "{x}", lambda a, b: a.x == b.x.parse("%d.%m.%Y"), [], ["2024-02-29"],
+    ),
+    "a month": ("{x:int}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.month, ["13", "0"], ["12", "1"]),
+    "a year": ("{x:int}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.year, ["0", "10000"], ["2024"]),
+    "a day of a month": ("{x:int}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.day_of_month, ["32"], ["31"]),
+    "a month back": (
+        "{x:%Y-%m-%d}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.shift(months=-1), ["2024-01-31", "2024-01-30"],
+        ["2024-01-29", "2024-02-29", "2024-04-30"],
+    ),
+    "a month and a day on": (
+        "{x:%Y-%m-%d}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.shift(months=1, days=1), ["2024-04-01"],
+        ["2024-03-01", "2024-05-01"],
+    ),
+    "a year back": (
+        "{x:%Y-%m-%d}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.shift(years=-1), ["2024-02-29"], ["2023-02-28"],
+    ),
+    "a month of days": (
+        "{x:%Y-%m}", "{x:%Y-%m-%d}", lambda a, b: a.x == b.x.trunc("month"), ["2019-12"], ["2020-01", "2024-02"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("name", list(LINKED))
+def test_a_value_that_no_operator_gives_does_not_wait(app: Any, name: str, turned: bool) -> None:
+    of_a, of_b, link, never, some = LINKED[name]
+    days = {"x": {"min": "2020-01-15"}} if name == "a month of days" else {}
+    a = app.s3("a", f"s3://lake/a/{of_a}")
+    b = app.s3("b", f"s3://lake/b/{of_b}", dimensions=days)
+    app.create_data("node", [b, a] if turned else [a, b], input_dim_links=[link(a, b)], latest_wins=True)
+    sim = Simulator(app)
+    for value in never:
+        assert sim.send(s3_event("lake", f"a/{value}/_SUCCESS")) == []
+    assert sim.pending() == [] and reasons(sim).count("no partition of b can be linked") == len(never)
+    for value in some:
+        sim.send(s3_event("lake", f"a/{value}/_SUCCESS"))
+    assert len(sim.pending()) == len(some), "each of them may come yet"
+
+
+SOME: dict[str, list[str]] = {
+    "{x}": ["EU", "eu", "7", "0007", "-7", "29.02.2024", "straße"],
+    "{x:int}": ["0", "7", "-7", "12345"],
+    "{y:int}/{m:int}": ["2024/2", "1999/12"],
+    "{x:%Y-%m-%d}": [str(date(2023, 12, 25) + timedelta(days=n)) for n in range(100)],
+}
+
+
+@pytest.mark.parametrize("name", list(LINKED))
+def test_what_an_operator_gives_waits(app: Any, name: str) -> None:
+    of_a, of_b, link, _, _ = LINKED[name]
+    a, b = app.s3("a", f"s3://lake/a/{of_a}"), app.s3("b", f"s3://lake/b/{of_b}")
+    app.create_data("node", [a, b], input_dim_links=[link(a, b)], latest_wins=True)
+    engine = Engine(route_table(app.graph()))
+    join = engine.program.nodes["node"].join
+    assert join.partners[0] is not None or name in ("a text as number", "a month of days")
+    for text in SOME[of_b]:
+        outcome = engine.on_event(s3_event("lake", f"b/{text}/_SUCCESS"))
+        try:
+            values = join.values[1](outcome.matches[0].partition)
+        except BadValue:
+            continue  # there is none
+        assert join.partners[0] is None or join.partners[0](values) is None, text
+
+
+def test_what_the_link_of_a_reference_leaves_out_is_told(app: Any) -> None:
+    hours = app.s3("hours", "s3://lake/hours/{hour:%Y-%m-%d-%H}")
+    close = daily(app, "close")
+    link = hours.hour == close.day.at("hour") + 23
+    app.create_data("node", inputs=[hours, close.ref], input_dim_links=[link])
+    sim = Simulator(app)
+    assert sim.send(hours["2024-01-01-07"]) == []
+    assert sim.pending() == []
+    assert "node: its links leave out hours 2024-01-01-07: nothing can be linked with it" in reasons(sim)
+    assert "its links leave out hours 2024-01-01-07" in str(sim.explain("node", ["2024-01-01-07"]))
+    assert len(sim.send(hours["2024-01-01-23"])) == 1
+
+
+def test_what_a_fixed_reference_leaves_out_is_told(app: Any) -> None:
+    orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+    rates = app.s3("rates", "s3://lake/rates/{region}/{day:%Y-%m-%d}")
+    app.create_data("us", inputs=[orders, rates["US"].ref])
+    sim = Simulator(app)
+    assert sim.send(orders["EU"][DAY]) == []
+    assert f"us: its links leave out orders EU/{DAY}" in reasons(sim)
+    assert f"its links leave out orders EU/{DAY}" in str(sim.explain("us", ["EU", DAY]))
+
+
+def test_what_another_node_takes_is_not_told_as_without_effect(app: Any) -> None:
+    orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+    rates = app.s3("rates", "s3://lake/rates/{region}/{day:%Y-%m-%d}")
+    app.create_data("us", inputs=[orders, rates["US"].ref])
+    app.create_data("eu", inputs=[orders, rates["EU"].ref])
+    sim = Simulator(app)
+    assert [run.node for run in sim.send(orders["EU"][DAY])] == ["eu"]
+    assert reasons(sim) == ""
+    assert f"its links leave out orders EU/{DAY}" in str(sim.explain("us", ["EU", DAY]))
 
 
 # ── alarms ────────────────────────────────────────────────────────────────────────────────────────────
