@@ -29,6 +29,7 @@ from rheo_runtime.templates import (
     at,
     hidden,
     is_name,
+    padded_otherwise,
     template,
 )
 from rheo_runtime.values import (
@@ -125,6 +126,16 @@ class TemplateIndex(Generic[T]):
                     found.append((template.target, texts))
                 template = template.more
         return found
+
+    def padded_otherwise(self, bucket: str, segments: Segments) -> str | None:
+        """Return the levels of a key that no template matches, as one would match them but for zeros before numbers."""
+        for shape in self._shapes.get(bucket, _NONE).get(len(segments), ()):
+            template = shape.templates.get(shape.literals(segments))
+            while template is not None:
+                if levels := padded_otherwise(template.capture, segments):
+                    return levels
+                template = template.more
+        return None
 
 
 MAX_PARTITION = (
@@ -535,6 +546,11 @@ class Matcher:
             return f"{name!r} is no completion object, or its partition is filtered out"
         if bucket in index:
             either = f", nor, decoded, like s3://{bucket}/{decoded}" if decoded else ""
+            if levels := index.padded_otherwise(bucket, segments):
+                either += (
+                    f"; with other zeros before numbers, {levels}, it would be one "
+                    "(%-m, %-d and %-H in a template are numbers without zeros)"
+                )
             return f"no signal has a path like s3://{bucket}/{key}{either}"
         return f"no signal is in bucket {bucket!r}"
 
