@@ -31,6 +31,7 @@ from rheo_runtime.templates import (
     hidden,
     is_name,
     leftover,
+    padded_otherwise,
     template,
 )
 from rheo_runtime.values import (
@@ -142,6 +143,16 @@ class TemplateIndex(Generic[T]):
             if between and not any(map(leftover, between)):
                 found += self.find(bucket, [*segments[: depth - 1], segments[-1]])
         return found
+
+    def padded_otherwise(self, bucket: str, segments: Segments) -> str | None:
+        """Return the levels of a key that no template matches, as one would match them but for zeros before numbers."""
+        for shape in self._shapes.get(bucket, _NONE).get(len(segments), ()):
+            template = shape.templates.get(shape.literals(segments))
+            while template is not None:
+                if levels := padded_otherwise(template.capture, segments):
+                    return levels
+                template = template.more
+        return None
 
 
 MAX_PARTITION = (
@@ -564,6 +575,11 @@ class Matcher:
             return f"{name!r} is no completion object, or its partition is filtered out"
         if bucket in index:
             either = f", nor, decoded, like s3://{bucket}/{decoded}" if decoded else ""
+            if levels := index.padded_otherwise(bucket, segments):
+                either += (
+                    f"; with other zeros before numbers, {levels}, it would be one "
+                    "(%-m, %-d and %-H in a template are numbers without zeros)"
+                )
             return f"no signal has a path like s3://{bucket}/{key}{either}"
         return f"no signal is in bucket {bucket!r}"
 

@@ -27,8 +27,11 @@ from rheo_runtime.values import (
     directives,
     escape,
     format_pattern,
+    loose_pattern,
     parse,
+    pieces,
     render,
+    repadded,
     unescape,
 )
 
@@ -38,6 +41,7 @@ ABOVE = "../"  # what the name of a marker above the partitions begins with
 Texts = tuple[str, ...]
 Segments = list[str]
 Capture = Callable[[Segments], Texts | None]
+Spells = Callable[[str], str]  # a format of dates -> the regular expression of what it spells
 # The kinds that each dimension has, one in each branch of the filter.
 Kinds = tuple[tuple[Kind, ...], ...]
 
@@ -222,9 +226,12 @@ def _by_level(levels: Levels) -> Capture:
 class _Regex:
     """Levels that hold several fields, parts of dates, or escaped texts: one regular expression for them all."""
 
-    def __init__(self, levels: Levels, kinds: Kinds) -> None:
+    def __init__(self, levels: Levels, kinds: Kinds, spells: Spells = format_pattern) -> None:
         self._positions = [i for i, _ in levels]
         self._kinds = tuple(column[0] for column in kinds)
+        self._spells = spells
+        self._made_of = levels, kinds
+        self._dates: dict[str, str] = {}  # the format of each group that is a date, or a part of one
         self._parts: list[list[str]] = [[] for _ in kinds]  # the directives of dates, in their order
         groups: set[str] = set()
         written = []
@@ -244,7 +251,9 @@ class _Regex:
                     groups.add(name)
                     before = level[n - 1] if n else ""
                     signed = isinstance(before, str) and not before.endswith("-")
-                    inner = "[^/]*?" if alone else _one_of(kinds[part.position], signed)
+                    inner = "[^/]*?" if alone else _one_of(kinds[part.position], signed, spells)
+                    if not alone and (format := kinds[part.position][0].format):
+                        self._dates[name] = format
                     parts.append(f"(?P<{name}>{inner})")
             written.append(parts)
         self.pattern = re.compile("/".join(map("".join, written)), re.DOTALL)
@@ -257,18 +266,19 @@ class _Regex:
     def _date(self, position: int, format: str, groups: set[str]) -> str:
         kind = self._kinds[position]
         pattern = ""
-        for i, piece in enumerate(re.split(r"%(.)", format)):
+        for i, piece in enumerate(pieces(format)):
             if not i % 2 or piece == "%":
                 literal = piece if i % 2 == 0 else "%"
                 pattern += re.escape(escape(literal) if kind.escaped else literal)
                 continue
-            name = f"d{position}{piece}"
+            name = _group(position, piece)
             if name in groups:
                 pattern += f"(?P={name})"
             else:
                 groups.add(name)
                 self._parts[position].append(piece)
-                pattern += f"(?P<{name}>{format_pattern('%' + piece)})"
+                self._dates[name] = f"%{piece}"
+                pattern += f"(?P<{name}>{self._spells('%' + piece)})"
         return pattern
 
     def texts(self, groups: Mapping[str, int]) -> tuple[tuple[int | str, ...], ...]:
@@ -279,9 +289,9 @@ class _Regex:
             if whole is not None:
                 found.append((whole,))
                 continue
-            pieces = re.split(r"%(.)", self._format(position))
+            parts = pieces(self._format(position))
             found.append(
-                tuple(groups[f"d{position}{p}"] if i % 2 else p for i, p in enumerate(pieces) if i % 2 or p)
+                tuple(groups[_group(position, p)] if i % 2 else p for i, p in enumerate(parts) if i % 2 or p)
             )
         return tuple(found)
 
@@ -319,17 +329,29 @@ class _Regex:
         for position, kind in enumerate(self._kinds):
             fields = self._parts[position]
             if fields and f"d{position}" not in found.re.groupindex:
-                values = tuple([found[f"d{position}{field}"] or HIVE_NULL for field in fields])
+                values = tuple([found[_group(position, field)] or HIVE_NULL for field in fields])
                 texts.append(HIVE_NULL if HIVE_NULL in values else _date_text(tuple(fields), values, kind))
                 continue
             text = found[f"d{position}"]
             if text is None:
                 texts.append(HIVE_NULL)
                 continue
-            if fields and _contradicts(text, kind, {f: found[f"d{position}{f}"] for f in fields}):
+            if fields and _contradicts(text, kind, {f: found[_group(position, f)] for f in fields}):
                 return None
             texts.append(unescape(text) if kind.escaped else text)
         return tuple(texts)
+
+    def repadded(self, segments: Segments) -> str | None:
+        """The levels as they would be read, where they differ by the zeros before numbers of dates; else None."""
+        loose = _Regex(*self._made_of, loose_pattern)
+        text = "/".join([segments[i] for i in self._positions])
+        found = loose.pattern.fullmatch(text)
+        if found is None:
+            return None
+        for name, format in sorted(loose._dates.items(), key=lambda date: found.start(date[0]), reverse=True):
+            start, end = found.span(name)
+            text = text[:start] + (repadded(text[start:end], format) or "") + text[end:]
+        return text if self._fullmatch(text) else None
 
 
 def _or_null(pattern: str) -> str:
@@ -339,19 +361,34 @@ def _or_null(pattern: str) -> str:
     return f"(?:{HIVE_NULL}|{opened})"
 
 
-def _one_of(kinds: tuple[Kind, ...], signed: bool) -> str:
+def padded_otherwise(capture: Capture, segments: Segments) -> str | None:
+    """Return the levels that an address has for a template but for the zeros before numbers of dates, else None.
+
+    >>> days = ((Kind("DATETIME", "%Y-%m-%d", "DAY"),),)
+    >>> padded_otherwise(template("m={0:%Y%m}/d={0:%-d}").capture(days), ["m=202403", "d=01"])
+    'm=202403/d=1'
+    """
+    return capture.repadded(segments) if isinstance(capture, _Regex) else None
+
+
+def _group(position: int, directive: str) -> str:
+    """The name of the group of a date's part."""
+    return f"d{position}{directive.replace('-', '_')}"
+
+
+def _one_of(kinds: tuple[Kind, ...], signed: bool, spells: Spells) -> str:
     """What one of several dimensions of a level can be: a date is what its format spells, a LONG its digits."""
-    patterns = dict.fromkeys(_pattern(kind, signed) for kind in kinds)
+    patterns = dict.fromkeys(_pattern(kind, signed, spells) for kind in kinds)
     return next(iter(patterns)) if len(patterns) == 1 else f"(?:{'|'.join(patterns)})"
 
 
-def _pattern(kind: Kind, signed: bool) -> str:
+def _pattern(kind: Kind, signed: bool, spells: Spells) -> str:
     if kind.type == DATETIME:
-        pattern = format_pattern(kind.format or "")
+        pattern = spells(kind.format or "")
         if kind.escaped:
-            pieces = re.split(r"%(.)", kind.format or "")
             pattern = "".join(
-                format_pattern("%" + p) if i % 2 else re.escape(escape(p)) for i, p in enumerate(pieces)
+                spells("%" + p) if i % 2 else re.escape(escape(p))
+                for i, p in enumerate(pieces(kind.format or ""))
             )
         return pattern
     if kind.type == LONG:
@@ -375,7 +412,7 @@ def _date_text(fields: tuple[str, ...], values: Texts, kind: Kind) -> str:
     own = kind.format or ""
     said = dict(zip(fields, values, strict=True))
     if set(directives(own)) == said.keys():
-        return re.sub(r"%(.)", lambda found: said.get(found[1], "%"), own)
+        return "".join(said.get(p, "%") if i % 2 else p for i, p in enumerate(pieces(own)))
     bare = replace(kind, timezone=None, min=None, step=1, calendar=None)
     text = "/".join(values)
     try:
@@ -404,7 +441,7 @@ def ambiguous(text: str, kinds: Sequence[Kind]) -> str | None:
             kind = kinds[part.position]
             format = part.format or (kind.format or "" if kind.type == DATETIME else "")
             texts += kind.type == STRING
-            if kind.type == LONG:
+            if kind.type == LONG or format.startswith("%-"):
                 if loose == LONG and (not between or between.isdigit()):
                     return written
             elif kind.type == DATETIME and "%B" in format and loose == STRING and not between:
@@ -413,7 +450,7 @@ def ambiguous(text: str, kinds: Sequence[Kind]) -> str | None:
                 return written
             loose = STRING if kind.type == DATETIME and "%B" in format else kind.type
             if kind.type == DATETIME and "%B" not in format:
-                loose = None
+                loose = LONG if re.search(r"%-.$", format) else None
             between = ""
     return None
 

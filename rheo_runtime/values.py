@@ -44,12 +44,19 @@ _DIRECTIVES = {
     "H": HOUR, "I": HOUR, "p": HOUR, "M": MINUTE, "S": MINUTE, "f": MINUTE,
     "G": YEAR, "V": WEEK, "q": QUARTER,
 }  # fmt: skip
+# Numbers that a "-" behind the percent sign leaves without zeros before them, and how wide they are otherwise.
+_WIDTHS = {"m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
+_DIRECTIVES |= {f"-{field}": _DIRECTIVES[field] for field in _WIDTHS}
 # What each directive spells: a date in a name is exactly this.
 _SPELLS = {
     "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{2}", "d": r"\d{2}", "j": r"\d{3}", "H": r"\d{2}", "I": r"\d{2}",
     "M": r"\d{2}", "S": r"\d{2}", "f": r"\d{6}", "G": r"\d{4}", "V": r"\d{2}", "q": "[1-4]",
     "b": "[^\\W\\d_]{3}", "B": "[^\\W\\d_]+", "p": "(?:AM|PM)", "%": "%",
+    "-m": r"[1-9]\d?", "-d": r"[1-9]\d?", "-j": r"[1-9]\d{0,2}", "-H": r"(?:0|[1-9]\d?)", "-I": r"[1-9]\d?",
+    "-M": r"(?:0|[1-9]\d?)", "-S": r"(?:0|[1-9]\d?)",
 }  # fmt: skip
+_DIRECTIVE = re.compile(r"%(-?.)")
+_TOUCHING = re.compile(r"%(-[mdjHIMS])(?=%(?:-?[YymdjHIMSfGVq])|\d)")
 _DEFAULT_FORMAT = {
     MINUTE: "%Y-%m-%d %H:%M", HOUR: "%Y-%m-%d %H", DAY: "%Y-%m-%d", WEEK: "%G-W%V", MONTH: "%Y-%m",
     QUARTER: "%Y-Q%q", YEAR: "%Y",
@@ -165,10 +172,19 @@ def own_format(granularity: str | None) -> str:
 def directives(format: str) -> list[str]:
     """Return the directives of a strftime format, without the percent signs.
 
-    >>> directives("%Y-100%%-%m")
-    ['Y', 'm']
+    >>> directives("%Y-100%%-%m/%-d")
+    ['Y', 'm', '-d']
     """
-    return re.findall(r"%(.)", format.replace("%%", ""))
+    return [found for found in _DIRECTIVE.findall(format) if found != "%"]
+
+
+def pieces(format: str) -> list[str]:
+    """Return what a strftime format is made of: literals at the even places, directives at the odd ones.
+
+    >>> pieces("%Y-%-m")
+    ['', 'Y', '-', '-m', '']
+    """
+    return _DIRECTIVE.split(format)
 
 
 def finest_field(format: str) -> str:
@@ -182,8 +198,11 @@ def finest_field(format: str) -> str:
     for directive in found:
         if directive not in _DIRECTIVES:
             raise BadValue(f"format {format!r}: %{directive} cannot be read back from a path")
-        if found.count(directive) > 1:
+        if sum(each.lstrip("-") == directive.lstrip("-") for each in found) > 1:
             raise BadValue(f"format {format!r} has %{directive} twice")
+    if touching := _TOUCHING.search(bare):
+        raise BadValue(f"format {format!r}: nothing tells where %{touching[1]} ends, as a number follows it")
+    found = [directive.lstrip("-") for directive in found]
     weeks = {"G", "V"} & set(found)
     if weeks:
         if set(found) != {"G", "V"}:
@@ -214,8 +233,38 @@ def format_pattern(format: str) -> str:
     >>> format_pattern("%Y-%m")
     '\\\\d{4}\\\\-\\\\d{2}'
     """
-    parts = re.split(r"%(.)", format)
-    return "".join(_SPELLS[part] if i % 2 else re.escape(part) for i, part in enumerate(parts))
+    return "".join(_SPELLS[part] if i % 2 else re.escape(part) for i, part in enumerate(pieces(format)))
+
+
+def loose_pattern(format: str) -> str:
+    """Return the regular expression of what a format spells with any number of zeros before its numbers."""
+    return "".join(
+        re.escape(part) if not i % 2 else r"\d{1,3}" if part.lstrip("-") in _WIDTHS else _SPELLS[part]
+        for i, part in enumerate(pieces(format))
+    )
+
+
+def repadded(text: str, format: str) -> str | None:
+    """Return a text as a format spells it that differs from this by the zeros before numbers; None for another.
+
+    >>> repadded("3/1", "%m/%d"), repadded("03/01", "%-m/%-d"), repadded("3/x", "%m/%d")
+    ('03/01', '3/1', None)
+    """
+    parts = pieces(format)
+    numbers = [bool(i % 2) and part.lstrip("-") in _WIDTHS for i, part in enumerate(parts)]
+    pattern = "".join(
+        r"(\d{1,3})" if number else f"({_SPELLS[part]})" if i % 2 else f"({re.escape(part)})"
+        for i, (part, number) in enumerate(zip(parts, numbers, strict=True))
+    )
+    found = re.fullmatch(pattern, text)
+    if found is None:
+        return None
+    spelled = [
+        said if not number else str(int(said)) if part[0] == "-" else f"{int(said):0{_WIDTHS[part]}d}"
+        for part, said, number in zip(parts, found.groups(), numbers, strict=True)
+    ]
+    made = "".join(spelled)
+    return made if re.fullmatch(format_pattern(format), made) else None
 
 
 def zone_name(zone: str | None) -> str | None:
@@ -591,8 +640,17 @@ def _render_datetime(value: int, kind: Kind) -> str:
         moment += timedelta(days=3)
     if "%q" in format:
         format = format.replace("%q", str((moment.month + 2) // 3))
+    if "%-" in format:
+        format = _DIRECTIVE.sub(lambda found: _unpadded(moment, found[1]), format)
     # strftime leaves years below 1000 unpadded on some platforms; %Y must read back.
     return moment.strftime(format.replace("%Y", f"{moment.year:04d}"))
+
+
+def _unpadded(moment: datetime, directive: str) -> str:
+    """A number without zeros before it; any other directive as it is."""
+    if not directive.startswith("-"):
+        return f"%{directive}"
+    return str(int(moment.strftime(f"%{directive[1:]}")))
 
 
 def parse(text: str, kind: Kind) -> Value:
@@ -649,18 +707,26 @@ def _parse_datetime(text: str, kind: Kind) -> int:
 def _strptime(text: str, format: str, kind: Kind) -> datetime:
     """The wall-clock time that a text spells; of a week and a quarter, its first day."""
     if "%V" not in format and "%q" not in format:
-        return datetime.strptime(text, format)
-    names = re.split(r"%(.)", format)
-    pattern = "".join(f"(?P<{p}>{_SPELLS[p]})" if i % 2 else re.escape(p) for i, p in enumerate(names))
+        # Reading takes a number with or without its zeros; that it is spelled as declared is asked by the caller.
+        return datetime.strptime(text, _DIRECTIVE.sub(lambda found: "%" + found[1].lstrip("-"), format))
+    parts = pieces(format)
+    names = [part.lstrip("-") for part in parts[1::2] if part != "%"]
+    pattern = "".join(f"({_SPELLS[p]})" if i % 2 and p != "%" else re.escape(p) for i, p in enumerate(parts))
     found = re.fullmatch(pattern, text)
     if found is None:
         raise ValueError(text)
-    if "%V" in format:
-        monday = datetime.fromisocalendar(int(found["G"]), int(found["V"]), 1)
+    said = dict(zip(names, found.groups(), strict=True))
+    if "V" in said:
+        monday = datetime.fromisocalendar(int(said["G"]), int(said["V"]), 1)
         # The week of the kind whose fourth day lies in this ISO week.
         return monday - timedelta(days=(-kind.week_start) % 7 if kind.week_start > 3 else -kind.week_start)
-    year = found["Y"] if "Y" in found.groupdict() else f"20{found['y']}"
-    return datetime(int(year), int(found["q"]) * 3 - 2, 1)
+    quarter = int(said.pop("q"))
+    moment = datetime.strptime("/".join(said.values()), "/".join(f"%{name}" for name in said))
+    if said.keys() <= {"Y", "y"}:
+        return moment.replace(month=quarter * 3 - 2)
+    if (moment.month + 2) // 3 != quarter:
+        raise ValueError(text)
+    return moment
 
 
 def on_grid(value: int, kind: Kind) -> int:

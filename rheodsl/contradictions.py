@@ -125,14 +125,14 @@ def _shape(expr: Expr, kinds: Kinds) -> str | None:
 _WIDTHS = {
     "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{2}", "d": r"\d{2}", "H": r"\d{2}", "I": r"\d{2}",
     "M": r"\d{2}", "S": r"\d{2}", "j": r"\d{3}", "f": r"\d{6}", "U": r"\d{2}", "V": r"\d{2}", "u": r"\d",
+    "G": r"\d{4}", "q": r"[1-4]",
 }  # fmt: skip
 
 
 def _pattern(format: str) -> str:
     """The texts of a strftime format, as a regular expression."""
-    parts = re.split(r"(%.)", format)
     return "".join(
-        _WIDTHS.get(p[1], r".+") if p.startswith("%") and len(p) == 2 else re.escape(p) for p in parts
+        _WIDTHS.get(p, ".+") if i % 2 and p != "%" else re.escape(p) for i, p in enumerate(v.pieces(format))
     )
 
 
@@ -142,11 +142,17 @@ def _may_match(a: str, b: str) -> bool:
     patterns = _pattern(a), _pattern(b)
     if any(".+" in p for p in patterns):
         return True
-    return re.sub(r"%.", lambda m: "0" * _width(m[0]), a) == re.sub(r"%.", lambda m: "0" * _width(m[0]), b)
+    return _zeros(a) == _zeros(b)
 
 
-def _width(directive: str) -> int:
-    return {"Y": 4, "j": 3, "f": 6, "u": 1}.get(directive[1], 2)
+def _zeros(format: str) -> str:
+    """A text of a format with zeros for its numbers."""
+    return "".join(
+        "0" * _DIGITS.get(p, 2) if i % 2 and p != "%" else p for i, p in enumerate(v.pieces(format))
+    )
+
+
+_DIGITS = {"Y": 4, "G": 4, "j": 3, "f": 6, "u": 1, "q": 1}
 
 
 def listed(found: frozenset[Value], kind: Kind) -> str:

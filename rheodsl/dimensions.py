@@ -361,14 +361,16 @@ def from_template(
                 else f"its dimensions: {', '.join(forms) or 'none'}",
             )
     spec = tuple(
-        (name, make_kind(name, {**_of_forms(name, said, signal), **dict(more.get(name, {}))}))
+        (name, make_kind(name, _together(name, said, dict(more.get(name, {})), signal)))
         for name, said in forms.items()
     )
     order = list(forms)
-    simple = all(len(said) == 1 and "/" not in said[0] for said in forms.values())
+    # A date that the path only names is laid out as its attributes have it.
+    layouts = {name: layout for name, kind in spec if (layout := split_layout(kind)[1])}
+    simple = not layouts and all(len(said) == 1 and "/" not in said[0] for said in forms.values())
 
     def place(found: re.Match[str]) -> str:
-        name, form = found[1], found[2] or ""
+        name, form = found[1], found[2] or layouts.get(found[1], "")
         position = order.index(name)
         if "/" in form:
             return laid_out(position, form)
@@ -376,8 +378,26 @@ def from_template(
         return f"{{{position}:{form}}}" if "%" in form and parts > 1 else f"{{{position}}}"
 
     made = _PLACEHOLDER.sub("{}" if simple else place, path)
+    spec = without_layouts(spec)
     check_levels(made, tuple(kind for _, kind in spec), signal)
     return made, spec
+
+
+def _together(name: str, forms: Sequence[str], more: dict[Any, Any], signal: str) -> dict[Any, Any]:
+    """The attributes that the places of a dimension write, and those beside them; raises SpecError where they differ."""
+    written = _of_forms(name, forms, signal)
+    for attribute in ("type", "format", "digits"):
+        said, given = written.get(attribute), more.get(attribute)
+        if None in (said, given) or said == given or not forms[0]:
+            continue
+        if attribute == "format" and (len(forms) > 1 or "/" in forms[0]):
+            continue  # its levels are laid out by the path, its text otherwise by the attribute
+        raise SpecError(
+            f"{signal}: dimension {name!r} is {{{name}:{forms[0]}}} in the path, "
+            f"and its {attribute} is {str(given)!r} beside it",
+            hint=f"say it once: in the path, or beside it, with {{{name}}} in the path",
+        )
+    return written | more
 
 
 def _of_forms(name: str, forms: Sequence[str], signal: str) -> dict[str, Any]:
@@ -414,7 +434,7 @@ def laid_out(position: int, format: str) -> str:
     'year={0:%Y}/month={0:%m}'
     """
     return "/".join(
-        re.sub(r"(%[^%].*%[^%]|%[^%])", lambda found: f"{{{position}:{found[0]}}}", level)
+        re.sub(r"(%-?\w.*%-?\w|%-?\w)", lambda found: f"{{{position}:{found[0]}}}", level)
         for level in format.split("/")
     )
 

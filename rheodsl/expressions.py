@@ -29,7 +29,7 @@ from rheodsl.notation import show as show
 from rheodsl.notation import show_delta
 from rheodsl.own_past import OwnPast, not_iterable
 
-_FIELDS = frozenset("aAwdbBmyYHIpMSfzZjUWGuV")
+_FIELDS = frozenset([*"aAwdbBmyYHIpMSfzZjUWGuVq", "-m", "-d", "-j", "-H", "-I", "-M", "-S"])
 # The input name of a reference to the node's own output.
 OUTPUT = "output"
 
@@ -160,7 +160,7 @@ class DimensionExpr:
         """Return the text of a date in ``format`` (strftime)."""
         self._need(str, format, "fmt", "a format, such as '%Y-%m-%d'")
         # A text that holds only part of a date (%m, %A) is a fine value, just not one to read back.
-        fields = re.findall(r"%(.?)", format.replace("%%", ""))
+        fields = re.findall(r"%(-?.?)", format.replace("%%", ""))
         if not fields:
             raise LinkError(
                 f"{self!r}.fmt({format!r}) has no date field", hint="use one such as %Y, %m or %d"

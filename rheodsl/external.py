@@ -18,6 +18,7 @@ from rheodsl.dimensions import (
     Spec,
     check_levels,
     ends_like_a_file,
+    split_layout,
     with_layouts,
     without_layouts,
 )
@@ -418,6 +419,16 @@ class GlueTable(External):
         location = self.location
         if location is not None and "{}" not in location:
             location = "/".join([location.rstrip("/"), *(f"{key}={{}}" for key in keys)])
+        for key, (_, kind) in zip(keys, spec, strict=True):
+            levels = (split_layout(kind)[1] or "").split("/")
+            if len(levels) > 1 and all("=" in level for level in levels):
+                # The catalog tells of one value for each key, and such levels are keys.
+                names = ", ".join(level.partition("=")[0] for level in levels)
+                raise SpecError(
+                    f"table {self.table}: {key!r} is a date over the keys {names}, and each key is a dimension",
+                    hint=f"declare {names} as dimensions of type LONG, and link them by date_of({names}); "
+                    "or describe the folders: app.s3(...) with year={day:%Y}/month={day:%m}",
+                )
         if location is not None:
             location = with_layouts(location, spec)
         other = keys if keys != tuple(name for name, _ in spec) else ()

@@ -576,6 +576,7 @@ def _resolve(declared: Declaration, signals: Mapping[str, ir.Signal]) -> Resolve
     tips = reference_tips(work, written)
     links = over_triggers(work, written, tips)
     output, values = output_of(work, tips)
+    _check_windows(work)
     _check_linked(work, links)
     _check_overwriting(work, links, output, values)
     inputs = [replace(i, tip=tips[alias]) if alias in tips else i for alias, i in work.inputs.items()]
@@ -739,6 +740,49 @@ def _has_window(view: View) -> bool:
     return any(rule.window is not None for branch in view.branches for rule in branch)
 
 
+# The unit that a number of this name counts, in the folders of Spark, Hive and Firehose.
+_COUNTS = {
+    "year": v.YEAR, "yr": v.YEAR, "yyyy": v.YEAR, "month": v.MONTH, "mon": v.MONTH, "mo": v.MONTH, "mm": v.MONTH,
+    "day": v.DAY, "dd": v.DAY, "hour": v.HOUR, "hr": v.HOUR, "hh": v.HOUR, "minute": v.MINUTE, "min": v.MINUTE,
+}  # fmt: skip
+
+
+def _check_windows(work: Work) -> None:
+    """Warn of windows on the number of a day or an hour whose month or day is another dimension: they end with it."""
+    for alias, input in work.inputs.items():
+        branch = input.branches[0]
+        units = [_unit(d, r.kind) for d, r in zip(work.signals[alias].dims, branch, strict=True)]
+        for position, rule in enumerate(branch):
+            unit = units[position]
+            if rule.window is None or unit is None or rule.kind.type != v.LONG:
+                continue
+            finer = v.GRANULARITIES.index(unit)
+            coarser = [i for i, u in enumerate(units[:position]) if u and v.GRANULARITIES.index(u) > finer]
+            if not coarser:
+                continue
+            dim = work.signals[alias].dims[position]
+            example = "year={day:%Y}/month={day:%m}/day={day:%d}"
+            if unit in (v.HOUR, v.MINUTE):
+                example = "dt={hour:%Y-%m-%d}/hr={hour:%H}"
+            levels = ", ".join(work.signals[alias].dims[i] for i in (*coarser, position))
+            work.warnings.append(
+                GraphWarning(
+                    "RD205",
+                    f"{work.declared.id}: the window on {show(x.Ref(alias, dim))} counts a number, "
+                    f"so it does not go on in the {_COARSER[unit]} before or after",
+                    work.declared.where,
+                    f"make one date of the levels {levels}, such as {example} (without zeros: %-m, %-d, %-H)",
+                )
+            )
+
+
+def _unit(dim: str, kind: Kind) -> str | None:
+    """The unit of time that a dimension counts, as its kind or its name says."""
+    if kind.type == v.DATETIME:
+        return kind.granularity
+    return _COUNTS.get(dim.lower().rpartition("_")[2]) if kind.type == v.LONG else None
+
+
 def _check_linked(work: Work, links: list[ir.Link]) -> None:
     """Warn of trigger inputs with dimensions that no link connects: every combination would bind."""
     joined = Components()
@@ -763,7 +807,7 @@ def _check_overwriting(
     work: Work, links: list[ir.Link], output: tuple[tuple[str, Rule], ...], values: tuple[Expr, ...]
 ) -> None:
     """Warn of dimensions of trigger inputs that the output does not tell: their runs overwrite one another."""
-    if work.declared.options.latest_wins or work.faults or work.warnings:
+    if work.declared.options.latest_wins or work.faults or any(w.code == "RD201" for w in work.warnings):
         return  # inputs that no link joins are told first: their dimensions follow
     lost = _untold(work, links, output, values)
     if not lost:

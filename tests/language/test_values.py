@@ -22,7 +22,7 @@ FORMATS = {
     v.MONTH: ["%Y-%m", "%m/%Y", "%Y%m", "%b %Y", "%B, %Y"],
     v.QUARTER: ["%Y-Q%q", "%q of %Y"],
     v.WEEK: ["%G-W%V", "W%V %G"],
-    v.DAY: ["%Y-%m-%d", "%d-%m-%Y", "%Y%m%d", "%Y-%j", "%m_%d_%Y", "100%% %Y-%m-%d"],
+    v.DAY: ["%Y-%m-%d", "%d-%m-%Y", "%Y%m%d", "%Y-%j", "%m_%d_%Y", "100%% %Y-%m-%d", "%Y-%-m-%-d", "%Y/%-j"],
     v.HOUR: ["%Y-%m-%d %H", "%Y%m%d%H", "%Y-%m-%dT%H:00", "%d.%m.%Y %I%p"],
     v.MINUTE: ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y%m%d%H%M", "%Y-%m-%d %I:%M %p"],
 }

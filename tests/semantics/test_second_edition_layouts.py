@@ -146,6 +146,153 @@ def test_levels_that_contradict_one_another_are_no_date(app: Any) -> None:
     assert len(keys.put("2024/2024-01-01/_SUCCESS")) == 1
 
 
+UNPADDED = {
+    "year={day:%Y}/month={day:%-m}/day={day:%-d}": ("year=2024/month=3/day=1", "year=2024/month=2/day=29"),
+    "{day:%Y/%-m/%-d}": ("2024/3/1", "2024/2/29"),
+    "{day:%Y-%-m-%-d}": ("2024-3-1", "2024-2-29"),
+    "{day:%Y}/m={day:%-m}_{day:%d}": ("2024/m=3_01", "2024/m=2_29"),
+    "{day:%Y}/{day:%-j}": ("2024/61", "2024/60"),
+    "dt={day:%Y-%m-%d}/hr={day:%-H}": ("dt=2024-03-01/hr=0", "dt=2024-02-29/hr=23"),
+    "{day:%Y-%m-%d}T{day:%-H.%-M}": ("2024-03-01T0.0", "2024-02-29T23.59"),
+}
+
+
+@pytest.mark.parametrize("path", UNPADDED)
+def test_numbers_without_zeros_are_read_and_written(app: Any, path: str) -> None:
+    tip, before = UNPADDED[path]
+    logs = app.s3("logs", f"s3://lake/logs/{path}")
+    app.create_data("node", inputs=[logs[:-2]])
+    app.create_data("other", inputs=[logs, logs[-1:].ref.alias("before")])
+    sim = Simulator(app)
+    for run in Keys(sim, "logs").put(f"{tip}/_SUCCESS"):
+        read = below(run, "logs", "logs")
+        assert read == [tip, before] if run.node == "node" else read == [tip]
+
+
+def test_an_output_is_written_without_zeros_and_read_by_the_next_node(app: Any) -> None:
+    sales = daily(app, "sales")
+    written = app.create_data(
+        "written",
+        inputs=[sales],
+        output_dimension_spec={"day": {"type": DATETIME, "format": "year=%Y/month=%-m/day=%-d"}},
+    )
+    app.create_data("next", inputs=[written[:-2]])
+    first, second = Simulator(app).send(sales["2024-03-01"])
+    assert first.path.rstrip("/").endswith("written/year=2024/month=3/day=1")
+    assert [path.rsplit("written/", 1)[1].rstrip("/") for path in second.inputs["written"].paths] == [
+        "year=2024/month=3/day=1",
+        "year=2024/month=2/day=29",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "right"),
+    [
+        ("year={day:%Y}/month={day:%m}/day={day:%d}", "year=2024/month=3/day=1", "year=2024/month=03/day=01"),
+        (
+            "year={day:%Y}/month={day:%-m}/day={day:%-d}",
+            "year=2024/month=03/day=1",
+            "year=2024/month=3/day=1",
+        ),
+        ("dt={day:%Y-%m-%d}/hr={day:%H}", "dt=2024-03-01/hr=7", "dt=2024-03-01/hr=07"),
+        ("{region}-{day:%Y-%m-%d}", "EU-2024-3-1", "EU-2024-03-01"),
+        ("{day:%Y-%-m-%-d}", "2024-03-01", "'2024-3-1'"),
+        ("{day:%Y-%m-%d}", "2024-3-1", "'2024-03-01'"),
+    ],
+)
+def test_a_path_that_differs_by_zeros_alone_is_told_with_the_right_one(
+    app: Any, path: str, key: str, right: str
+) -> None:
+    app.create_data("node", inputs=[app.s3("logs", f"s3://lake/logs/{path}")])
+    sim = Simulator(app)
+    assert Keys(sim, "logs").put(f"{key}/_SUCCESS") == []
+    assert right in reasons(sim)
+
+
+@pytest.mark.parametrize(
+    "key", ["year=2024/month=x/day=1", "year=24/month=03/day=01", "year=2024/month=123/day=1"]
+)
+def test_nothing_is_said_of_zeros_where_more_differs(app: Any, key: str) -> None:
+    app.create_data("node", inputs=[app.s3("logs", HIVE)])
+    sim = Simulator(app)
+    Keys(sim, "logs").put(f"{key}/_SUCCESS")
+    assert "no signal has a path like" in reasons(sim)
+    assert "zeros" not in reasons(sim)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("{day:%Y%-m%d}", ["%-m"]),
+        ("{day:%Y-%-m2-%d}", ["%-m"]),
+        ("{day:%Y}/{day:%m}/{day:%-m}", ["twice"]),
+        ("{n:int}{day:%-d.%m.%Y}", ["two ways"]),
+        ("{day:%Y.%m.%-d}{n:int}", ["two ways"]),
+        ("{day:%Y-%-b-%d}", ["%-b"]),
+    ],
+)
+def test_numbers_without_zeros_that_nothing_ends_are_an_error(app: Any, path: str, words: list[str]) -> None:
+    with rejected(*words):
+        app.s3("logs", f"s3://lake/logs/{path}")
+
+
+def test_a_date_that_the_path_names_is_laid_out_as_its_attributes_have_it(app: Any) -> None:
+    day = {"type": DATETIME, "format": "year=%Y/month=%m/day=%d"}
+    logs = app.s3("logs", "s3://lake/logs/{region}/{day}", dimensions={"day": day})
+    app.create_data("node", inputs=[logs["*"][:-2]])
+    [run] = Keys(Simulator(app), "logs").put("EU/year=2024/month=03/day=01/_SUCCESS")
+    assert below(run, "logs", "logs") == ["EU/year=2024/month=03/day=01", "EU/year=2024/month=02/day=29"]
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes"),
+    [
+        ("{day:%Y%m%d}", {"format": "%Y-%m-%d"}),
+        ("{day:%Y%m%d}", {"type": "STRING"}),
+        ("{day:int}", {"type": "STRING"}),
+        ("{day:03d}", {"digits": 4}),
+        ("{day:str}", {"type": "LONG"}),
+    ],
+)
+def test_attributes_that_contradict_the_path_are_an_error(
+    app: Any, path: str, attributes: dict[str, Any]
+) -> None:
+    with rejected(
+        "logs", path, next(iter(attributes.values())) if "type" in attributes else "beside", hint="once"
+    ):
+        app.s3("logs", f"s3://lake/logs/{path}", dimensions={"day": attributes})
+
+
+def test_attributes_that_say_the_same_as_the_path_are_none_too_many(app: Any) -> None:
+    app.s3("a", "s3://lake/a/{day:%Y%m%d}", dimensions={"day": {"type": DATETIME, "format": "%Y%m%d"}})
+    app.s3("b", "s3://lake/b/{n:03d}/{k:int}", dimensions={"n": {"type": LONG}, "k": {"digits": 2}})
+
+
+@pytest.mark.parametrize("path", ["{m:%Y}/Q{m:%q}/{m:%m}", "{m:%YQ%q-%m}"])
+def test_a_quarter_beside_the_month_is_a_check(app: Any, path: str) -> None:
+    app.create_data("node", inputs=[app.s3("logs", f"s3://lake/logs/{path}")])
+    sim = Simulator(app)
+    keys = Keys(sim, "logs")
+    right, wrong = ("2024/Q2/05", "2024/Q3/05") if "/" in path else ("2024Q2-05", "2024Q3-05")
+    [run] = keys.put(f"{right}/_SUCCESS")
+    assert below(run, "logs", "logs") == [right]
+    assert keys.put(f"{wrong}/_SUCCESS") == []
+    assert len(sim.rejected) == 1
+
+
+def test_a_quarter_beside_the_whole_date(app: Any) -> None:
+    app.create_data("node", inputs=[app.s3("logs", "s3://lake/logs/{d:%Y}/Q{d:%q}/{d:%Y-%m-%d}")])
+    keys = Keys(Simulator(app), "logs")
+    assert outputs(keys.put("2024/Q2/2024-05-03/_SUCCESS")) == [("2024-05-03",)]
+    assert keys.put("2024/Q1/2024-05-03/_SUCCESS") == []
+
+
+def test_a_table_whose_keys_are_parts_of_one_date_is_an_error(app: Any) -> None:
+    day = {"type": DATETIME, "format": "year=%Y/month=%m/day=%d"}
+    with rejected("table t", "year, month, day", hint="date_of(year, month, day)"):
+        app.glue_table("g", "db", "t", {"day": day}, location="s3://lake/t/{}")
+
+
 def test_levels_that_miss_a_field_of_the_date_are_an_error(app: Any) -> None:
     with rejected("day"):
         app.s3("logs", "s3://lake/logs/{day:%m}/{day:%d}")
