@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from rheo_runtime import wire
 from rheo_runtime.join import Join
 from rheo_runtime.records import Binding, Document, execution_id
 from rheo_runtime.templates import template
-from rheo_runtime.values import BadValue, Partition, joined, unescape
+from rheo_runtime.values import STRING, BadValue, Partition, escape, joined, unescape
 from rheo_runtime.windows import reads
 
 VERSION = 1
@@ -38,9 +39,7 @@ class RouteDocumentBuilder:
         inputs = [(i.alias, wire.meaning(signals[i.signal])) for i in join.route.inputs]
         self.means = wire.digest([inputs, output.dims, [wire.kind_meaning(kind) for kind in output.kinds]])
         self.spelling = wire.spelling(output.dims, output.kinds)
-        self.spells = tuple(  # trigger inputs whose paths must show the event's own case
-            any(r.kind.insensitive for b in signals[i.signal].branches for r in b) for i in join.triggers
-        )
+        self.spells = tuple(map(_may_be_spelled, [signals[i.signal] for i in join.triggers]))
 
     def document(self, made: Made, generation: int) -> Document:
         """Return the execution document."""
@@ -91,17 +90,15 @@ class RouteDocumentBuilder:
     ) -> dict[str, Any]:
         signal = self.signals[source.signal]
         partitions = reads(source, tip) if chosen is None else chosen
-        escaped = spelled is not None and _escapes(signal.texts(tip), spelled)
-        if escaped:
-            spelled = None
-        texts = _spell(signal, tip, spelled) if source.rollup is None else source.texts(signal, tip)
+        spelling = None if spelled is None else Spelling(signal, tip, spelled)
+        texts = source.texts(signal, tip)
+        if spelling is not None and source.rollup is None:
+            texts = spelling.folded
         document = {
             "alias": source.alias,
             "signal": source.signal,
             "dimensions": dict(zip(source.dims(signal), texts, strict=True)),
-            "paths": [
-                path for p in partitions if (path := _address(signal, p, spelled, escaped)) is not None
-            ],
+            "paths": [path for p in partitions if (path := _address(signal, p, spelling)) is not None],
         }
         if partitions or source.tip is None or (signal.path is None and not source.optional):
             return document
@@ -132,25 +129,55 @@ class Draft(NamedTuple):
         return self.document_builder.document(self.made, generation)
 
 
-def _spell(signal: wire.Signal, partition: Partition, spelled: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The texts of a partition; where case is folded, as the event that named the tip wrote it."""
-    texts = signal.texts(partition)
-    if spelled is None:
-        return texts
-    kinds = signal.kinds(partition)
-    return tuple(s if kind.insensitive else t for t, s, kind in zip(texts, spelled, kinds, strict=True))
+def _may_be_spelled(signal: wire.Signal) -> bool:
+    """Whether events may spell a partition in another way than it is written: in another case, or escaped."""
+    kinds = [rule.kind for branch in signal.branches for rule in branch]
+    objects = [e.template for e in signal.events if isinstance(e, wire.S3Events)]
+    folders = any("={" in template for template in objects)  # as Hive and Spark name them
+    return any(kind.insensitive for kind in kinds) or any(
+        not kind.escaped and (folders if kind.type == STRING else _is_escaped(kind.format or ""))
+        for kind in kinds
+        if objects
+    )
 
 
-def _escapes(texts: tuple[str, ...], spelled: tuple[str, ...]) -> bool:
-    """Whether an event spelled a partition as Hive escapes it."""
-    return any(t != s and t == unescape(s) for t, s in zip(texts, spelled, strict=True))
+def _is_escaped(format: str) -> bool:
+    """Whether Hive escapes what stands between the fields of a date."""
+    between = "".join(re.split("%.", format))
+    return escape(between) != between
 
 
-def _address(
-    signal: wire.Signal, partition: Partition, spelled: tuple[str, ...] | None, escaped: bool
-) -> str | None:
+class Spelling:
+    """How the folders of an input are spelled, as its event told: in another case, or escaped as Hive does."""
+
+    def __init__(self, signal: wire.Signal, tip: Partition, spelled: tuple[str, ...]) -> None:
+        self._signal = signal
+        self._tip = tip
+        self._spelled = spelled
+        texts, kinds = signal.texts(tip), signal.kinds(tip)
+        # The dimensions that it escaped.
+        self._escaped = {
+            i
+            for i, (text, said, kind) in enumerate(zip(texts, spelled, kinds, strict=True))
+            if text != said and not (kind.insensitive and text == said.lower())
+        }
+        self.folded = tuple(
+            (unescape(said) if i in self._escaped else said) if kind.insensitive else text
+            for i, (text, said, kind) in enumerate(zip(texts, spelled, kinds, strict=True))
+        )
+
+    def texts(self, partition: Partition) -> tuple[str, ...]:
+        """Return the texts of a partition: the event's own where its values are, else escaped where its are."""
+        return tuple(
+            said if value == own else escape(text) if i in self._escaped else text
+            for i, (value, own, said, text) in enumerate(
+                zip(partition, self._tip, self._spelled, self._signal.texts(partition), strict=True)
+            )
+        )
+
+
+def _address(signal: wire.Signal, partition: Partition, spelling: Spelling | None) -> str | None:
     try:
-        texts = None if spelled is None else _spell(signal, partition, spelled)
-        return signal.address(partition, texts, escaped=escaped)
+        return signal.address(partition, None if spelling is None else spelling.texts(partition))
     except BadValue:
         return None  # a window that reaches out of the range of dates: there is no such partition

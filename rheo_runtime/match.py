@@ -11,6 +11,7 @@ look-up for each shape of its bucket and depth, however many templates there are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from sys import intern
@@ -317,12 +318,20 @@ class Literals(Generic[T]):
 class _Reading:
     """Branches of signals of one source that spell their dimensions alike."""
 
-    __slots__ = ("branches", "literals", "parse")
+    __slots__ = ("branches", "kinds", "literals", "parse")
 
     def __init__(self, kinds: tuple[Kind, ...], branches: list[tuple[wire.Branch, SignalSource]]) -> None:
+        self.kinds = kinds
         self.parse = partition_parser(kinds)
         self.branches = branches
         self.literals = Literals([(tuple(r.value for r in b), s) for b, s in branches], len(kinds))
+
+    def unescaped(self, texts: Texts, said: Texts) -> Texts:
+        """Undo the escapes of each text that is no value as it was ``said``; those of others stay."""
+        return tuple(
+            unescape(text) if text == spelled and "%" in text and not _is_value(text, kind) else text
+            for text, spelled, kind in zip(texts, said, self.kinds, strict=True)
+        )
 
 
 class Source:
@@ -349,25 +358,40 @@ class Source:
         """How many dimensions the signals have."""
         return self._size
 
-    def find(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
-        """Add what ``texts`` name to ``found``, and the signals that refuse them to ``rejected``."""
+    def find(
+        self,
+        texts: tuple[str, ...],
+        found: list[Found],
+        rejected: list[Rejected],
+        spelled: Escaped | None = None,
+    ) -> None:
+        """Add what ``texts`` name to ``found``, and the signals that refuse them to ``rejected``.
+
+        ``spelled`` are the texts as they were before escapes were undone.
+        """
         if sum(map(len, texts)) > _SURELY_FITS and (why := _too_long(texts)):
             rejected.append(Rejected(None, None, why, "/".join(texts)[:MAX_PARTITION]))
             return
         if self._everyone is None or len(texts) != self._size:
-            self._find(texts, found, rejected)
+            self._find(texts, found, rejected, spelled)
             return
         try:
             partition = self._parse(texts)
         except BadValue:
-            self._refused(texts, found, rejected)
+            self._refused(texts, found, rejected, spelled)
             return
         for signal_source in self._everyone:
-            found.append(_new(Found, (signal_source, partition, texts)))
+            found.append(_new(Found, (signal_source, partition, spelled or texts)))
 
-    def _find(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
+    def _find(
+        self,
+        texts: tuple[str, ...],
+        found: list[Found],
+        rejected: list[Rejected],
+        spelled: Escaped | None,
+    ) -> None:
         if len(texts) != self._size:
-            self._refused(texts, found, rejected)
+            self._refused(texts, found, rejected, spelled)
             return
         taken: dict[SignalSource, Partition] = {}
         faulty = False
@@ -379,23 +403,30 @@ class Source:
                 continue
             for signal_source in reading.literals.find(partition):
                 taken.setdefault(signal_source, partition)
-        found += [Found(signal_source, partition, texts) for signal_source, partition in taken.items()]
+        found += [
+            Found(signal_source, partition, spelled or texts) for signal_source, partition in taken.items()
+        ]
         if faulty:
-            self._refused(texts, found, rejected)
+            self._refused(texts, found, rejected, spelled)
 
-    def _refused(self, texts: tuple[str, ...], found: list[Found], rejected: list[Rejected]) -> None:
+    def _refused(
+        self,
+        texts: tuple[str, ...],
+        found: list[Found],
+        rejected: list[Rejected],
+        spelled: Escaped | None,
+    ) -> None:
         """A signal refuses texts when no branch takes them, and some branch that they are meant for fails.
 
-        A branch is meant for other texts when a literal value of it says so. Before, texts that Hive or
-        Spark has escaped are read as what they stand for.
+        A branch is meant for other texts when a literal value of it says so. Before, each text that is no value
+        as it stands, and that Hive or Spark may have escaped, is read as what it stands for.
         """
-        if not found and any("%" in text for text in texts):
-            plain = tuple(map(unescape, texts))
-            if plain != texts and not any("%" in text for text in plain):
-                self.find(plain, found, [])
+        said = spelled or texts
+        if not found and len(texts) == self._size and any("%" in text for text in texts):
+            for plain in dict.fromkeys(reading.unescaped(texts, said) for reading in self._readings):
+                if plain != texts:
+                    self._find(plain, found, [], Escaped(said))
                 if found:
-                    escaped = Escaped(texts)
-                    found[:] = [Found(one.signal_source, one.partition, escaped) for one in found]
                     return
         taken = {f.signal_source for f in found}
         reasons: dict[str, str] = {}
@@ -403,7 +434,15 @@ class Source:
             for branch, signal_source in reading.branches:
                 if signal_source not in taken and (reason := _fault(branch, texts)):
                     reasons.setdefault(signal_source.id, reason)
-        rejected += [Rejected(signal, None, why, "/".join(texts)) for signal, why in reasons.items()]
+        rejected += [Rejected(signal, None, why, "/".join(said)) for signal, why in reasons.items()]
+
+
+def _is_value(text: str, kind: Kind) -> bool:
+    try:
+        partition_parser((kind,))((text,))
+    except BadValue:
+        return False
+    return True
 
 
 def _fault(branch: wire.Branch, texts: tuple[str, ...]) -> str | None:
@@ -568,7 +607,8 @@ class Matcher:
         for folder, texts in folders:
             source = folder.source(name, texts)
             if source is not None:
-                source.find(texts, found, rejected)
+                plain = folder.unescaped(texts) if "%" in key else texts
+                source.find(plain, found, rejected, None if plain == texts else Escaped(texts))
         if found:
             return ""
         if folders:
@@ -691,13 +731,38 @@ def _whole_texts(path: str, signals: Iterable[wire.Signal]) -> tuple[int, ...]:
     )
 
 
+def _partition_folders(path: str, signals: Iterable[wire.Signal]) -> tuple[int, ...]:
+    """The dimensions in folders like those of Hive and Spark, ``name=value``, that are not read as escaped anyway."""
+    escaped = {
+        i for signal in signals for branch in signal.branches for i, r in enumerate(branch) if r.kind.escaped
+    }
+    return tuple(
+        part.position
+        for level in template(path).levels
+        if isinstance(level[0], str) and re.fullmatch("[^=]+=", level[0])
+        for part in level
+        if isinstance(part, Field) and part.format is None and part.position not in escaped
+    )
+
+
 class _Folder:
     """The signals of one folder template, by the name of the object that announces their partitions.
 
     What lies in a hidden folder (``_temporary``, ``_delta_log``) is data where the object's name is declared only.
     """
 
-    __slots__ = ("_any", "_made", "_more", "_name", "_named", "_patterns", "_source", "_users", "_whole")
+    __slots__ = (
+        "_any",
+        "_hive",
+        "_made",
+        "_more",
+        "_name",
+        "_named",
+        "_patterns",
+        "_source",
+        "_users",
+        "_whole",
+    )
 
     def __init__(self, path: str, users: list[tuple[wire.S3Events, SignalSource]]) -> None:
         named = [([c for c in events.completion if not c.startswith(ABOVE)], s) for events, s in users]
@@ -714,6 +779,7 @@ class _Folder:
         self._patterns = [
             (i, Completion(name)) for i, (c, _) in enumerate(named) for name in c if not is_name(name)
         ]
+        self._hive = _partition_folders(path, [s.signal for _, s in users])
         # A template that names the object names its folders too.
         folders = (
             () if any(ITSELF in c for c, _ in named) else _whole_texts(path, [s.signal for _, s in users])
@@ -735,6 +801,10 @@ class _Folder:
         if self._patterns:
             return self._matching(name, texts)
         return self._more.get(name) or (None if self._any is None or self._is_none(name) else self._any)
+
+    def unescaped(self, texts: Texts) -> Texts:
+        """Undo what Hive and Spark have escaped, in folders of theirs; a ``%`` of other folders is what it is."""
+        return tuple(unescape(text) if i in self._hive else text for i, text in enumerate(texts))
 
     def _is_none(self, name: str) -> bool:
         """Whether an object is no data; one that its template names is."""

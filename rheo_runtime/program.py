@@ -73,7 +73,7 @@ class Program:
         return next((record for record in found if record is not None), None)
 
     def spelled(self, ledger: Ledger, draft: Draft) -> Draft:
-        """Return an execution that is asked for with the spelling that events gave to its inputs, where case is folded."""
+        """Return an execution that is asked for with the spelling that events gave to its inputs, where it may differ."""
         builder = draft.document_builder
         if not any(builder.spells):
             return draft

@@ -57,7 +57,7 @@ class Arrivals:
 
     ``n`` is how many distinct events came in this life of the record, ``ids`` those that still count,
     with their times, oldest first. A single event, which is the usual case, is kept as its bare id;
-    its time is ``since``. ``texts`` is the last event's spelling, where case is folded.
+    its time is ``since``. ``texts`` is the last event's spelling, where case is folded or it is escaped.
     """
 
     __slots__ = ("ids", "n", "partition", "since", "texts")

@@ -108,17 +108,16 @@ class Template:
         kinds: Sequence[Kind],
         *,
         texts: Texts | None = None,
-        escaped: bool = False,
     ) -> str:
         """Return the address of a partition.
 
-        ``texts`` are how an event spelled it, where that differs; ``escaped`` writes all as Hive does.
+        ``texts`` are how an event spelled it, where that differs.
         Raises BadValue for a date out of range.
         """
         if texts is None:
             texts = tuple(map(render, partition, kinds))
-        if escaped or any(kind.escaped for kind in kinds):
-            texts = tuple(escape(t) if escaped or k.escaped else t for t, k in zip(texts, kinds, strict=True))
+        if any(kind.escaped for kind in kinds):
+            texts = tuple(escape(t) if k.escaped else t for t, k in zip(texts, kinds, strict=True))
         if self.plain:
             between = self._between
             return between[0] + "".join([text + part for text, part in zip(texts, between[1:], strict=True)])
@@ -132,7 +131,7 @@ class Template:
                 else:
                     kind = kinds[part.position]
                     text = render(partition[part.position], _spelled(kind, part.format))
-                    found.append(escape(text) if escaped or kind.escaped else text)
+                    found.append(escape(text) if kind.escaped else text)
             found.append("/")
         return "".join(found[:-1])
 

@@ -241,16 +241,14 @@ class Signal:
         """Return the text of each coordinate."""
         return tuple(map(render, partition, self.kinds(partition)))
 
-    def address(
-        self, partition: Partition, texts: tuple[str, ...] | None = None, *, escaped: bool = False
-    ) -> str | None:
+    def address(self, partition: Partition, texts: tuple[str, ...] | None = None) -> str | None:
         """Return the path of a partition, or None for a signal without data.
 
-        ``texts`` are how an event spelled it, where that differs; ``escaped`` writes all as Hive does.
+        ``texts`` are how an event spelled it, where that differs.
         """
         if self.path is None:
             return None
-        return template(self.path).fill(partition, self.kinds(partition), texts=texts, escaped=escaped)
+        return template(self.path).fill(partition, self.kinds(partition), texts=texts)
 
 
 # Of a kind, what says which values there are, not what a value means.

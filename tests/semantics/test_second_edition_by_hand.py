@@ -138,6 +138,22 @@ def test_what_is_made_again_by_a_reference_keeps_the_escapes_of_its_key(app: Any
     assert [below(run, "data", "data") for run in runs] == [["at=2024-01-01 05%3A00"]]
 
 
+@pytest.mark.parametrize(
+    ("template", "key", "params"),
+    [
+        ("at={at:%Y-%m-%d %H:%M}", "at=2024-01-01 05%3A00", {"at": "2024-01-01 05:00"}),
+        ("r={r}", "r=a%3Ab", {"r": "a:b"}),
+    ],
+)
+def test_what_is_asked_for_by_hand_keeps_the_escapes_of_its_key(
+    app: Any, template: str, key: str, params: Any
+) -> None:
+    app.create_data("node", inputs=[app.s3("data", f"s3://lake/data/{template}")])
+    ways = asked(app, s3_event("lake", f"data/{key}/_SUCCESS"))
+    draft = by_params(ways.program, "node", params, None, ways.there, ways.sim._engine.ledger)
+    assert draft.document(1)["inputs"][0]["paths"] == [f"s3://lake/data/{key}"]
+
+
 # ── the branch of a partition ─────────────────────────────────────────────────────────────────────────
 
 

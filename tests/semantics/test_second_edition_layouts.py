@@ -1092,6 +1092,65 @@ def test_an_escaped_text_is_its_plain_value(app: Any) -> None:
     assert below(run, "names", "names") == ["name=a%3Ab"]
 
 
+STAMP = {"h": {"granularity": "HOUR"}}
+
+
+@pytest.mark.parametrize(
+    ("template", "key", "value"),
+    [
+        ("r={r}", "r=a%3Ab", "a:b"),
+        ("r={r}", "r=50%25", "50%"),
+        ("r={r}", "r=50%", "50%"),
+        ("r={r}", "r=a%253Ab", "a%3Ab"),
+        ("r={r}/h={h:%Y-%m-%d %H:%M:%S}", "r=50%25/h=2024-01-01 05%3A00%3A00", "50%"),
+        ("r={r}/h={h:%Y-%m-%d %H:%M:%S}", "r=a%3Ab/h=2024-01-01 05%3A00%3A00", "a:b"),
+        ("r={r}/{h:%Y-%m-%d %H:%M:%S}", "r=a%3Ab/2024-01-01 05%3A00%3A00", "a:b"),
+        ("{r}", "a%3Ab", "a%3Ab"),
+        ("{r}/{h:%Y-%m-%d %H:%M:%S}", "100%25/2024-01-01 05%3A00%3A00", "100%25"),
+        ("{r}/h={h:%Y-%m-%d %H:%M:%S}", "100%/h=2024-01-01 05%3A00%3A00", "100%"),
+        ("r={r}-{h:%Y%m%d%H}", "r=a%3Ab-2024010105", "a:b"),
+    ],
+)
+def test_each_text_of_a_key_is_unescaped_by_itself(app: Any, template: str, key: str, value: str) -> None:
+    spec = {"dimensions": STAMP} if "{h" in template else {}
+    app.create_data("load", inputs=[app.s3("data", f"s3://lake/in/{template}", **spec)])
+    keys = Keys(Simulator(app), "in")
+    [run] = keys.put(f"{key}/_SUCCESS")
+    assert run.inputs["data"].tip["r"] == value
+    assert below(run, "data", "in") == [key], "its path is the event's"
+    assert not keys.sim.rejected
+
+
+def test_an_escaped_text_passes_the_filter_and_joins_the_catalog(app: Any) -> None:
+    orders = app.s3("orders", "s3://lake/in/r={r}/d={d:%Y-%m-%d}")
+    spec = {"r": {"type": dsl.STRING, "d": {"type": DATETIME, "format": "%Y-%m-%d"}}}
+    rates = app.glue_table("rates", "sales", "rates", spec)
+    app.create_data("one", inputs=[orders["a:b"]])
+    app.create_data("both", inputs=[orders, rates])
+    sim = Simulator(app)
+    assert [run.node for run in Keys(sim, "in").put("r=a%3Ab/d=2024-01-01/_SUCCESS")] == ["one"]
+    assert [run.node for run in sim.send(catalog_event("sales", "rates", "[a:b, 2024-01-01]"))] == ["both"]
+
+
+def test_case_is_kept_beside_what_is_escaped(app: Any) -> None:
+    spec = {"r": {"insensitive": True}, **STAMP}
+    data = app.s3("data", "s3://lake/in/r={r}/{x}/h={h:%Y-%m-%d %H:%M:%S}", dimensions=spec)
+    app.create_data("load", inputs=[data["*"]["*"][:-2]])
+    [run] = Keys(Simulator(app), "in").put("r=EU%3A/a=b/h=2024-01-01 05%3A00%3A00/_SUCCESS")
+    assert run.inputs["data"].tip == {"r": "EU:", "x": "a=b", "h": "2024-01-01 05:00:00"}
+    assert below(run, "data", "in") == [
+        "r=EU%3A/a=b/h=2024-01-01 05%3A00%3A00",
+        "r=EU%3A/a=b/h=2024-01-01 04%3A00%3A00",
+    ]
+
+
+def test_escapes_in_small_letters_are_read_where_they_are(app: Any) -> None:
+    app.create_data("load", inputs=[app.s3("data", "s3://lake/in/r={r}")])
+    [run] = Keys(Simulator(app), "in").put("r=a%3ab/_SUCCESS")
+    assert run.output == {"r": "a:b"}
+    assert below(run, "data", "in") == ["r=a%3ab"]
+
+
 # ── the catalog ───────────────────────────────────────────────────────────────────────────────────────
 
 
