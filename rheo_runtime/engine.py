@@ -72,10 +72,11 @@ from rheo_runtime.records import (
     Waiter,
     spread,
 )
-from rheo_runtime.rollup import Members
+from rheo_runtime.rollup import Members, passes
 from rheo_runtime.templates import ABOVE
 from rheo_runtime.values import BadValue, Partition, Value, identity, joined
 from rheo_runtime.waiting import (
+    Combination,
     Waiting,
     combinations,
     describe,
@@ -929,6 +930,33 @@ class Engine:
             list(self._bindings.recent),
             self.late(),
         )
+
+    def catch_up(self, nodes: Iterable[str]) -> Outcome:
+        """Look at what waits at nodes, or alternatives, which were declared otherwise, and lacks nothing any more.
+
+        No event and no periodic check would. What has run before is left to its next event: nothing tells whether
+        the new declaration asks for it again.
+        """
+        outcome, now = Outcome(), self.now()
+        for key in nodes:
+            node = self.program.nodes[key]
+            try:
+                for combination in combinations(node, self.ledger):
+                    self._complete(outcome, node, combination, now)
+            except Exception as fault:  # noqa: BLE001 - what waits at one node stops no other
+                outcome.fail(f"what waits for {key}: {type(fault).__name__}: {fault}")
+        return outcome
+
+    def _complete(self, outcome: Outcome, node: Node, combination: Combination, now: float) -> None:
+        if not combination.complete:
+            return
+        found = tuple([record for record in combination.records if record is not None])
+        sources = zip(node.join.triggers, found, strict=True)
+        if any(passes(source.branches, record.partition) is None for source, record in sources):
+            return  # its filter leaves it out now
+        text = node.output_text(node.output(node.binding(found)))
+        if self.ledger.output(node.id, text, None)[0] is None:
+            self._bindings.evaluate(outcome, node, found, now)
 
     def join_again(self, recorded: list[tuple[Consumer, Arrivals]]) -> Outcome:
         """Look at every binding that contains one of these arrivals, all of which the ledger has already."""

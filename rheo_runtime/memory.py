@@ -194,7 +194,8 @@ class MemoryLedger:
 
     def watch(self, watch: Waiter) -> None:
         waiting = self._watches.setdefault((watch.signal, watch.partition), {})
-        waiting.setdefault((watch.node, watch.binding), watch)
+        known = waiting.get((watch.node, watch.binding), watch)
+        waiting[watch.node, watch.binding] = watch._replace(since=known.since)
 
     def unwatch(self, watch: Waiter) -> None:
         key = (watch.signal, watch.partition)

@@ -39,7 +39,7 @@ from rheodsl.expressions import OUTPUT, DimensionExpr, agree
 from rheodsl.filters import all_pass
 from rheodsl.links import Components, by_alias, default_links, explicit_links
 from rheodsl.notation import show
-from rheodsl.own_past import why_no_past
+from rheodsl.own_past import OwnPast, why_no_past
 from rheodsl.signals import NEAREST, RANGE_CHECK, View
 
 Tips = Mapping[str, tuple[Expr, ...]]
@@ -699,8 +699,24 @@ def _own_past(work: Work, output: tuple[tuple[str, Rule], ...], values: tuple[Ex
             )
             continue
         mode = RANGE_CHECK if own.checked else ""
+        if own.checked:
+            _check_beginning(work, own, signal.dims, view.branches[0])
         found.append(ir.Input(alias, declared.id, view.branches, mode, True, values))
     return found
+
+
+def _check_beginning(work: Work, own: OwnPast, dims: tuple[str, ...], branch: Branch) -> None:
+    """Warn of a past that is awaited and has no beginning: the first partition waits for one before it."""
+    dim = next(dim for dim, rule in zip(dims, branch, strict=True) if rule.window is not None)
+    if branch[dims.index(dim)].kind.min is None:
+        work.warnings.append(
+            GraphWarning(
+                "RD205",
+                f"{work.declared.id}: {own} awaits a past that has no beginning, so its first partition never runs",
+                work.declared.where,
+                f'say where it begins: give {dim} of the output, or of the input that it is of, a "min"',
+            )
+        )
 
 
 def _check_known(work: Work, view: View) -> None:

@@ -140,13 +140,15 @@ def show_mode(mode: str, at_least: int | None) -> str:
     return {"range_check": ".range_check(True)", "nearest": ".nearest()"}.get(mode, "")
 
 
-def check_at_least(number: Any, branches: tuple[Branch, ...], shown: str) -> None:
+def check_at_least(number: Any, branches: tuple[Branch, ...], shown: str, *, rolled: bool) -> None:
     """Raise FilterError for a number of partitions that a window cannot have."""
     sizes = [abs(rule.window.count) for rule in branches[0] if rule.window is not None] if branches else []
     if not sizes:
         raise FilterError(
             f"{shown}: at_least={number!r} counts partitions of a window, and there is none",
-            hint="add one, such as [:-7]",
+            hint="of a rollup all members are awaited: write .range_check(True); without it those that exist are read"
+            if rolled
+            else "add one, such as [:-7]",
         )
     most = 1
     for size in sizes:

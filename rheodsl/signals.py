@@ -221,7 +221,7 @@ class View(Combinable):
         if self._optional:
             raise _awaited_and_not(self)
         if at_least is not None:
-            check_at_least(at_least, self._branches, repr(self))
+            check_at_least(at_least, self._branches, repr(self), rolled=self.rolled is not None)
         return self._copy(mode=RANGE_CHECK, at_least=at_least)
 
     def optional(self: V) -> V:

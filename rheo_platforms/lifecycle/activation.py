@@ -457,6 +457,8 @@ class Lifecycle:
         self._renew()
         if record.manifest and not record.digest:  # what the first edition has activated
             self._take_up(release)
+        elif done:
+            self._catch_up(release)
         active.write({path: release.files[path] for path in fresh if path in SWITCH})
         active.write({path: release.files[path] for path in fresh if path == MANIFEST})
         dags.remove(known - release.files.keys())
@@ -469,6 +471,22 @@ class Lifecycle:
         engine = Engine(table, place.ledger, time.time, place.storage)
         if count := take_up(Program(place.routes), engine, place.ledger):
             self.say(f"{count} arrivals that wait are taken up")
+
+    def _catch_up(self, release: Release) -> None:
+        """Run what lacks nothing any more, as less is asked for than before, and say what of that which waits is lost."""
+        place, routes = self.place.deployment(), release.files["routes.json"]
+        before, table = place.routes, RouteTable.loads(routes)
+        if before == table:
+            return
+        for pending in changes.pending(before.dumps(), routes, lambda *_: None):
+            if not pending.kept:
+                self.say(str(pending))
+        engine = Engine(table, place.ledger, time.time, place.storage)
+        outcome = engine.catch_up(changes.asks_otherwise(Program(before), engine.program))
+        for fault in outcome.faults:
+            self.say(fault)
+        if outcome.fired:
+            self.say(f"{len(outcome.fired)} executions that waited for what is asked for no more are ready")
 
     def _wait_for_runs(self) -> None:
         while running := self._running():

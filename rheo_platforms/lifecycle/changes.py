@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rheo_platforms.lifecycle.release import digests
+from rheo_runtime.consumers import Node
+from rheo_runtime.join import Join
 from rheo_runtime.program import Program
 from rheo_runtime.wire import RouteTable, meaning
 
@@ -205,7 +207,8 @@ def pending(old: str | None, new: str, waiting: Callable[[Program, str], int | N
     before, after = Program(RouteTable.loads(old)), Program(RouteTable.loads(new))
     found = []
     for id in before.makers:
-        ways = [way.key for way in before.ways(id) if way.join.size > 1 or way.checks]
+        rolled = [way.key for way in after.ways(id) if any(way.join.rolled)]
+        ways = [way.key for way in before.ways(id) if _waits(way) or way.key in rolled]
         if not ways:
             continue  # nothing ever waits there
         why = next((lost for way in ways if (lost := _lost(before, after, way)) is not None), None)
@@ -213,11 +216,23 @@ def pending(old: str | None, new: str, waiting: Callable[[Program, str], int | N
     return tuple(found)
 
 
+def _waits(way: Node) -> bool:
+    """Say whether anything ever waits at a node, or at one alternative of it."""
+    return way.join.size > 1 or bool(way.checks) or any(way.join.rolled)
+
+
 def _lost(before: Program, after: Program, id: str) -> str | None:
-    """Why arrivals of a node are not found any more; None when they are."""
-    if id not in after.nodes:
+    """Why arrivals of a node, or of one alternative of it, are not found any more; None when they are."""
+    old = before.nodes[id].join
+    ways = after.ways(old.node)
+    if not ways:
         return "the node is removed"
-    old, new = before.nodes[id].join, after.nodes[id].join
+    if id not in after.nodes or after.nodes[id].join.means != old.means:
+        if any(way.join.means == old.means for way in ways):
+            return "its alternatives stand in another order"
+        if id not in after.nodes:
+            return f"{' & '.join(i.alias for i in old.triggers)} is no alternative any more"
+    new = after.nodes[id].join
     was = {
         source.alias: (source.signal, slot.name)
         for source, slot in zip(old.triggers, old.arrival_indexes, strict=True)
@@ -235,12 +250,29 @@ def _lost(before: Program, after: Program, id: str) -> str | None:
             return f"{alias} has other dimensions"
         if meaning(before.signals[was[alias][0]]) != meaning(after.signals[now[alias][0]]):
             return f"{alias} has dimensions of other types or formats"
+        if _rollup(old, alias) != _rollup(new, alias):
+            return f"{alias} is rolled up otherwise"
         if was[alias][1] != now[alias][1]:
             return f"{alias} is linked otherwise"
     if old.means == new.means:
         return None
     more = [alias for alias in now if alias not in was]
     return f"{', '.join(more)} is a new input" if more else "it is linked otherwise"
+
+
+def _rollup(join: Join, alias: str) -> object:
+    """To what an input is rolled up; None where it is not."""
+    rollup = next(source.rollup for source in join.triggers if source.alias == alias)
+    return rollup and (rollup.grains, rollup.complete)
+
+
+def asks_otherwise(before: Program, after: Program) -> list[str]:
+    """Return the nodes, and alternatives, where something waits and which are declared otherwise than before."""
+    return [
+        key
+        for key, way in after.nodes.items()
+        if _waits(way) and key in before.nodes and before.nodes[key].join.route != way.join.route
+    ]
 
 
 def permissions(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:

@@ -357,3 +357,27 @@ def test_an_older_version_does_not_replace_the_run_time_of_a_newer_one(world: Wo
     assert world.app().state is S.ACTIVE
     assert json.loads(world.text(DAGS, "dags/rheo_runtime/rheo.json"))["version"] == "99.1.0"
     assert "dags/rheo_runtime/engine.py" not in world.objects(DAGS)
+
+
+def test_what_waits_and_lacks_nothing_any_more_is_ready_after_an_activation(world: World) -> None:
+    def declared(*regions: str, grain: str = "region") -> Application:
+        app = world.new()
+        orders = app.s3("orders", "s3://shop-orders/orders/{region}/{day:%Y-%m-%d}")
+        view = orders.rollup(region=list(regions)) if grain == "region" else orders["NA"].rollup(day="month")
+        app.create_data("daily", inputs=[view], compute_targets="output = orders")
+        return app
+
+    declared("NA", "EU", "FE").activate()
+    engine = world.platform().deployment("shop").engine()
+    for region in ("NA", "EU"):
+        assert not engine.on_named("shop", "orders", (region, "2024-01-01"), region).fired
+    engine.on_named("shop", "orders", ("NA", "2024-01-02"), "two")
+    fewer = declared("NA", "EU")
+    assert "= daily: what waits is kept (2 waiting)" in str(fewer.plan())
+    fewer.activate()
+    assert [(o.partition, o.active and o.active.state) for o in engine.ledger.outputs("daily")] == [
+        ("2024-01-01", "READY")
+    ]
+    assert "! daily: what waits is lost (1 waiting): orders is rolled up otherwise" in str(
+        declared(grain="month").plan()
+    )

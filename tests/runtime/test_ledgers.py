@@ -292,6 +292,13 @@ def test_existence_is_bits_along_a_row(ledger: Ledger) -> None:
 # --- watches and lapses ------------------------------------------------------------------------
 
 
+def test_a_watch_of_another_meaning_takes_the_place_of_the_one_before(ledger: Ledger) -> None:
+    old = Waiter("s", (7,), "node", ((8,),), T, "old")
+    ledger.watch(old)
+    ledger.watch(old._replace(since=T + 5, means="new"))
+    assert list(ledger.watches()) == list(ledger.waiters("s", (7,))) == [old._replace(means="new")]
+
+
 def test_watches_are_found_by_what_they_wait_for(ledger: Ledger) -> None:
     one = Waiter("s", ("EU", 7), "node", (("EU", 8), (1,)), T)
     two = Waiter("s", ("EU", 7), "other", (("EU", 9),), T)

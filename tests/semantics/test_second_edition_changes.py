@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from codegen.routes import route_table
+from rheo_platforms.lifecycle.changes import pending
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import signal_entry
 from rheodsl import DATETIME, STRING, Application, output, row_count
@@ -271,6 +272,26 @@ def test_what_was_to_run_again_does_so_while_it_means_the_same() -> None:
     assert not running.dropped
 
 
+def by_week(app: Any) -> None:
+    app.create_data("n", [by_day(app, "d")[0].rollup(day="week")], **T)
+
+
+def plain(app: Any) -> None:
+    app.create_data("n", by_day(app, "d"), **T)
+
+
+def nothing(app: Any) -> None:
+    app.create_data("other", by_day(app, "d"), **T)
+
+
+def either(order: int) -> Declare:
+    def declare(app: Any) -> None:
+        a, b, c = by_day(app, "a", "b", "c")
+        app.create_data("n", [[c | (a & b), (a & b) | c, c][order]], **T)
+
+    return declare
+
+
 def rolled(complete: bool) -> Declare:
     def declare(app: Any) -> None:
         app.create_data("n", [by_day(app, "d")[0].rollup(day="month", complete=complete)], **T)
@@ -303,6 +324,87 @@ def test_what_was_stored_of_a_complete_rollup_is_not_read_as_an_incomplete_one()
     assert not running.engine.pending("n")
     assert running.engine.explain("n", ("2024-01-01",)).ran
     assert running.put("orders/EU/2024-01-01") == ["n/2024-01-01#2"]
+
+
+def values(*regions: str) -> Declare:
+    def declare(app: Any) -> None:
+        orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+        app.create_data("n", [orders.rollup(region=list(regions))], **T)
+
+    return declare
+
+
+def test_what_lacks_nothing_any_more_runs_and_what_has_run_does_not() -> None:
+    running = Running(values("NA", "EU", "FE"))
+    for region in ("NA", "EU", "FE"):
+        running.put(f"orders/{region}/2024-01-01")
+    for region in ("NA", "EU"):
+        running.put(f"orders/{region}/2024-01-02")
+    running.put("orders/NA/2024-01-03")
+    running.deploy(values("NA", "EU"))
+    for found in (["n/2024-01-02#1"], []):
+        assert [document["id"] for document in running.engine.catch_up(["n"]).fired] == found
+    running.engine.complete(running.engine.ledger.output("n", "2024-01-02", None)[0].active.document, True)
+    assert "2024-01-02" not in [waiting.output for waiting in running.engine.pending("n")]
+
+
+def test_a_window_that_waited_waits_on_when_its_inputs_are_turned_round() -> None:
+    def declare(turned: bool) -> Declare:
+        def declared(app: Any) -> None:
+            a, b = by_day(app, "a", "b")
+            checked = a[:-2].range_check(True)
+            app.create_data("n", [b, checked] if turned else [checked, b], **T)
+
+        return declared
+
+    running = Running(declare(False))
+    assert running.put("b/2024-01-02") + running.put("a/2024-01-02") == []
+    running.deploy(declare(True))
+    assert not running.engine.catch_up(["n"]).fired
+    (waiting,) = running.engine.pending("n")
+    assert [missing.what for missing in waiting.missing] == ["2024-01-01"]
+    assert running.put("a/2024-01-01") == ["n/2024-01-02#1"]
+
+
+def test_what_the_filter_leaves_out_now_does_not_run() -> None:
+    def declare(only: bool) -> Declare:
+        def declared(app: Any) -> None:
+            orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+            days = orders["EU"]["*"] if only else orders["*"][:-2].range_check(True)
+            app.create_data("n", [days], **T)
+
+        return declared
+
+    running = Running(declare(False))
+    assert running.put("orders/NA/2024-01-02") + running.put("orders/EU/2024-01-02") == []
+    running.deploy(declare(True))
+    assert [document["id"] for document in running.engine.catch_up(["n"]).fired] == ["n/EU/2024-01-02#1"]
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        (rolled(True), rolled(True), "= n: what waits is kept (3 waiting)"),
+        (values("NA", "EU", "FE"), values("NA", "EU"), "= n: what waits is kept (3 waiting)"),
+        (rolled(True), by_week, "! n: what waits is lost (3 waiting): d is rolled up otherwise"),
+        (rolled(True), nothing, "! n: what waits is lost (3 waiting): the node is removed"),
+        (plain, rolled(True), "! n: what waits is lost (3 waiting): d is rolled up otherwise"),
+        (
+            either(0),
+            either(1),
+            "! n: what waits is lost (3 waiting): its alternatives stand in another order",
+        ),
+        (either(0), either(2), "! n: what waits is lost (3 waiting): a & b is no alternative any more"),
+    ],
+)
+def test_a_plan_names_what_is_lost(before: Declare, after: Declare, said: str) -> None:
+    def routes(declare: Declare) -> str:
+        app = Application("shop")
+        declare(app)
+        return route_table(app.graph()).dumps()
+
+    (found,) = pending(routes(before), routes(after), lambda *_: 3)
+    assert str(found) == said
 
 
 # ── events in flight ──────────────────────────────────────────────────────────────────────────────────
