@@ -783,7 +783,7 @@ def _check_windows(work: Work) -> None:
             levels = ", ".join(work.signals[alias].dims[i] for i in (*coarser, position))
             work.warnings.append(
                 GraphWarning(
-                    "RD205",
+                    "RD206",
                     f"{work.declared.id}: the window on {show(x.Ref(alias, dim))} counts a number, "
                     f"so it does not go on in the {_COARSER[unit]} before or after",
                     work.declared.where,
