@@ -42,8 +42,8 @@ def expand(branches: tuple[wire.Branch, ...], tip: Partition) -> list[Partition]
         if rule.window is None or not isinstance(value, int):
             columns.append([value])
         else:
-            offsets, (low, high) = rule.window.offsets(), limits(rule.kind)
-            near = neighbours(value, offsets[0], offsets[-1], rule.kind)
+            low, high = limits(rule.kind)
+            near = neighbours(value, rule.window.shift, rule.window.count, rule.kind)
             columns.append([v for v in near if low <= v <= high])
     return list(product(*columns))
 
