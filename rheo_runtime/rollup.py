@@ -83,7 +83,10 @@ class Members:
                 else:
                     value, over = next(values)
                     kind = v.regrained(rule.kind, grain) if grain else over.kind
-                    column = v.members(int(value), kind, rule.kind) if grain else (value,)
+                    if grain:
+                        column = v.members(int(value), kind, rule.kind)
+                    else:
+                        column = (value,) if v.tester(rule.kind)(value) else ()
                     if rule.value is not None:
                         column = [each for each in column if each == rule.value]
                 columns.append(column)

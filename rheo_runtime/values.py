@@ -355,7 +355,6 @@ def _is_partition(label: int, kind: Kind) -> bool:
     return True
 
 
-@lru_cache(maxsize=65536)
 def is_partition(value: Value, kind: Kind) -> bool:
     """Say whether a value is one of the partitions of a kind, wherever it was derived from.
 
@@ -930,6 +929,16 @@ def renderer(kind: Kind) -> Callable[[Value], str]:
     '007'
     """
     return _Memo[Value, str](lambda value: render(value, kind)).__getitem__
+
+
+@cache
+def tester(kind: Kind) -> Callable[[Value], bool]:
+    """Return a function from a value to whether it is a partition: see `is_partition`.
+
+    >>> tester(Kind("LONG", min=1))(0)
+    False
+    """
+    return _Memo[Value, bool](lambda value: is_partition(value, kind)).__getitem__
 
 
 def tuple_of(functions: tuple[Callable[[A], B], ...]) -> Callable[[A], tuple[B, ...]]:
