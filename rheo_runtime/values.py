@@ -758,11 +758,15 @@ def _strptime(text: str, format: str, kind: Kind) -> datetime:
     if found is None:
         raise ValueError(text)
     if "%V" in format:
-        monday = datetime.fromisocalendar(int(found["G"]), int(found["V"]), 1)
-        # The week of the kind whose fourth day lies in this ISO week.
-        return monday - timedelta(days=(-kind.week_start) % 7 if kind.week_start > 3 else -kind.week_start)
+        return _begin_of_week(int(found["G"]), int(found["V"]), kind)
     year = found["Y"] if "Y" in found.groupdict() else f"20{found['y']}"
     return datetime(int(year), int(found["q"]) * 3 - 2, 1)
+
+
+def _begin_of_week(year: int, week: int, kind: Kind) -> datetime:
+    """The first day of the week of a kind whose fourth day lies in an ISO week."""
+    monday = datetime.fromisocalendar(year, week, 1)
+    return monday - timedelta(days=(-kind.week_start) % 7 if kind.week_start > 3 else -kind.week_start)
 
 
 def on_grid(value: int, kind: Kind) -> int:
@@ -848,17 +852,25 @@ def _cast_date_text(text: str, kind: Kind) -> int:
 def shift_calendar(value: int, kind: Kind, years: int, months: int, days: int) -> int:
     """Return a DATETIME value moved by calendar units; a day that the month lacks becomes its last.
 
+    A week moved by whole years keeps its number; one that the year lacks becomes its last.
+
     >>> day = datetime_kind()
     >>> render(shift_calendar(parse("2024-02-29", day), day, -1, 0, 0), day)
     '2023-02-28'
     """
     moment = to_datetime(value, kind)
-    month = moment.year * 12 + moment.month - 1 + years * 12 + months
+    months += years * 12
     try:
-        last = monthrange(month // 12, month % 12 + 1)[1]
-        moved = moment.replace(
-            year=month // 12, month=month % 12 + 1, day=min(moment.day, last), fold=0
-        ) + timedelta(days=days)
+        if kind.granularity == WEEK and months % 12 == 0:
+            year, week, _ = (moment + timedelta(days=3)).isocalendar()
+            year += months // 12
+            last = date(year, 12, 28).isocalendar().week
+            moved = _begin_of_week(year, min(week, last), kind)
+        else:
+            month = moment.year * 12 + moment.month - 1 + months
+            last = monthrange(month // 12, month % 12 + 1)[1]
+            moved = moment.replace(year=month // 12, month=month % 12 + 1, day=min(moment.day, last), fold=0)
+        moved += timedelta(days=days)
     except (ValueError, OverflowError):
         raise BadValue(f"{render(value, kind)!r} so moved is out of the range of dates") from None
     return in_range(from_datetime(moved, kind), kind)

@@ -69,3 +69,31 @@ def test_what_a_clock_shows_is_a_partition_and_nothing_else_is(
         if (text := moment.strftime(FORMAT)) not in there:
             with pytest.raises(BadValue):
                 v.parse(text, kind)
+
+
+@pytest.mark.parametrize(
+    ("week", "moved", "result"),
+    [
+        ("2024-W10", {"years": -1}, "2023-W10"),
+        ("2024-W01", {"years": 1}, "2025-W01"),
+        ("2025-W01", {"years": -1}, "2024-W01"),
+        ("2020-W53", {"years": -1}, "2019-W52"),
+        ("2020-W53", {"months": 12}, "2021-W52"),
+        ("2026-W53", {"years": -6}, "2020-W53"),
+        ("2024-W10", {"years": -1, "days": 7}, "2023-W11"),
+        ("2024-W10", {"months": -1}, "2024-W05"),
+    ],
+)
+@pytest.mark.parametrize("week_start", [0, 2, 6])
+def test_a_week_moved_by_years_keeps_its_number(
+    week_start: int, week: str, moved: dict[str, int], result: str
+) -> None:
+    kind = datetime_kind(granularity="WEEK", week_start=week_start)
+    by = {"years": 0, "months": 0, "days": 0, **moved}
+    assert v.render(v.shift_calendar(v.parse(week, kind), kind, **by), kind) == result
+
+
+def test_a_week_moved_out_of_range() -> None:
+    kind = datetime_kind(granularity="WEEK")
+    with pytest.raises(BadValue, match="'9999-W10' so moved is out of the range of dates"):
+        v.shift_calendar(v.parse("9999-W10", kind), kind, 1, 0, 0)
