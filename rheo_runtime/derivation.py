@@ -12,9 +12,10 @@ from rheo_runtime import expr as x
 from rheo_runtime import wire
 from rheo_runtime.consumers import Check, Node
 from rheo_runtime.documents import Chosen, Draft
-from rheo_runtime.join import Finder
+from rheo_runtime.join import Finder, branch_of
 from rheo_runtime.records import Binding
-from rheo_runtime.values import BadValue, Kind, Partition, Value
+from rheo_runtime.rollup import members_of
+from rheo_runtime.values import BadValue, Kind, Partition, Value, is_partition, joined
 from rheo_runtime.windows import needed, reads
 
 Dim = tuple[str, str]  # alias and dimension
@@ -109,6 +110,10 @@ Choose = Callable[[wire.Input, Sequence[Partition]], Partition | None]
 
 class Undetermined(ValueError):
     """What was asked for does not tell which partitions an execution reads; the message says why."""
+
+
+class NoPartition(Undetermined):
+    """An execution that no event can lead to, since an input has no partition there: its calendar lacks the day."""
 
 
 def of_output(
@@ -263,12 +268,27 @@ def _check(node: Node, binding: Binding) -> None:
             for branch in source.branches
         ):
             raise Undetermined(f"the filter of {source.alias} in {node.id} does not let it pass")
+        if not _is_partition(source, partition):
+            what = joined(source.texts(node.document_builder.signals[source.signal], partition))
+            raise NoPartition(
+                f"{what} is no partition of {source.alias} in {node.id}: "
+                "its minimum, steps, calendar or clock leave it out"
+            )
     try:
         for left, right in join.route.links:
             if join.scope.on_binding(left)(binding) != join.scope.on_binding(right)(binding):
                 raise Undetermined(f"the inputs of {node.id} do not fit its links")
     except BadValue as fault:
         raise Undetermined(f"a link of {node.id} has no value: {fault}") from None
+
+
+def _is_partition(source: wire.Input, partition: Partition) -> bool:
+    """Whether events can tell of a partition; of a rollup, of some member that lies in it."""
+    members = members_of(source)
+    if members is not None:
+        return members.open or bool(members.members(partition))
+    branch = source.branches[branch_of(source.branches, partition)] if source.branches else ()
+    return all(is_partition(value, rule.kind) for value, rule in zip(partition, branch, strict=True))
 
 
 def _chosen(node: Node, binding: Binding, choose: Choose | None, ledger: Finder | None) -> Chosen:

@@ -452,10 +452,10 @@ class Join:
         tests: list[tuple[int, str, Possible]] = []
         for place, variable in enumerate(self.variables[i]):
             for j, other in enumerate(self.triggers):
-                if j == i or variable not in links.terms[j] or not self.scope.is_uniform(j):
+                term = links.terms[j].get(variable)
+                if j == i or term is None or not (self.scope.is_uniform(j) or isinstance(term, x.Ref)):
                     continue
-                dims = self.scope.dims[other.alias]
-                test = possible(links.terms[j][variable], other, dims, self.scope.kind)
+                test = possible(term, other, self.scope.dims[other.alias], self.scope.kind)
                 if test is not None:
                     tests.append((place, other.alias, test))
         if not tests:

@@ -160,27 +160,18 @@ def _date_of(term: x.DateOf, source: wire.Input, dims: tuple[str, ...], kind: Ki
 
 
 def _of_filter(source: wire.Input, position: int) -> Possible | None:
-    """The literal values of a dimension's filter, or what its steps, calendar and minimum let be."""
+    """The literal values of a dimension's filter, or what is a partition in any of its branches."""
     rules = [branch[position] for branch in source.branches]
     literals = frozenset(rule.value for rule in rules)
     if None not in literals:
         return literals.__contains__
-    kinds = {rule.kind for rule in rules}
-    kind = rules[0].kind
-    if (
-        len(kinds) > 1
-        or kind.type == v.STRING
-        or (kind.calendar is None and kind.step == 1 and kind.min is None)
-    ):
+    kinds = tuple(dict.fromkeys(rule.kind for rule in rules))
+    if any(kind.type != v.DATETIME and kind.step == 1 and kind.min is None for kind in kinds):
         return None
-
-    def on_grid(value: Value) -> bool:
-        low = kind.min
-        return v.nearest_on_grid(int(value), kind) == (value,) and not (
-            isinstance(low, int) and int(value) < low
-        )
-
-    return _checked(on_grid)
+    if source.rollup is not None and any(kind.timezone not in (None, "UTC") for kind in kinds):
+        return None  # its members tell which there are, each in its own zone
+    tests = [v.tester(kind) for kind in kinds]
+    return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
 
 
 def _checked(test: Possible) -> Possible:

@@ -43,15 +43,21 @@ class Members:
         )
 
     def coarse(self, partition: Partition) -> Partition | None:
-        """Return the coarser partition in which a member lies; None for what the view does not let pass."""
+        """Return the coarser partition in which a member lies; None for what the view does not let pass.
+
+        None, too, where that one is out of the range of dates.
+        """
         branch = passes(self._fine, partition)
         if branch is None:
             return None
-        found = tuple(
-            v.trunc(int(value), rule.kind, grain) if grain else value
-            for value, rule, grain in zip(partition, branch, self.grains, strict=True)
-            if grain != ""
-        )
+        try:
+            found = tuple(
+                v.trunc(int(value), rule.kind, grain) if grain else value
+                for value, rule, grain in zip(partition, branch, self.grains, strict=True)
+                if grain != ""
+            )
+        except v.BadValue:
+            return None
         return found if passes(self._coarse, found) is not None else None
 
     def members(self, coarse: Partition) -> tuple[Partition, ...]:
@@ -77,7 +83,10 @@ class Members:
                 else:
                     value, over = next(values)
                     kind = v.regrained(rule.kind, grain) if grain else over.kind
-                    column = v.members(int(value), kind, rule.kind) if grain else (value,)
+                    if grain:
+                        column = v.members(int(value), kind, rule.kind)
+                    else:
+                        column = (value,) if v.tester(rule.kind)(value) else ()
                     if rule.value is not None:
                         column = [each for each in column if each == rule.value]
                 columns.append(column)

@@ -287,8 +287,18 @@ def _zone(name: str | None) -> ZoneInfo:
 def to_datetime(value: int, kind: Kind) -> datetime:
     """Return the wall-clock time of a DATETIME value in its own timezone, without tzinfo.
 
-    ``fold`` tells the second of two equal times, when the clock is put back. Raises BadValue.
+    Of a partition it is where its label begins, whether or not the clock shows that minute; of any other
+    instant what the clock shows. Raises BadValue.
     """
+    if kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC"):
+        label = _floor(_to_label(value, kind), kind)
+        if _of_label(label, kind) == value:
+            return _BEGIN + timedelta(minutes=label)
+    return _wall(value, kind)
+
+
+def _wall(value: int, kind: Kind) -> datetime:
+    """What the clock shows; ``fold`` tells the second of two equal times, when it is put back."""
     try:
         match kind.granularity:
             case "DAY" | "WEEK":
@@ -314,8 +324,7 @@ def from_datetime(moment: datetime, kind: Kind) -> int:
     """
     if moment.tzinfo is not None:
         moment = moment.astimezone(_zone(kind.timezone)).replace(tzinfo=None)
-    label = _label(moment, kind)
-    return _of_label(label if kind.step == 1 else label - (label - _origin(kind)) % kind.unit, kind)
+    return _of_label(_floor(_label(moment, kind), kind), kind)
 
 
 # A label counts what stands in a path: units of the granularity, but minutes of the local clock at HOUR
@@ -341,19 +350,39 @@ def _label(moment: datetime, kind: Kind) -> int:
 
 
 def _of_label(label: int, kind: Kind) -> int:
-    if kind.granularity in (HOUR, MINUTE):
-        try:
-            moment = (_BEGIN + timedelta(minutes=label)).replace(tzinfo=_zone(kind.timezone))
-        except (ValueError, OverflowError):
-            raise BadValue(f"{label} is out of the range of dates") from None
-        return (moment - _EPOCH) // timedelta(minutes=1)
-    return label
+    """The value of a label: of an hour and a minute the first whole minute at which the clock shows it.
+
+    Where the clock skips where it begins, it is the minute at which the clock goes on.
+    """
+    if kind.granularity not in (HOUR, MINUTE) or kind.timezone in (None, "UTC"):
+        return label
+    try:
+        moment = (_BEGIN + timedelta(minutes=label)).replace(tzinfo=_zone(kind.timezone))
+        value = -((_EPOCH - moment) // timedelta(minutes=1))
+        early = -((_EPOCH - moment.replace(fold=1)) // timedelta(minutes=1))
+        while early < value:  # it is skipped: halve to where the clock goes on
+            middle = (early + value) // 2
+            early, value = (early, middle) if _shown(middle, kind) >= label else (middle + 1, value)
+    except (ValueError, OverflowError):
+        raise BadValue(f"{label} is out of the range of dates") from None
+    return value
 
 
 def _to_label(value: int, kind: Kind) -> int:
+    """The label of the unit (not the step) that holds a value."""
     if kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC"):
-        return (to_datetime(value, kind).replace(fold=0) - _BEGIN) // timedelta(minutes=1)
+        return _label(_wall(value, kind), kind)
     return value
+
+
+def _shown(value: int, kind: Kind) -> int:
+    """What the clock shows at an instant, in minutes."""
+    return (_wall(value, kind).replace(fold=0) - _BEGIN) // timedelta(minutes=1)
+
+
+def _floor(label: int, kind: Kind) -> int:
+    """The label of the step that holds a label."""
+    return label - (label - _origin(kind)) % kind.unit
 
 
 def _origin(kind: Kind) -> int:
@@ -365,12 +394,46 @@ def _origin(kind: Kind) -> int:
 
 
 def _is_partition(label: int, kind: Kind) -> bool:
-    """Whether a label on the grid names a partition: its day is in the calendar, its hour happens."""
+    """Whether a label on the grid names a partition: its day is in the calendar, some of it happens."""
     if kind.calendar is not None and not in_calendar(_day_of(label, kind), kind.calendar):
         return False
     if kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC"):
-        return _to_label(_of_label(label, kind), kind) == label  # the clock does not jump over it
+        return (
+            _floor(_to_label(_of_label(label, kind), kind), kind) == label
+        )  # the clock does not jump over it
     return True
+
+
+def is_partition(value: Value, kind: Kind) -> bool:
+    """Say whether a value is one of the partitions of a kind, wherever it was derived from.
+
+    It is none below the minimum, out of the range of dates, between the steps, outside of the calendar, nor at
+    the second of two hours that the clock shows alike.
+
+    >>> is_partition(parse("2024-03-02", datetime_kind()), datetime_kind(calendar="MON-FRI"))
+    False
+    """
+    if kind.min is not None and value < kind.min:  # type: ignore[operator]
+        return False
+    if not isinstance(value, int):
+        return True
+    if kind.type != DATETIME:
+        return _floor(value, kind) == value
+    low, high = bounds(kind)
+    return low <= value <= high and _is_on_grid(value, kind)
+
+
+def _is_on_grid(value: int, kind: Kind) -> bool:
+    label = _floor(_to_label(value, kind), kind)
+    return _is_partition(label, kind) and _of_label(label, kind) == value
+
+
+def first_shown(value: int, kind: Kind) -> int:
+    """Return the first instant of the hour or minute that the clock of a kind shows at an instant.
+
+    That is where the partition begins which holds it: an hour that a clock shows twice is one.
+    """
+    return value if kind.timezone in (None, "UTC") else _of_label(_to_label(value, kind), kind)
 
 
 def _day_of(label: int, kind: Kind) -> int:
@@ -381,37 +444,67 @@ _FARTHEST = 10_000  # units that are looked at for the next day of a calendar
 
 
 @lru_cache(maxsize=65536)
-def neighbours(value: int, first: int, last: int, kind: Kind) -> tuple[int, ...]:
-    """Return the partitions ``first`` to ``last`` steps away from a value, in this order.
+def neighbours(value: int, first: int, count: int, kind: Kind) -> tuple[int, ...]:
+    """Return ``count`` partitions from the one ``first`` steps away from a value; towards the past where negative.
 
     Days that no calendar has and hours that no clock shows are passed over; what lies out of the range of
-    dates is left out. 0 is the value itself.
+    dates is left out. 0 is the value itself; where that is no partition, it is the next one on the way.
 
     >>> day = datetime_kind()
-    >>> neighbours(737502, 0, -2, day), neighbours(737502, 1, 1, day)
+    >>> neighbours(737502, 0, -3, day), neighbours(737502, 1, 1, day)
     ((737502, 737501, 737500), (737503,))
     """
-    way = 1 if last >= first else -1
+    way = 1 if count > 0 else -1
+    label = _floor(_to_label(value, kind), kind)
+    if not _is_on_grid(value, kind):
+        # It lies behind the label, which is the first partition before it, unless that is none itself.
+        before = 0 if _is_partition(label, kind) else -1
+        if first < 0:
+            first += 1 + before
+        elif first == 0:
+            first = before if way < 0 else 1
     if kind.regular:
-        return tuple(range(value + first * kind.unit, value + (last + way) * kind.unit, way * kind.unit))
-    label = _to_label(value, kind)
-    wanted = range(first, last + way, way)
-    found = {0: label} if 0 in wanted else {}
-    for direction in (1, -1):
-        far = max((n * direction for n in wanted), default=0)
-        at = label
-        for n in range(1, far + 1):
-            at += direction * kind.unit
-            limit = at + direction * kind.unit * _FARTHEST  # a calendar may be all holidays
-            while at != limit and not _is_partition(at, kind):
-                at += direction * kind.unit
-            found[n * direction] = at
-    return tuple(_of_label(found[n], kind) for n in wanted)
+        start = label + first * kind.unit
+        return tuple(range(start, start + count * kind.unit, way * kind.unit))
+    at: int | None = label
+    for _ in range(abs(first)):
+        at = None if at is None else _next(at, 1 if first > 0 else -1, kind)
+    found = [] if at is None else [at]
+    while found and len(found) < abs(count) and (at := _next(found[-1], way, kind)) is not None:
+        found.append(at)
+    return tuple(_of_label(each, kind) for each in found)
+
+
+def _next(label: int, way: int, kind: Kind) -> int | None:
+    """The label of the next partition on a way; None where there is none within the range of dates."""
+    low, high = (_to_label(value, kind) for value in _range(kind))
+    for at in range(label + way * kind.unit, label + way * kind.unit * _FARTHEST, way * kind.unit):
+        if not low <= at <= high:
+            return None
+        if _is_partition(at, kind):
+            return at
+    return None  # a calendar may be all holidays
 
 
 def shift(value: int, units: int, kind: Kind) -> int:
-    """Return ``value`` moved by whole steps of its kind; a negative number looks back."""
-    return value + units * kind.unit if kind.regular else neighbours(value, units, units, kind)[0]
+    """Return ``value`` moved by whole steps of its kind; a negative number looks back.
+
+    Raises BadValue out of the range of dates.
+    """
+    found = (value + units * kind.unit,) if kind.regular else neighbours(value, units, 1, kind)
+    try:
+        return in_range(found[0], kind)
+    except (BadValue, IndexError):
+        raise BadValue(f"{render(value, kind)!r} moved by {units} is out of the range of dates") from None
+
+
+def in_range(value: int, kind: Kind) -> int:
+    """Return a value of a kind; raises BadValue for a date out of the range of dates."""
+    if kind.type == DATETIME:
+        low, high = _range(kind)
+        if not low <= value <= high:
+            raise BadValue(f"{value} is out of the range of dates")
+    return value
 
 
 @lru_cache(maxsize=1024)
@@ -421,12 +514,22 @@ def bounds(kind: Kind) -> tuple[int, int]:
     >>> [render(v, datetime_kind()) for v in bounds(datetime_kind())]
     ['0001-01-01', '9999-12-31']
     """
-    first, last = _label(datetime.min, kind), _label(datetime.max, kind)
+    low, high = _range(kind)
+    return max(low, kind.min) if isinstance(kind.min, int) else low, high
+
+
+@lru_cache(maxsize=1024)
+def _range(kind: Kind) -> tuple[int, int]:
+    # A week is written by its fourth day.
+    first, last = _label(datetime.min, kind), _label(datetime.max - timedelta(days=3), kind)
+    if kind.granularity != WEEK:
+        last = _label(datetime.max, kind)
     if kind.granularity in (HOUR, MINUTE):
         # A day is left at both ends for the zones of others.
         first, last = first + 1440, last - 1440
-    low = _of_label(max(first, _origin(kind) if kind.granularity == WEEK else first), kind)
-    return max(low, kind.min) if isinstance(kind.min, int) else low, _of_label(last, kind)
+    if kind.granularity == WEEK:
+        first = max(first, 1 + kind.week_start)
+    return _of_label(first, kind), _of_label(last, kind)
 
 
 def on_clock(value: int, amount: int, kind: Kind) -> int:
@@ -435,7 +538,7 @@ def on_clock(value: int, amount: int, kind: Kind) -> int:
     Raises BadValue where the clock of the zone never shows it.
     """
     if kind.regular:
-        return value + amount
+        return in_range(value + amount, kind)
     shown = replace(kind, format=own_format(kind.granularity), min=None, step=1, calendar=None, escaped=False)
     moment = _moment(_to_label(value, kind) + amount, kind)
     if moment == datetime.max:
@@ -453,7 +556,7 @@ def between(first: int, last: int, kind: Kind) -> Sequence[int]:
     """
     if kind.regular:
         return range(first, last + 1, kind.unit)
-    labels = range(_to_label(first, kind), _to_label(last, kind) + 1, kind.unit)
+    labels = range(_floor(_to_label(first, kind), kind), _to_label(last, kind) + 1, kind.unit)
     return [_of_label(label, kind) for label in labels if _is_partition(label, kind)]
 
 
@@ -466,7 +569,7 @@ def members(value: int, coarse: Kind, fine: Kind) -> tuple[int, ...]:
     >>> len(members(2024 * 12 + 1, datetime_kind("%Y-%m"), datetime_kind()))
     29
     """
-    begin = _to_label(value, coarse)
+    begin = _floor(_to_label(value, coarse), coarse)
     start, end = _moment(begin, coarse), _moment(begin + coarse.unit, coarse)
     origin, unit = _origin(fine), fine.unit
     label = _label(start, fine)
@@ -499,17 +602,16 @@ def end_of(value: int, kind: Kind) -> float:
     >>> end_of(719163, datetime_kind())
     86400.0
     """
-    label = _to_label(value, kind) + kind.unit
+    label = _floor(_to_label(value, kind), kind) + kind.unit
     moment = _moment(label, kind)
     return moment.replace(tzinfo=_zone(kind.timezone)).timestamp()
 
 
 def nearest_on_grid(value: int, kind: Kind) -> tuple[int, ...]:
     """Return the value if it is a partition of the grid, else the two nearest."""
-    label = _to_label(value, kind)
-    below = label - (label - _origin(kind)) % kind.unit if kind.type == DATETIME or kind.step > 1 else label
-    if below == label and _is_partition(label, kind):
+    if _is_on_grid(value, kind):
         return (value,)
+    below = _floor(_to_label(value, kind), kind)
     above = below + kind.unit
     for _ in range(_FARTHEST):
         if _is_partition(below, kind):
@@ -642,8 +744,9 @@ def _render_datetime(value: int, kind: Kind) -> str:
         format = format.replace("%q", str((moment.month + 2) // 3))
     if "%-" in format:
         format = _DIRECTIVE.sub(lambda found: _unpadded(moment, found[1]), format)
-    # strftime leaves years below 1000 unpadded on some platforms; %Y must read back.
-    return moment.strftime(format.replace("%Y", f"{moment.year:04d}"))
+    # strftime leaves years below 1000 unpadded on some platforms; %Y and %G must read back.
+    format = format.replace("%Y", f"{moment.year:04d}").replace("%G", f"{moment.isocalendar().year:04d}")
+    return moment.strftime(format)
 
 
 def _unpadded(moment: datetime, directive: str) -> str:
@@ -685,10 +788,13 @@ def _parse_datetime(text: str, kind: Kind) -> int:
     format = kind.format or DEFAULT_FORMAT
     try:
         moment = _strptime(text, format, kind)
-    except ValueError:
+    except (ValueError, OverflowError):
         _refuse_null(text)
         raise BadValue(f"{text!r} is no date of format {format!r}") from None
     value = from_datetime(moment, replace(kind, step=1) if kind.step != 1 else kind)
+    low, high = _range(kind)
+    if not low <= value <= high:
+        raise BadValue(f"{text!r} is out of the range of dates")
     again = _render_datetime(value, kind)
     if again != text:
         if kind.granularity == WEEK and "%V" not in format:
@@ -717,9 +823,7 @@ def _strptime(text: str, format: str, kind: Kind) -> datetime:
         raise ValueError(text)
     said = dict(zip(names, found.groups(), strict=True))
     if "V" in said:
-        monday = datetime.fromisocalendar(int(said["G"]), int(said["V"]), 1)
-        # The week of the kind whose fourth day lies in this ISO week.
-        return monday - timedelta(days=(-kind.week_start) % 7 if kind.week_start > 3 else -kind.week_start)
+        return _begin_of_week(int(said["G"]), int(said["V"]), kind)
     quarter = int(said.pop("q"))
     moment = datetime.strptime("/".join(said.values()), "/".join(f"%{name}" for name in said))
     if said.keys() <= {"Y", "y"}:
@@ -729,12 +833,19 @@ def _strptime(text: str, format: str, kind: Kind) -> datetime:
     return moment
 
 
+def _begin_of_week(year: int, week: int, kind: Kind) -> datetime:
+    """The first day of the week of a kind whose fourth day lies in an ISO week."""
+    monday = datetime.fromisocalendar(year, week, 1)
+    return monday - timedelta(days=(-kind.week_start) % 7 if kind.week_start > 3 else -kind.week_start)
+
+
 def on_grid(value: int, kind: Kind) -> int:
     """Return a value that is a partition; raises BadValue between the steps, outside of the calendar, below the minimum."""
-    _at_least_min(value, kind)
+    in_range(_at_least_min(value, kind), kind)
     if kind.step != 1 or kind.calendar is not None:
-        near = nearest_on_grid(value, kind)
-        if near != (value,):
+        shown = first_shown(value, kind)
+        near = nearest_on_grid(shown, kind)
+        if near != (shown,):
             below, above = (render(v, kind) for v in near)
             where = (
                 f"lies between the steps of {kind.step}"
@@ -811,32 +922,41 @@ def _cast_date_text(text: str, kind: Kind) -> int:
 def shift_calendar(value: int, kind: Kind, years: int, months: int, days: int) -> int:
     """Return a DATETIME value moved by calendar units; a day that the month lacks becomes its last.
 
+    A week moved by whole years keeps its number; one that the year lacks becomes its last.
+
     >>> day = datetime_kind()
     >>> render(shift_calendar(parse("2024-02-29", day), day, -1, 0, 0), day)
     '2023-02-28'
     """
     moment = to_datetime(value, kind)
-    month = moment.year * 12 + moment.month - 1 + years * 12 + months
+    months += years * 12
     try:
-        last = monthrange(month // 12, month % 12 + 1)[1]
-        moved = moment.replace(
-            year=month // 12, month=month % 12 + 1, day=min(moment.day, last), fold=0
-        ) + timedelta(days=days)
+        if kind.granularity == WEEK and months % 12 == 0:
+            year, week, _ = (moment + timedelta(days=3)).isocalendar()
+            year += months // 12
+            last = date(year, 12, 28).isocalendar().week
+            moved = _begin_of_week(year, min(week, last), kind)
+        else:
+            month = moment.year * 12 + moment.month - 1 + months
+            last = monthrange(month // 12, month % 12 + 1)[1]
+            moved = moment.replace(year=month // 12, month=month % 12 + 1, day=min(moment.day, last), fold=0)
+        moved += timedelta(days=days)
     except (ValueError, OverflowError):
         raise BadValue(f"{render(value, kind)!r} so moved is out of the range of dates") from None
-    return from_datetime(moved, kind)
+    return in_range(from_datetime(moved, kind), kind)
 
 
 def trunc(value: int, kind: Kind, to: str) -> int:
     """Return a DATETIME value at the coarser granularity ``to`` that contains ``value``."""
-    return from_datetime(to_datetime(value, kind), regrained(kind, to))
+    coarse = regrained(kind, to)
+    return in_range(from_datetime(to_datetime(value, kind), coarse), coarse)
 
 
 def at(value: int, kind: Kind, to: str) -> int:
     """Return the first value at the finer granularity ``to`` within ``value``: zero-filled."""
     finer = regrained(kind, to)
-    start = _moment(_to_label(value, kind), kind)
-    found = from_datetime(start, finer)
+    start = to_datetime(value, kind)
+    found = in_range(from_datetime(start, finer), finer)
     # The week of a month's first day may begin in the month before.
     return found + finer.unit if finer.granularity == WEEK and to_datetime(found, finer) < start else found
 
@@ -891,6 +1011,16 @@ def renderer(kind: Kind) -> Callable[[Value], str]:
     '007'
     """
     return _Memo[Value, str](lambda value: render(value, kind)).__getitem__
+
+
+@cache
+def tester(kind: Kind) -> Callable[[Value], bool]:
+    """Return a function from a value to whether it is a partition: see `is_partition`.
+
+    >>> tester(Kind("LONG", min=1))(0)
+    False
+    """
+    return _Memo[Value, bool](lambda value: is_partition(value, kind)).__getitem__
 
 
 def tuple_of(functions: tuple[Callable[[A], B], ...]) -> Callable[[A], tuple[B, ...]]:

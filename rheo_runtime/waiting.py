@@ -203,6 +203,8 @@ def _unused(
         binding = tuple([r.partition for r in records if r is not None])
         try:
             text = join.output_text(join.output(binding))
+            for tip in join.tips:
+                tip(binding)  # without a reference that it determines it never runs
         except BadValue:
             return None
         if text in passed:

@@ -14,7 +14,16 @@ from rheo_runtime import wire
 from rheo_runtime.join import branch_of
 from rheo_runtime.records import CHUNK, Key
 from rheo_runtime.rollup import Members, members_of
-from rheo_runtime.values import DATETIME, STRING, Kind, Partition, bounds, neighbours
+from rheo_runtime.values import (
+    DATETIME,
+    STRING,
+    Kind,
+    Partition,
+    bounds,
+    first_shown,
+    neighbours,
+    tester,
+)
 
 CHECKED = ("range_check", "nearest")
 
@@ -33,17 +42,19 @@ class Seer(Protocol):
 def expand(branches: tuple[wire.Branch, ...], tip: Partition) -> list[Partition]:
     """Return the partitions of the window around ``tip``, in the order of reading: tip first, when in it.
 
-    No window reaches below the first value of a dimension, nor out of the range of dates.
+    No window reaches below the first value of a dimension, nor out of the range of dates. Around a tip that is no
+    partition, a day that the calendar lacks, there are those that are, as many as the window counts; where there
+    is no window there are none.
     """
     if not branches:
         return [tip]
     columns = []
     for value, rule in zip(tip, branches[branch_of(branches, tip)], strict=True):
         if rule.window is None or not isinstance(value, int):
-            columns.append([value])
+            columns.append([value] if tester(rule.kind)(value) else [])
         else:
-            offsets, (low, high) = rule.window.offsets(), limits(rule.kind)
-            near = neighbours(value, offsets[0], offsets[-1], rule.kind)
+            low, high = limits(rule.kind)
+            near = neighbours(value, rule.window.shift, rule.window.count, rule.kind)
             columns.append([v for v in near if low <= v <= high])
     return list(product(*columns))
 
@@ -58,9 +69,25 @@ def limits(kind: Kind) -> tuple[int, int]:
     return (kind.min if isinstance(kind.min, int) else NO_LIMIT), -NO_LIMIT
 
 
+def around(source: wire.Input, tip: Partition) -> list[Partition]:
+    """Return the partitions around a tip of an input, before a rollup is taken apart: see `expand`.
+
+    What has come is one, whatever has changed since. A reference's tip is an hour in which another one begins.
+    """
+    if source.tip is None:
+        if not any(rule.window is not None for branch in source.branches for rule in branch):
+            return [tip]
+    elif source.rollup is None and source.branches:
+        branch = source.branches[branch_of(source.branches, tip)]
+        tip = tuple(
+            [first_shown(v, r.kind) if isinstance(v, int) else v for v, r in zip(tip, branch, strict=True)]
+        )
+    return expand(source.branches, tip)
+
+
 def reads(source: wire.Input, tip: Partition) -> list[Partition]:
     """Return the partitions of the signal that an input reads around a tip, there or not, in order."""
-    tips = expand(source.branches, tip)
+    tips = around(source, tip)
     members = members_of(source)
     return tips if members is None else members_within(members, tips)
 
@@ -139,6 +166,7 @@ class Window:
         self.lists = source.lists_what_exists
         self.at_least = source.at_least or 0
         self.members = members_of(source)
+        self._source = source
         self._branches = source.branches
         self._layout = layout
         self._folded = [
@@ -147,6 +175,7 @@ class Window:
         ]
         self.tip_of: Callable[[Partition], Partition] = self._fold if any(self._folded) else lambda p: p
         linear = layout.linear
+        self._tests = [[tester(rule.kind) for rule in branch] for branch in source.branches]
         self._single = all(  # a window along the row only: one span, and the usual case
             rule.window is None or (d == linear and rule.kind.regular)
             for branch in source.branches
@@ -166,7 +195,7 @@ class Window:
 
     def partitions(self, tip: Partition) -> list[Partition]:
         """Return what the input reads around a tip, there or not, in the order of reading."""
-        tips = expand(self._branches, tip)
+        tips = around(self._source, tip)
         return tips if self.members is None else members_within(self.members, tips)
 
     def missing(self, ledger: Seer, tip: Partition) -> Partition | None:
@@ -220,7 +249,7 @@ class Window:
         def distance(partition: Partition) -> tuple[int, Partition]:
             return sum(abs(a - b) for a, b in zip(self._numbers(partition), near, strict=True)), partition
 
-        return sorted(expand(self._branches, tip), key=distance)
+        return sorted(around(self._source, tip), key=distance)
 
     def _numbers(self, partition: Partition) -> list[int]:
         branch = self._branches[branch_of(self._branches, partition)] if self._branches else ()
@@ -232,10 +261,13 @@ class Window:
         if self.members is not None or (linear is not None and not self._single):
             return None
         if linear is None:
-            places = map(self._layout.place, expand(self._branches, tip))
+            places = map(self._layout.place, around(self._source, tip))
             return [(row, position, position, False) for row, position in places]
+        number = 0 if len(self._branches) == 1 else branch_of(self._branches, tip)
+        branch = self._branches[number]
+        if not all(test(value) for test, value in zip(self._tests[number], tip, strict=True)):
+            return None
         row, position = self._layout.place(tip)
-        branch = self._branches[0 if len(self._branches) == 1 else branch_of(self._branches, tip)]
         window = branch[linear].window
         if window is None:
             return ((row, position, position, False),)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from itertools import product
 
 from rheo_runtime.templates import template
-from rheo_runtime.values import DATETIME, BadValue, Kind, Value, from_datetime, render, shift
+from rheo_runtime.values import DATETIME, Kind, Value, from_datetime, neighbours, tester
 from rheo_runtime.wire import Branch, Rule
 from rheodsl import ir
 from rheodsl.errors import FilterError
@@ -144,14 +144,7 @@ def _values(rule: Rule, moment: datetime, shown: str) -> list[Value] | list[None
             raise FilterError(f"{shown}: a window needs a tip", hint="give the value that it extends from")
         tip = from_datetime(moment, kind)
     assert isinstance(tip, int)
+    # No window reaches below the first value, nor out of the range of dates.
     found: list[Value] = []
-    for offset in rule.window.offsets():
-        value = shift(tip, offset, kind)
-        if isinstance(kind.min, int) and value < kind.min:
-            continue  # no window reaches below the first value
-        try:
-            render(value, kind)
-        except BadValue:
-            continue  # nor out of the range of dates
-        found.append(value)
+    found += filter(tester(kind), neighbours(tip, rule.window.shift, rule.window.count, kind))
     return found

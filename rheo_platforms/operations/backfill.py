@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from rheo_platforms.operations.names import AskedError
@@ -12,12 +12,12 @@ from rheo_platforms.operations.runner import Done
 from rheo_runtime import expr as x
 from rheo_runtime import wire
 from rheo_runtime.consumers import Node
-from rheo_runtime.derivation import evaluate
+from rheo_runtime.derivation import NoPartition, Undetermined, evaluate, of_output
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import ANNOUNCED, READY
 from rheo_runtime.rollup import members_of
-from rheo_runtime.values import DATETIME, BadValue, Kind, Partition, Value, between, cast
+from rheo_runtime.values import DATETIME, BadValue, Kind, Partition, Value, between, bounds, cast, neighbours
 from rheodsl.errors import UnknownNameError, ValueCastError
 from rheodsl.paths import Coordinate
 
@@ -96,12 +96,13 @@ def partitions(
     end: Coordinate | None,
     given: Mapping[str, Sequence[Coordinate]],
 ) -> list[Partition]:
-    """Return output partitions, those of earlier dates first.
+    """Return output partitions, those of earlier dates first; none that no event could lead to.
 
     Parameters
     ----------
     start, end
         The first and the last value of the date dimension that ``given`` does not name; one stands for both.
+        Where they are no partitions, on a day that the calendar lacks, the range is what lies between.
     given
         Values of other dimensions. Of those that it does not name, the values follow from the literals of
         filters, and where there are none, from what the ledger has seen.
@@ -133,7 +134,25 @@ def partitions(
     for values in product(*(columns[i] for i in order)):
         by_position = dict(zip(order, values, strict=True))
         found.append(tuple(by_position[i] for i in range(len(columns))))
-    return list(dict.fromkeys(found))
+    ways = program.ways(node.id) or [node]
+    return [p for p in dict.fromkeys(found) if any(_can_be(way, p) for way in ways)]
+
+
+def _can_be(way: Node, output: Partition) -> bool:
+    """Whether the inputs of an alternative have the partitions that make an output, as their calendars and clocks say."""
+    if not any(_leaves_out(rule.kind) for source in way.join.triggers for b in source.branches for rule in b):
+        return True
+    try:
+        of_output(way, output)
+    except NoPartition:
+        return False
+    except (Undetermined, BadValue):
+        return True  # the plan says what is the matter
+    return True
+
+
+def _leaves_out(kind: Kind) -> bool:
+    return kind.type == DATETIME and (not kind.regular or kind.step != 1 or kind.min is not None)
 
 
 def within(
@@ -202,12 +221,26 @@ def _range(
 def _ends(
     node: Node, dim: str, kind: Kind, start: Coordinate | None, end: Coordinate | None
 ) -> tuple[int, int]:
-    first = _value(node, dim, kind, end if start is None else start)
-    last = _value(node, dim, kind, start if end is None else end)
-    assert isinstance(first, int) and isinstance(last, int)
-    if last < first:
+    begin = _bound(node, dim, kind, end if start is None else start)
+    stop = _bound(node, dim, kind, start if end is None else end)
+    if stop < begin:
         raise AskedError(f"the range of {dim} ends before it begins", hint="swap its ends")
-    return first, last
+    low, high = bounds(kind)
+    first = neighbours(max(begin, low), 0, 1, kind)
+    last = neighbours(min(stop, high), 0, -1, kind)
+    if not (first and last and low <= first[0] <= last[0]):
+        raise AskedError(f"no partition of {node.id} lies in this range of {dim}", hint="choose another one")
+    return first[0], last[0]
+
+
+def _bound(node: Node, dim: str, kind: Kind, written: object) -> int:
+    """An end of a range: a day that the calendar lacks is one, too."""
+    try:
+        value = cast(written, replace(kind, min=None, step=1, calendar=None))
+    except BadValue:
+        value = _value(node, dim, kind, written)
+    assert isinstance(value, int)
+    return value
 
 
 def _value(node: Node, dim: str, kind: Kind, written: object) -> Value:

@@ -47,7 +47,7 @@ def compile_expr(expr: Expr, of_ref: Callable[[Ref], Kind], leaf: Callable[[Ref]
         For a `Ref`, a function from whatever the result is called with to the dimension's value.
 
     The function raises BadValue where a value has no result: a text that does not parse, a key
-    that is not in a map.
+    that is not in a map, a date out of the range of dates.
     """
     if isinstance(expr, Ref):
         return leaf(expr)
@@ -115,10 +115,7 @@ def _(expr: Zfill, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
 @_compile.register
 def _(expr: Shift, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
     base, source, units = below[0], kinds[0], expr.by
-    if not source.regular:
-        return lambda x: v.shift(base(x), units, source)
-    by = units * source.unit
-    return lambda x: base(x) + by
+    return lambda x: v.shift(base(x), units, source)
 
 
 @_compile.register
@@ -133,9 +130,10 @@ def _(expr: DateOf, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
 
     def date_of(x: Any) -> Value:
         try:
-            return v.from_datetime(datetime(year(x), month(x), day(x), hour(x)), kind)
+            moment = datetime(year(x), month(x), day(x), hour(x))
         except (ValueError, OverflowError):
             raise BadValue(f"there is no date {year(x)}-{month(x)}-{day(x)}") from None
+        return v.in_range(v.from_datetime(moment, kind), kind)
 
     return date_of
 
@@ -167,7 +165,7 @@ def _(expr: Tz, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
     if kind.granularity not in (v.HOUR, v.MINUTE) or kind.regular:
         return base  # the same instant; only its text and its calendar fields change
     # The hour that a clock shows twice is one partition, its first.
-    return lambda x: v.from_datetime(v.to_datetime(base(x), kind), kind)
+    return lambda x: v.in_range(v.from_datetime(v.to_datetime(base(x), kind), kind), kind)
 
 
 @_compile.register

@@ -11,7 +11,7 @@ from support.airflow import refusal
 from support.examples import examples
 
 from rheo_platforms.operations.backfill import LOOK, Result
-from rheo_platforms.operations.names import AskedError
+from rheo_platforms.operations.names import AskedError, InputsMissingError
 from rheo_platforms.operations.planner import Plan
 from rheodsl import Application, Batch, output
 from rheodsl.errors import FilterError, UnknownNameError, ValueCastError
@@ -317,3 +317,62 @@ def test_what_of_its_own_past_nobody_wants_is_missing() -> None:
         "2024-01-03",
         "2024-01-04",
     ]
+
+
+def _dated(app: Any, id: str, **attributes: Any) -> Any:
+    return app.s3(
+        id, f"s3://lake/{id}/{{day:%Y-%m-%d}}", dimensions={"day": attributes} if attributes else None
+    )
+
+
+def _wanted(app: Any, node: str, *args: Any) -> list[str]:
+    plan = app.backfill(app[node], *args, dry_run=True)
+    assert isinstance(plan, Plan)
+    return [step.partition for step in plan.steps] + [partition for (_, partition), _ in plan.lacking]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_days_of_a_calendar_alone_are_made(own: bool) -> None:
+    app: Any = Application("shop")
+    orders = _dated(app, "orders", calendar="MON-FRI")
+    spec = {"output_dimension_spec": {"day": {"type": "DATETIME", "format": "%Y-%m-%d"}}} if own else {}
+    app.create_data("daily", inputs=[orders], compute_targets="output = orders", **spec)
+    Lab(app).put(orders["2024-06-03"])
+    found = _wanted(app, "daily", "2024-06-01", "2024-06-09")  # a Saturday, a Sunday
+    assert found == ["2024-06-03", "2024-06-04", "2024-06-05", "2024-06-06", "2024-06-07"]
+    if not own:
+        with pytest.raises(AskedError, match="no partition of daily lies in this range of day"):
+            _wanted(app, "daily", "2024-06-01", "2024-06-02")
+    with pytest.raises(AskedError, match="ends before it begins"):
+        _wanted(app, "daily", "2024-06-02", "2024-06-01")
+
+
+def test_a_range_is_clipped_to_steps_and_to_the_first_value() -> None:
+    app: Any = Application("shop")
+    hours = app.s3("hours", "s3://lake/hours/{hour:%Y-%m-%d-%H}", dimensions={"hour": {"step": 6}})
+    app.create_data("six", inputs=[hours], compute_targets="output = hours")
+    late = _dated(app, "late", min="2024-06-03")
+    app.create_data("daily", inputs=[late], compute_targets="output = late")
+    Lab(app)
+    assert _wanted(app, "six", "2024-06-01-00", "2024-06-01-23") == [
+        f"2024-06-01-{h:02}" for h in (0, 6, 12, 18)
+    ]
+    assert _wanted(app, "daily", "2024-05-30", "2024-06-04") == ["2024-06-03", "2024-06-04"]
+    with pytest.raises(ValueCastError):
+        _wanted(app, "daily", "soon", "2024-06-04")
+
+
+def test_an_hour_that_happens_twice_is_made_once() -> None:
+    from rheodsl import S3Dataset
+
+    app: Any = Application("shop")
+    spec = {"region": {"type": "STRING", "hour": {"type": "DATETIME", "format": "%Y-%m-%d-%H"}}}
+    zones = {"NA": {"*": {"timezone": "America/Los_Angeles"}}, "EU": {"*": {"timezone": "Europe/Berlin"}}}
+    views = app.marshal_external_data(S3Dataset(None, "lake", "views", "{}", "{}"), "views", spec, zones)
+    node = app.create_data("node", inputs=[views], compute_targets="output = views")
+    Lab(app).put(views["NA"]["2024-11-03-01"], views["NA"]["2024-11-03-02"])
+    plan = app.backfill(node["NA"], "2024-11-03-08", "2024-11-03-10", dry_run=True)
+    assert [step.partition for step in plan.steps] == ["NA/2024-11-03-08", "NA/2024-11-03-10"]
+    assert not plan.lacking
+    with pytest.raises(InputsMissingError, match="its minimum, steps, calendar or clock leave it out"):
+        app.execute(node["NA"]["2024-11-03-09"])

@@ -349,10 +349,16 @@ def test_a_chain_of_a_billing_month() -> None:
         ),
         (x.Parse(TEXT, datetime_kind()), {TEXT: "x"}, "'x' is no date of format '%Y-%m-%d'"),
         (x.Cast(TEXT, "LONG"), {TEXT: "x"}, "'x' is no LONG"),
-        (x.Fmt(x.Shift(DAY, -1), "%Y"), {DAY: 1}, "0 is out of the range of dates"),
+        (x.Fmt(x.Shift(DAY, -1), "%Y"), {DAY: 1}, "'01-01-0001' moved by -1 is out of the range of dates"),
         # A window or shift that leaves the calendar is a value without a text, not a crash.
-        (x.Trunc(x.Shift(DAY, -1), "MONTH"), {DAY: 1}, "0 is out of the range of dates"),
-        (x.Part(x.Shift(YEAR, 1), "year"), {YEAR: 9999}, "10000 is out of the range of dates"),
+        (
+            x.Trunc(x.Shift(DAY, -1), "MONTH"),
+            {DAY: 1},
+            "'01-01-0001' moved by -1 is out of the range of dates",
+        ),
+        (x.Part(x.Shift(YEAR, 1), "year"), {YEAR: 9999}, "'9999' moved by 1 is out of the range of dates"),
+        (x.Shift(DAY, 1), {DAY: 3652059}, "'31-12-9999' moved by 1 is out of the range of dates"),
+        (x.At(YEAR, "HOUR"), {YEAR: 1}, "-1035593280 is out of the range of dates"),
         (
             x.Offset(HOUR, N, "DAY", 1),
             {HOUR: 0, N: 10**12},
