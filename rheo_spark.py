@@ -164,7 +164,7 @@ _arguments = arguments  # a parameter of Job has the name
 def _document(spark: SparkSession, text: str) -> Any:
     """The JSON of an argument, or of the object that it names: one that is too large for an argument."""
     if text.startswith("s3://"):
-        row = spark.read.text(text, wholetext=True).first()
+        row = spark.read.text(_literal(text), wholetext=True).first()
         assert row is not None
         text = row.value
     return json.loads(text)
@@ -500,7 +500,14 @@ class Source:
         reader = self.spark.read.format(self.format.format.lower()).options(**options)
         if "schema" in options:
             reader = reader.schema(options.pop("schema"))
-        return self._with_file(reader.load([file.path for file in files]), "_metadata.file_path")
+        return self._with_file(reader.load([_literal(file.path) for file in files]), self._decoded())
+
+    def _decoded(self) -> str:
+        """The SQL of the file of a row as its address is spelled: Spark gives it as an URL."""
+        url = "replace(_metadata.file_path, '+', '%2B')"  # which a URL's query alone has for a space
+        if tuple(map(int, self.spark.version.split(".")[:2])) >= (3, 4):
+            return f"url_decode({url})"
+        return f"reflect('java.net.URLDecoder', 'decode', {url}, 'UTF-8')"
 
     def _with_file(self, frame: DataFrame, expression: str) -> DataFrame:
         from pyspark.sql import functions as f
@@ -722,6 +729,11 @@ class Source:
         for name, _, value in (key.partition("=") for key in keys):
             frame = frame.where(f.col(name).cast("string") == value)
         return frame
+
+
+def _literal(path: str) -> str:
+    """A path as it is: Hadoop reads these characters as patterns."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
 
 
 def _fields(width: int) -> list[str]:
