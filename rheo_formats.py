@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -217,7 +218,7 @@ def header_of(head: bytes, format: Format, file: str) -> list[str]:
     ['id', 'unit\\nprice']
     """
     text = decoded(head, format, file, whole=len(head) < HEAD)
-    return next(records(text.splitlines(keepends=True), format), [])
+    return next(records(io.StringIO(text, newline=""), format), [])
 
 
 def names_of(header: Sequence[str], file: str) -> list[str]:

@@ -53,6 +53,11 @@ CASES = (
     ),
     one("trailing delimiters without a name", b"id,price\n1,5,\n", [{"id": "1", "price": "5"}]),
     one("more fields than columns", b"id,price\n1,5,9\n", error="a record of more than 2 fields"),
+    one(
+        "characters that end no line",
+        "id,a\u2028b\x0cc\x85d\n1,2\n".encode(),
+        [{"id": "1", "a\u2028b\x0cc\x85d": "2"}],
+    ),
     one("a byte order mark", b"\xef\xbb\xbfid,city\n1,Z\xc3\xbcrich\n", [{"id": "1", "city": "Zürich"}]),
     one(
         "latin-1 as declared", b"id,city\n1,Z\xfcrich\n", [{"id": "1", "city": "Zürich"}], encoding="latin-1"
