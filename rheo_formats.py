@@ -304,6 +304,21 @@ def layout(header: Sequence[str], format: Format, file: str) -> list[tuple[str, 
     return [(name, at if at < width else None) for at, name in enumerate(named)]
 
 
+# Fields of a record that are looked at behind those of the header, to know that nothing stands there.
+MORE = 16
+
+
+def named(header: Sequence[str], format: Format, file: str) -> int:
+    """Return how many fields of a record belong to a column; nothing may stand in those behind them.
+
+    >>> named(["id", "price", ""], Format("CSV"), "a.csv")
+    2
+    """
+    if format.header:
+        return len(names_of(header, file))
+    return min(len(format.declared), len(header)) if format.declared and format.strict else len(header)
+
+
 def too_long(file: str, expected: int) -> FormatError:
     """Return the error of a record with more fields than there are columns."""
     return FormatError(

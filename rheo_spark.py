@@ -526,7 +526,8 @@ class Source:
             columns = rheo_formats.layout(header, self.format, file.path)
             first = first or ([name for name, _ in columns], file.path)
             rheo_formats.same_columns([name for name, _ in columns], file.path, *first, format=self.format)
-            groups.setdefault((encoding, len(header), tuple(columns)), []).append(file)
+            width = len(header), rheo_formats.named(header, self.format, file.path)
+            groups.setdefault((encoding, *width, tuple(columns)), []).append(file)
         if not groups:
             return self._with_file(self.empty(), "''")
         frames = [self._csv_group(group, *key) for key, group in groups.items()]
@@ -534,7 +535,12 @@ class Source:
         return merged if self.format.declared else self._inferred(merged)
 
     def _csv_group(
-        self, files: Sequence[File], encoding: str, width: int, columns: Sequence[tuple[str, int | None]]
+        self,
+        files: Sequence[File],
+        encoding: str,
+        width: int,
+        named: int,
+        columns: Sequence[tuple[str, int | None]],
     ) -> DataFrame:
         from pyspark.sql import functions as f
 
@@ -543,7 +549,7 @@ class Source:
             self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
         read = self._reader(
             files,
-            schema=", ".join(f"`c{number}` string" for number in range(width + 1)),
+            schema=", ".join(f"`{name}` string" for name in _fields(width)),
             header=str(self.format.header).lower(),
             sep=self.format.delimiter,
             quote=self.format.quote,
@@ -553,9 +559,9 @@ class Source:
         )
         if encoding == "utf-8-sig" and not self.format.header:
             read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
-        more = f.trim(f.col(f"c{width}"))
-        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", width))))
-        read = read.where(f.when(f.coalesce(more, f.lit("")) == "", True).otherwise(_raise(error, "boolean")))
+        more = f.trim(f.concat_ws("", *_fields(width)[named:]))
+        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", named))))
+        read = read.where(f.when(more == "", True).otherwise(_raise(error, "boolean")))
         kinds = dict(self.format.declared)
         chosen = [
             (
@@ -737,7 +743,7 @@ def _literal(path: str) -> str:
 
 
 def _fields(width: int) -> list[str]:
-    return [f"c{number}" for number in range(width + 1)]
+    return [f"c{number}" for number in range(width + rheo_formats.MORE)]
 
 
 def _quoted(name: str) -> str:
