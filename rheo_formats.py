@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -217,7 +218,7 @@ def header_of(head: bytes, format: Format, file: str) -> list[str]:
     ['id', 'unit\\nprice']
     """
     text = decoded(head, format, file, whole=len(head) < HEAD)
-    return next(records(text.splitlines(keepends=True), format), [])
+    return next(records(io.StringIO(text, newline=""), format), [])
 
 
 def names_of(header: Sequence[str], file: str) -> list[str]:
@@ -301,6 +302,21 @@ def layout(header: Sequence[str], format: Format, file: str) -> list[tuple[str, 
             'correct the schema, or declare columns="lenient"',
         )
     return [(name, at if at < width else None) for at, name in enumerate(named)]
+
+
+# Fields of a record that are looked at behind those of the header, to know that nothing stands there.
+MORE = 16
+
+
+def named(header: Sequence[str], format: Format, file: str) -> int:
+    """Return how many fields of a record belong to a column; nothing may stand in those behind them.
+
+    >>> named(["id", "price", ""], Format("CSV"), "a.csv")
+    2
+    """
+    if format.header:
+        return len(names_of(header, file))
+    return min(len(format.declared), len(header)) if format.declared and format.strict else len(header)
 
 
 def too_long(file: str, expected: int) -> FormatError:

@@ -164,7 +164,7 @@ _arguments = arguments  # a parameter of Job has the name
 def _document(spark: SparkSession, text: str) -> Any:
     """The JSON of an argument, or of the object that it names: one that is too large for an argument."""
     if text.startswith("s3://"):
-        row = spark.read.text(text, wholetext=True).first()
+        row = spark.read.text(_literal(text), wholetext=True).first()
         assert row is not None
         text = row.value
     return json.loads(text)
@@ -503,7 +503,14 @@ class Source:
         reader = self.spark.read.format(self.format.format.lower()).options(**options)
         if "schema" in options:
             reader = reader.schema(options.pop("schema"))
-        return self._with_file(reader.load([file.path for file in files]), "_metadata.file_path")
+        return self._with_file(reader.load([_literal(file.path) for file in files]), self._decoded())
+
+    def _decoded(self) -> str:
+        """The SQL of the file of a row as its address is spelled: Spark gives it as an URL."""
+        url = "replace(_metadata.file_path, '+', '%2B')"  # which a URL's query alone has for a space
+        if tuple(map(int, self.spark.version.split(".")[:2])) >= (3, 4):
+            return f"url_decode({url})"
+        return f"reflect('java.net.URLDecoder', 'decode', {url}, 'UTF-8')"
 
     def _with_file(self, frame: DataFrame, expression: str) -> DataFrame:
         from pyspark.sql import functions as f
@@ -522,7 +529,8 @@ class Source:
             columns = rheo_formats.layout(header, self.format, file.path)
             first = first or ([name for name, _ in columns], file.path)
             rheo_formats.same_columns([name for name, _ in columns], file.path, *first, format=self.format)
-            groups.setdefault((encoding, len(header), tuple(columns)), []).append(file)
+            width = len(header), rheo_formats.named(header, self.format, file.path)
+            groups.setdefault((encoding, *width, tuple(columns)), []).append(file)
         if not groups:
             return self._with_file(self.empty(), "''")
         frames = [self._csv_group(group, *key) for key, group in groups.items()]
@@ -530,7 +538,12 @@ class Source:
         return merged if self.format.declared else self._inferred(merged)
 
     def _csv_group(
-        self, files: Sequence[File], encoding: str, width: int, columns: Sequence[tuple[str, int | None]]
+        self,
+        files: Sequence[File],
+        encoding: str,
+        width: int,
+        named: int,
+        columns: Sequence[tuple[str, int | None]],
     ) -> DataFrame:
         from pyspark.sql import functions as f
 
@@ -539,7 +552,7 @@ class Source:
             self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
         read = self._reader(
             files,
-            schema=", ".join(f"`c{number}` string" for number in range(width + 1)),
+            schema=", ".join(f"`{name}` string" for name in _fields(width)),
             header=str(self.format.header).lower(),
             sep=self.format.delimiter,
             quote=self.format.quote,
@@ -549,9 +562,9 @@ class Source:
         )
         if encoding == "utf-8-sig" and not self.format.header:
             read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
-        more = f.trim(f.col(f"c{width}"))
-        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", width))))
-        read = read.where(f.when(f.coalesce(more, f.lit("")) == "", True).otherwise(_raise(error, "boolean")))
+        more = f.trim(f.concat_ws("", *_fields(width)[named:]))
+        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", named))))
+        read = read.where(f.when(more == "", True).otherwise(_raise(error, "boolean")))
         kinds = dict(self.format.declared)
         chosen = [
             (
@@ -727,8 +740,13 @@ class Source:
         return frame
 
 
+def _literal(path: str) -> str:
+    """A path as it is: Hadoop reads these characters as patterns."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
+
+
 def _fields(width: int) -> list[str]:
-    return [f"c{number}" for number in range(width + 1)]
+    return [f"c{number}" for number in range(width + rheo_formats.MORE)]
 
 
 def _quoted(name: str) -> str:

@@ -361,6 +361,16 @@ def execution_id(node: str, partition: str, generation: int) -> str:
     return f"{node}/{partition}#{generation}" if partition else f"{node}#{generation}"
 
 
+def execution_place(execution: str) -> str:
+    """Return what keys of S3 call an execution, by its id.
+
+    >>> execution_place("daily/1/2020-03-18#2"), execution_place("daily/C##1"), execution_place("total#1")
+    ('daily/1/2020-03-18/2', 'daily/C#/1', 'total/1')
+    """
+    partition, _, generation = execution.rpartition("#")
+    return f"{partition}/{generation}"
+
+
 Clock = Callable[[], float]
 
 

@@ -235,6 +235,8 @@ def make_data(
         nulls = options["nulls"]
         options["nulls"] = (nulls,) if isinstance(nulls, str) else tuple(nulls)
     made = replace(known, **options) if options else known
+    if made.escape == made.quote:  # it is written twice, as without an escape
+        made = replace(made, escape=None)
     if made == _PLAIN:
         return _PLAIN
     _check_data(made)
@@ -249,6 +251,11 @@ def _check_data(data: ir.DataFormatSpec) -> None:
         text = getattr(data, name)
         if text is not None and (not isinstance(text, str) or len(text) != 1):
             raise SpecError(f"{name} is {text!r}", hint="it is one character, such as ';' or '\\t'")
+    if data.delimiter in (data.quote, data.escape):
+        raise SpecError(
+            f"delimiter is {data.delimiter!r}, and so is {'quote' if data.delimiter == data.quote else 'escape'}",
+            hint="a character has one meaning: declare each as the files have it",
+        )
     if data.columns not in (None, rheo_formats.STRICT, rheo_formats.LENIENT):
         raise SpecError(f"columns is {data.columns!r}", hint='use "strict" or "lenient"')
     try:

@@ -132,12 +132,12 @@ def layout_of(head: bytes, format: Format, file: str) -> Layout | None:
 
 
 def texts(layout: Layout) -> list[tuple[str, str]]:
-    """Return the columns of the table of a layout: a text for each field, and one for what is too much.
+    """Return the columns of the table of a layout: a text for each field, and some for what is too much.
 
-    >>> texts(Layout((1, 0), 2, 2))
+    >>> texts(Layout((1, 0), 2, 2))[:3]
     [('c0', 'string'), ('c1', 'string'), ('c2', 'string')]
     """
-    return [(f"c{number}", "string") for number in range(layout.width + 1)]
+    return [(f"c{number}", "string") for number in range(layout.width + rheo_formats.MORE)]
 
 
 def select(table: str, layout: Layout, format: Format, objects: Sequence[str] = ()) -> str:
@@ -159,7 +159,9 @@ def select(table: str, layout: Layout, format: Format, objects: Sequence[str] = 
         for (name, kind), at in zip(format.declared, layout.positions, strict=True)
     ]
     last = f'"c{layout.named - 1}"'
-    more = " || ".join(f"coalesce(\"c{n}\", '')" for n in range(layout.named, layout.width + 1))
+    more = " || ".join(
+        f"coalesce(\"c{n}\", '')" for n in range(layout.named, layout.width + rheo_formats.MORE)
+    )
     few = (
         f" has a record of fewer than {layout.named} fields, an empty line, or a line break within quotes, "
         "which Athena does not read"

@@ -14,7 +14,7 @@ from rheo_airflow.tasks import partitions, settings, writers
 from rheo_airflow.tasks.compat import AirflowFailException, BaseOperator, DownstreamTasksSkipped
 from rheo_airflow.tasks.run_request import NotAsked, by_params, by_time, named, read_program
 from rheo_runtime import executions
-from rheo_runtime.records import Document
+from rheo_runtime.records import Document, execution_place
 from rheo_runtime.storage import AwsStorage
 from rheo_runtime.values import Partition
 from rheo_runtime.wire import S3Address
@@ -170,7 +170,7 @@ def told(document: Document) -> Document:
 def stored(document: Document, text: str) -> str:
     """Put an execution's text into the application's bucket; return where it lies."""
     bucket = S3Address.of(str(document["output"]["path"])).bucket
-    key = f"executions/{document['id'].replace('#', '/')}.json"
+    key = f"executions/{execution_place(document['id'])}.json"
     settings.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
     return f"s3://{bucket}/{key}"
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from rheo_airflow.tasks import settings
 from rheo_airflow.tasks.idempotency import name, token
 from rheo_runtime.answers import is_absent, is_refusal, permission
-from rheo_runtime.records import Document, Writer, execution_id
+from rheo_runtime.records import Document, Writer, execution_id, execution_place
 
 GLUE_ACTIVE = ("WAITING", "STARTING", "RUNNING", "STOPPING")
 BATCH_ACTIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
@@ -89,7 +89,7 @@ def _is_for(argument: str, document: Document, run_id: str) -> bool:
     """Say whether a Glue job's argument is an execution, itself or its place in S3, or the batch of its run."""
     if argument.startswith("{"):
         return str(json.loads(argument).get("id")) == str(document["id"])
-    one = f"/executions/{document['id'].replace('#', '/')}.json"
+    one = f"/executions/{execution_place(document['id'])}.json"
     return argument.endswith(one) or f"/{batch_folder(run_id)}/" in argument
 
 

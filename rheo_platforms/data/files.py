@@ -107,16 +107,16 @@ DECLARE = "declare how the data is written: dataset_format=DataFormat.CSV, or wh
 
 
 def read_table(opened: Any, format: str, names: list[str], left: int | None) -> Any:
-    """Return columns of an open file as a table of pyarrow, at most ``left`` rows."""
+    """Return columns of an open file as a table of pyarrow, in the order of ``names``, at most ``left`` rows."""
     if format == "ORC":
-        table = opened.read(columns=names)
+        table = opened.read(columns=names).select(names)  # it answers in the file's order
         return table if left is None else table.slice(0, left)
     if left is None:
-        return opened.read(columns=names)
+        return opened.read(columns=names).select(names)
     # A file's first rows need not all of it.
     from pyarrow import Table
 
     batch = next(opened.iter_batches(batch_size=max(left, 1), columns=names), None)
     schema = opened.schema_arrow
     empty = schema.empty_table().select(names)
-    return empty if batch is None else Table.from_batches([batch]).slice(0, left)
+    return empty if batch is None else Table.from_batches([batch]).select(names).slice(0, left)

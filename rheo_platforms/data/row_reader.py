@@ -62,7 +62,7 @@ def _csv(file: DataFile, format: Format) -> Iterator[Row]:
     columns = rheo_formats.layout(header, format, file.name)
     encoding = rheo_formats.encoding_of(head, format, file.name)
     lines = rheo_formats.records(io.TextIOWrapper(file.stream(), encoding=encoding, newline=""), format)
-    width = len(header)
+    width = rheo_formats.named(header, format, file.name)
     try:
         for number, line in enumerate(lines):
             if format.header and not number:

@@ -62,7 +62,7 @@ def read_spark(spark: Any, place: Place, found: Iterable[DataFile], wanted: Load
         if here:
             folder = _folder()
             files = [
-                File(file.save(folder / str(number)).as_uri(), place.path, False)
+                File(f"file://{file.save(folder / str(number))}", place.path, False)
                 for number, file in enumerate(found)
             ]
             if not files and not place.spec.schema:

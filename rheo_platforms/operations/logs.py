@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from rheo_platforms.deployment import Deployment
 from rheo_runtime.airflow_client import dag_id
 from rheo_runtime.consumers import Node
+from rheo_runtime.records import execution_place
 from rheodsl.errors import StateError
 from rheodsl.reports import ComputeLog, ComputeRecord, RefusedEvent
 
@@ -119,7 +120,7 @@ def _is_of(run: Mapping[str, Any], execution: str) -> bool:
     """An execution is an argument as JSON; or, when it is large, as the place where it lies."""
     argument = run.get("Arguments", {}).get("--execution", "")
     if argument.startswith("s3://"):
-        return bool(argument.endswith(f"/executions/{execution.replace('#', '/')}.json"))
+        return bool(argument.endswith(f"/executions/{execution_place(execution)}.json"))
     try:
         return bool(json.loads(argument)["id"] == execution)
     except (ValueError, KeyError, TypeError):

@@ -53,6 +53,26 @@ CASES = (
     ),
     one("trailing delimiters without a name", b"id,price\n1,5,\n", [{"id": "1", "price": "5"}]),
     one("more fields than columns", b"id,price\n1,5,9\n", error="a record of more than 2 fields"),
+    one(
+        "characters that end no line",
+        "id,a\u2028b\x0cc\x85d\n1,2\n".encode(),
+        [{"id": "1", "a\u2028b\x0cc\x85d": "2"}],
+    ),
+    one(
+        "a field too many behind an empty one",
+        b"id,street\n1,Main St,,Springfield\n",
+        error="a record of more than 2 fields",
+    ),
+    one(
+        "a value below a column without a name", b"id,price,\n1,5,9\n", error="a record of more than 2 fields"
+    ),
+    one(
+        "a value behind the declared columns",
+        b"1,5,\n2,6,9\n",
+        error="a record of more than 2 fields",
+        header=False,
+        schema=SCHEMA,
+    ),
     one("a byte order mark", b"\xef\xbb\xbfid,city\n1,Z\xc3\xbcrich\n", [{"id": "1", "city": "Zürich"}]),
     one(
         "latin-1 as declared", b"id,city\n1,Z\xfcrich\n", [{"id": "1", "city": "Zürich"}], encoding="latin-1"

@@ -162,6 +162,34 @@ def test_a_date_that_is_laid_out_is_a_column_as_it_is_written(
     assert row["day"] == day
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["New York", "C#", "a+b", "100%", "Zürich", "[x]", "{1,2}", "*", "a=b"])
+def test_spark_reads_files_of_any_name_and_knows_which_a_row_is_from(
+    spark: Any, tmp_path: Path, text: str
+) -> None:
+    from rheo_spark import _FILE, Source
+
+    names = ["a [1] ü(2)%20.csv", "b{1}.csv"]
+    (tmp_path / text).mkdir()
+    for name in names:
+        (tmp_path / text / name).write_bytes(b"id\n1\n")
+    source = Source(spark, "orders", {"format": "CSV", "schema": "id int"})
+    found = source._existing([f"file://{tmp_path / text}"])
+    rows = [row for files in found.values() for row in source._csv(files).collect()]
+    assert sorted((row["id"], row[_FILE]) for row in rows) == [
+        (1, f"file:{tmp_path / text / n}") for n in names
+    ]
+
+
+@pytest.mark.slow
+def test_load_data_gives_spark_files_of_any_name(spark: Any, app: Application, cloud: Cloud) -> None:
+    for name in ("a [1] ü(2)%20.csv", "b#{1}+.csv"):
+        key = f"orders/2024-01-01/{name}"
+        cloud.session.client("s3").put_object(Bucket="lake", Key=key, Body=b"id\n1\n")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format=CsvFormat(schema="id int"))
+    assert next(app.load_data(orders["2024-01-01"], format="SPARK")).count() == 2
+
+
 # --- Athena: by the tables and the query that its task makes, run by the stand-in ---
 
 # What Athena's own reader of CSV cannot do is an error that says so.
