@@ -36,7 +36,8 @@ class Combinable:
 
     def __bool__(self) -> NoReturn:
         raise TruthError(
-            f"{self!r} has no truth value", hint="write a & b, or a | b, in place of and, or; or a list: [a, b]"
+            f"{self!r} has no truth value",
+            hint="write a & b, or a | b, in place of and, or; or a list: [a, b]",
         )
 
 
