@@ -27,7 +27,7 @@ from codegen.spark_script import first_line_shown
 from codegen.targets.athena import AthenaTask
 from rheo_runtime.wire import resource_name
 from rheodsl import ir
-from rheodsl.errors import RheoError, SourceLocation
+from rheodsl.errors import ComputeError, RheoError, SourceLocation
 from rheodsl.loading import uncollected
 
 STACK_VERSION = 1
@@ -70,6 +70,14 @@ def faults(graph: ir.Graph, dialect_name: str = "mwaa-3.3") -> list[RheoError]:
             _needed(dag)
         except RheoError as fault:
             found.append(fault)
+        except Exception as fault:  # noqa: BLE001 - what nobody thought of is still a fault of one node
+            found.append(
+                ComputeError(
+                    f"{node.id} cannot be generated: {type(fault).__name__}: {fault}",
+                    where=node.where,
+                    hint="look at its compute targets, hooks and checks; where they are right, Rheo is wrong",
+                )
+            )
     return found
 
 

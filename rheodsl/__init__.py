@@ -76,7 +76,7 @@ from rheodsl.dimensions import (
     LongVariant,
     StringVariant,
 )
-from rheodsl.errors import GraphError, RheoError
+from rheodsl.errors import GraphError, RheoError, UnknownNameError
 from rheodsl.expressions import date_of, output
 from rheodsl.external import (
     S3,
@@ -89,6 +89,7 @@ from rheodsl.external import (
     S3Dataset,
     SignalIntegrityProtocol,
 )
+from rheodsl.guide import REPLACED
 from rheodsl.hooks import RouteCheckpoint, RouteExecutionHook, RoutePendingNodeHook
 from rheodsl.ir import Batch
 from rheodsl.lifecycle import ApplicationState
@@ -231,6 +232,8 @@ _PLATFORMS = ("AWSApplication", "AWSPlatform", "LocalPlatform")
 
 
 def __getattr__(name: str) -> Any:
+    if name in REPLACED:
+        raise UnknownNameError(f"rheodsl has no {name!r}", hint=REPLACED[name])
     if name not in _PLATFORMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("rheodsl.platforms"), name)

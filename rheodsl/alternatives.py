@@ -34,6 +34,12 @@ class Combinable:
         left = _checked(self, "&", other)._options()
         return Alternatives(tuple((*a, *b) for a in left for b in self._options()))
 
+    def __bool__(self) -> NoReturn:
+        raise TruthError(
+            f"{self!r} has no truth value",
+            hint="write a & b, or a | b, in place of and, or; or a list: [a, b]",
+        )
+
 
 def _checked(one: Combinable, operator: str, other: object) -> Combinable:
     if not isinstance(other, Combinable):
@@ -83,6 +89,3 @@ class Alternatives(Combinable):
 
     def __iter__(self) -> NoReturn:
         self._refuse("cannot be iterated")
-
-    def __bool__(self) -> NoReturn:
-        raise TruthError(f"{self!r} has no truth value", hint="use & | in place of and, or")

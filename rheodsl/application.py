@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from rheo_runtime.wire import Rule, checks_signal, resource_name
 from rheodsl import ir
@@ -100,6 +100,7 @@ from rheodsl.external import (
     data_options,
     make_data,
 )
+from rheodsl.guide import REPLACED
 from rheodsl.hooks import RouteExecutionHook, RoutePendingNodeHook, never_called, read_hooks
 from rheodsl.idle import IdlePlatform, is_loading
 from rheodsl.lifecycle import ApplicationState, Changes, Release
@@ -211,6 +212,15 @@ class Application(FindsNodes):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
+    if not TYPE_CHECKING:  # what it has not is for type checkers to say
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            known = (each for each in dir(self) if not each.startswith("_"))
+            hint = REPLACED.get(name) or did_you_mean(name, known, "docs/language.md says what it has")
+            raise UnknownNameError(f"{type(self).__name__} has no {name!r}", hint=hint)
+
     def _repr_html_(self) -> str:
         """What is declared, a row for each node; or what is wrong with it. Nothing is asked of the platform."""
         try:
@@ -302,7 +312,7 @@ class Application(FindsNodes):
 
     # --- nodes -----------------------------------------------------------------------------------
 
-    @declares(format="dataset_format")
+    @declares(format="dataset_format", data_id="id")
     def create_data(
         self,
         id: str,
@@ -408,13 +418,13 @@ class Application(FindsNodes):
             ),
         )  # fmt: skip
 
-    @declares(beside=create_data, format="dataset_format")
+    @declares(beside=create_data, format="dataset_format", data_id="id")
     def update_data(self, id: str, inputs: Inputs = None, *args: Any, **kwargs: Any) -> SignalNode:
         """Declare an existing node anew; parameters are those of `create_data`. Raises UnknownNameError."""
         with self._change(self._node_of(id)):
             return self.create_data(id, inputs, *args, **kwargs)
 
-    @declares(beside=create_data, format="dataset_format")
+    @declares(beside=create_data, format="dataset_format", data_id="id")
     def patch_data(self, id: str, **changes: Any) -> SignalNode:
         """Change some parameters of an existing node and keep the others. Raises UnknownNameError.
 
@@ -437,6 +447,11 @@ class Application(FindsNodes):
             self._changing = None
 
     def _node_of(self, id: str) -> str:
+        if not isinstance(id, str):
+            raise UnknownNameError(
+                f"{id!r} is no id of a node",
+                hint=f"write {id.id!r}" if isinstance(id, View) else 'write it as a text: "daily"',
+            )
         if id not in self._declared:
             raise UnknownNameError(
                 f"{self.name} has no node {id!r}",
@@ -576,10 +591,24 @@ class Application(FindsNodes):
         self._modules = {module.name: module for module in graph.modules} | self._modules
         self._graph = None
 
+    def sound_graph(self) -> ir.Graph:
+        """Return the graph of those nodes that have no fault of their own: what else is wrong may show in it."""
+        graph, _, faulty = self._drafted()
+        return replace(graph, nodes=tuple(node for node in graph.nodes if node.id not in faulty))
+
     def _build(self) -> ir.Graph:
-        faults, warnings, nodes = list(self._faults), [], []
+        graph, faults, _ = self._drafted()
+        if faults:
+            raise GraphError(self.name, faults)
+        return graph
+
+    def _drafted(self) -> tuple[ir.Graph, list[RheoError], set[str]]:
+        """The graph as far as it can be resolved, all faults, and the ids of the nodes that could not be."""
+        faults, warnings, nodes, faulty = list(self._faults), [], [], set()
         for id in in_order(self._declared, faults):
             node, found, warned = self._resolve(id)
+            if found:
+                faulty.add(id)
             faults += found
             warnings += warned
             nodes.append(node)
@@ -601,9 +630,7 @@ class Application(FindsNodes):
             activated_by=self._life.settings.activated_by or "",
         )
         faults += check(graph)
-        if faults:
-            raise GraphError(self.name, faults)
-        return graph
+        return graph, faults, faulty
 
     def _staged(self, signal: ir.Signal) -> ir.Signal:
         """The signal as it is at this stage: where alarms are off, they change their state and call nobody."""

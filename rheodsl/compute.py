@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
+import re
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rheodsl.errors import ComputeError, SourceLocation, did_you_mean, here
 from rheodsl.glue_options import OPTIONS, glue_options
@@ -57,16 +59,56 @@ class GlueWorkerType(StrEnum):
     R_8X = "R.8X"
 
 
+Frozen = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Extra IAM permissions of a compute: actions on resources (ARNs)."""
+    """Extra IAM permissions of a compute: actions on resources (ARNs), each a text or a list. Raises ComputeError."""
 
-    resource: Sequence[str]
-    action: Sequence[str]
+    resource: Sequence[str] | str
+    action: Sequence[str] | str
+
+    def __post_init__(self) -> None:
+        for resource in listed("a resource of a Permission", self.resource):
+            if resource != "*" and not resource.startswith("arn:"):
+                raise ComputeError(
+                    f"{resource!r} is no resource of a Permission",
+                    hint='resources come first, each an ARN or "*": Permission(["arn:aws:s3:::lake/*"], ["s3:GetObject"])',
+                )
+        for action in listed("an action of a Permission", self.action):
+            if action != "*" and not re.fullmatch(r"[A-Za-z0-9-]+:[A-Za-z0-9*?]+", action):
+                raise ComputeError(
+                    f"{action!r} is no action of a Permission",
+                    hint='write a service and an action: "s3:GetObject"',
+                )
 
     def frozen(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return sorted resources and actions."""
-        return tuple(sorted(self.resource)), tuple(sorted(self.action))
+        resources, actions = listed("resource", self.resource), listed("action", self.action)
+        return tuple(sorted(resources)), tuple(sorted(actions))
+
+
+def listed(what: str, given: Sequence[str] | str) -> tuple[str, ...]:
+    """Return texts of which one may stand by itself; raises ComputeError for what are no texts.
+
+    >>> listed("jars", "s3://lake/a.jar"), listed("jars", ["a", "b"])
+    (('s3://lake/a.jar',), ('a', 'b'))
+    """
+    found = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+    if not all(isinstance(each, str) for each in found):
+        raise ComputeError(f"{what} is {given!r}", hint="a text, or a list of texts")
+    return found
+
+
+def _permissions(given: Sequence[Permission] | Permission) -> Frozen:
+    found = (given,) if isinstance(given, Permission) or not isinstance(given, Iterable) else tuple(given)
+    for each in found:
+        if not isinstance(each, Permission):
+            raise ComputeError(
+                f"{each!r} is no Permission", hint="extra_permissions=[Permission(resources, actions)]"
+            )
+    return tuple(each.frozen() for each in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +138,7 @@ class SparkCompute(Compute):
     lang: Lang
     parameters: tuple[tuple[str, Any], ...] = ()
     args: tuple[tuple[str, str], ...] = ()
-    permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    permissions: Frozen = ()
     libraries: tuple[str, ...] = ()
     retry_count: int = 0
 
@@ -107,7 +149,7 @@ class InlinedPython(Compute):
 
     code: Code
     retry_count: int = 0
-    permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    permissions: Frozen = ()
 
 
 # What may be a hook: an inlined compute or a message.
@@ -130,9 +172,9 @@ def python_module(path: str) -> _Module:
     return _Module(path)
 
 
-def scala_script(code: str, external_library_paths: Sequence[str] = ()) -> _Scala:
-    """Wrap Scala code, with the jars it needs (s3 paths)."""
-    return _Scala(code, tuple(external_library_paths))
+def scala_script(code: str, external_library_paths: Sequence[str] | str = ()) -> _Scala:
+    """Wrap Scala code, with the jars it needs (s3 paths). Raises ComputeError."""
+    return _Scala(code, listed("external_library_paths", external_library_paths))
 
 
 class IInlinedCompute(ABC):
@@ -143,6 +185,7 @@ class IInlinedCompute(ABC):
         """Run for one execution."""
 
 
+E = TypeVar("E", bound=StrEnum)
 SparkCode = str | Callable[..., Any] | _Module | _Scala
 
 
@@ -151,7 +194,7 @@ def BatchCompute(
     lang: Lang = Lang.PYTHON,
     abi: ABI = ABI.GLUE_EMBEDDED,
     *,
-    extra_permissions: Sequence[Permission] = (),
+    extra_permissions: Sequence[Permission] | Permission = (),
     retry_count: int = 0,
     **parameters: Any,
 ) -> SparkCompute:
@@ -183,21 +226,33 @@ def BatchCompute(
     libraries: tuple[str, ...] = ()
     if isinstance(code, _Scala):
         lang, libraries = Lang.SCALA, code.libraries
+    _one_of(ABI, abi)
     return SparkCompute(
         code=read_code(code),
-        lang=lang,
+        lang=_one_of(Lang, lang),
         parameters=tuple(sorted(known.items())),
         args=tuple(sorted(extra.items())),
-        permissions=tuple(p.frozen() for p in extra_permissions),
+        permissions=_permissions(extra_permissions),
         libraries=libraries,
         retry_count=retries(retry_count),
     )
 
 
+def _one_of(names: type[E], given: object) -> E:
+    """Return one of several names, as it is or as its text; raises ComputeError."""
+    for name in names:
+        if isinstance(given, str) and given.upper() == name:
+            return name
+    raise ComputeError(
+        f"{given!r} is no {names.__name__}",
+        hint="use " + " or ".join(f"{names.__name__}.{name.name}" for name in names),
+    )
+
+
 def retries(retry_count: int) -> int:
     """Return how often a failed run is retried; raises ComputeError."""
-    if retry_count < 0:
-        raise ComputeError(f"retry_count is {retry_count}", hint="use 0 or more")
+    if isinstance(retry_count, bool) or not isinstance(retry_count, int) or retry_count < 0:
+        raise ComputeError(f"retry_count is {retry_count!r}", hint="a whole number from 0")
     return retry_count
 
 
@@ -211,7 +266,10 @@ def SparkSQL(query: str, **parameters: Any) -> SparkCompute:
 
 
 def InlinedCompute(
-    code: Callable[..., Any], *, retry_count: int = 0, extra_permissions: Sequence[Permission] = ()
+    code: Callable[..., Any],
+    *,
+    retry_count: int = 0,
+    extra_permissions: Sequence[Permission] | Permission = (),
 ) -> InlinedPython:
     """Return a Python compute target that runs in the Airflow worker.
 
@@ -220,11 +278,48 @@ def InlinedCompute(
     file and use nothing of its surroundings but imports. ``extra_permissions`` are what Airflow's role may do
     for it, beyond reading inputs and writing outputs.
     """
+    found = _callable_code(code)
+    _check_call(code)
     return InlinedPython(
-        code=_callable_code(code),
-        retry_count=retry_count,
-        permissions=tuple(p.frozen() for p in extra_permissions),
+        code=found,
+        retry_count=retries(retry_count),
+        permissions=_permissions(extra_permissions),
     )
+
+
+def _check_call(code: Callable[..., Any]) -> None:
+    """Raise ComputeError for what cannot be called as ``code(input_map, output, params)``."""
+    name, function, own = getattr(code, "__name__", type(code).__name__), code, 0
+    if not inspect.isfunction(code):
+        made = code if inspect.isclass(code) else type(code)
+        if not any("__call__" in vars(base) for base in made.__mro__):
+            raise ComputeError(f"{name} has no __call__", hint=f"define it: def __call__(self, {_CALL})")
+        if not _takes(made, 0):
+            raise ComputeError(
+                f"an object of {name} cannot be made without arguments",
+                hint="give those of its __init__ defaults: the object is made anew where it runs",
+            )
+        if made is code:
+            function, own = getattr(made, "__call__"), 1  # noqa: B004, B009 - of the class, not of its own class
+    if not _takes(function, 3 + own):
+        written = f"{name}(" if inspect.isfunction(code) else "__call__(self, "
+        raise ComputeError(
+            f"{name} cannot be called with ({_CALL})", hint=f"define it: def {written}{_CALL})"
+        )
+
+
+_CALL = "input_map, output, params"
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether it can be called with so many arguments; what says nothing of its parameters is believed."""
+    try:
+        inspect.signature(function, follow_wrapped=False).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def read_code(code: SparkCode) -> Code:
@@ -252,6 +347,9 @@ def _module_code(path: str) -> Code:
     return Code(Path(spec.origin).read_text("utf-8"), form="module", where=SourceLocation(spec.origin, 1))
 
 
+_LANGUAGE = os.path.join(os.path.dirname(__file__), "")
+
+
 def _callable_code(code: Callable[..., Any]) -> Code:
     """The source of a function, or of the class of a callable object."""
     target = code if inspect.isfunction(code) or inspect.isclass(code) else type(code)
@@ -265,6 +363,8 @@ def _callable_code(code: Callable[..., Any]) -> Code:
         raise ComputeError(
             f"the source of {name or code!r} cannot be read", hint="define it in a file"
         ) from None
+    if file.startswith(_LANGUAGE):
+        raise ComputeError(f"{name} is not called", hint=f"write {name}(...)")
     form = "function" if inspect.isfunction(target) else "class"
     return Code(textwrap.dedent("".join(lines)), form, name, SourceLocation(file, first))
 
@@ -279,7 +379,7 @@ class EmrCompute(Compute):
     code: Code
     parameters: Pairs = ()
     args: tuple[tuple[str, str], ...] = ()
-    permissions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    permissions: Frozen = ()
     libraries: tuple[str, ...] = ()
     retry_count: int = 0
 
@@ -306,14 +406,18 @@ class StateMachine(Compute):
 
 
 # What EMR Serverless is told; any other parameter goes to the script.
-_EMR_PARAMETERS = {"ReleaseLabel", "Timeout", "SparkSubmitParameters"}
+_EMR_PARAMETERS: Mapping[str, tuple[type, str]] = {
+    "ReleaseLabel": (str, 'a text: "emr-7.5.0"'),
+    "Timeout": (int, "a whole number of minutes"),
+    "SparkSubmitParameters": (str, 'one text: "--conf spark.executor.memory=4g"'),
+}
 
 
 def EMR(
     code: SparkCode,
     *,
-    external_library_paths: Sequence[str] = (),
-    extra_permissions: Sequence[Permission] = (),
+    external_library_paths: Sequence[str] | str = (),
+    extra_permissions: Sequence[Permission] | Permission = (),
     retry_count: int = 0,
     **parameters: Any,
 ) -> EmrCompute:
@@ -349,12 +453,16 @@ def EMR(
                     "small letter",
                 ),
             )
+    for name, (kind, hint) in _EMR_PARAMETERS.items():
+        value = parameters.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise ComputeError(f"{name} is {value!r}", hint=hint)
     return EmrCompute(
         code=read_code(code),
         parameters=tuple(sorted((k, v) for k, v in parameters.items() if k in _EMR_PARAMETERS)),
         args=tuple(sorted((k, str(v)) for k, v in parameters.items() if k not in _EMR_PARAMETERS)),
-        permissions=tuple(p.frozen() for p in extra_permissions),
-        libraries=tuple(external_library_paths),
+        permissions=_permissions(extra_permissions),
+        libraries=listed("external_library_paths", external_library_paths),
         retry_count=retries(retry_count),
     )
 
@@ -391,6 +499,11 @@ def AWSBatchJob(
     >>> AWSBatchJob("train:3", "gpu", command=["train.py", "{output}"]).command
     ('train.py', '{output}')
     """
+    if isinstance(command, str):
+        raise ComputeError(
+            f"the command {command!r} is a text",
+            hint='write its words in a list: command=["train.py", "{output}"]',
+        )
     return BatchJob(
         job_definition,
         job_queue,

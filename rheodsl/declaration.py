@@ -92,7 +92,7 @@ def read_inputs(id: str, inputs: Inputs) -> tuple[Named, tuple[OwnPast, ...], tu
         return (), (), ()
     if isinstance(inputs, View | Alternatives):
         inputs = [inputs]
-    if not isinstance(inputs, Iterable):
+    if isinstance(inputs, str) or not isinstance(inputs, Iterable):
         raise SpecError(f"{id}: {inputs!r} is no list of inputs", hint="write inputs=[orders, ships[1]]")
     pairs = list(inputs.items()) if isinstance(inputs, Mapping) else [(None, view) for view in inputs]
     views: list[tuple[str | None, View]] = []
@@ -164,7 +164,7 @@ def read_links(id: str, links: DimLinks, *, outputs: bool) -> tuple[ir.Link, ...
         return tuple(links)
     if isinstance(links, tuple) and len(links) >= 3 and callable(links[1]):
         links = [links]
-    if not isinstance(links, Iterable):
+    if isinstance(links, str) or not isinstance(links, Iterable):
         raise LinkError(
             f"{id}: {links!r} is no list of links", hint="write [a.day == b.day], a dimension on each side"
         )
@@ -318,9 +318,16 @@ def read_options(id: str, known: ir.Options, given: Mapping[str, Any]) -> ir.Opt
         options["retention"] = _days(id, options["retention"])
     if "batch" in options:
         options["batch"] = _batch(id, options["batch"])
+    for name in ("owner", "pool"):
+        value = options.get(name, "")
+        if not isinstance(value, str) and not (name == "pool" and value is None):
+            raise SpecError(f"{id}: {name} is {value!r}", hint="a text")
     if "tags" in options:
         tags = options["tags"]
-        options["tags"] = (tags,) if isinstance(tags, str) else tuple(sorted(tags))
+        found = (tags,) if isinstance(tags, str) or not isinstance(tags, Iterable) else tuple(tags)
+        if not all(isinstance(tag, str) for tag in found):
+            raise SpecError(f"{id}: tags is {tags!r}", hint='a text, or a list of texts: tags=["sales"]')
+        options["tags"] = tuple(sorted(found))
     return replace(known, **options)
 
 

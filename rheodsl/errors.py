@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,15 @@ _PACKAGES = tuple(
 )
 
 _COMMANDS = os.path.join(_PACKAGES[-1], "commands") + os.sep
+
+# Of Python itself, of what is installed, and the command: no line of these is the user's.
+_INSTALLED = tuple(
+    {
+        os.path.join(folder, "")
+        for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
+        for folder in (sysconfig.get_path(name), os.path.realpath(sysconfig.get_path(name)))
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +57,10 @@ def here() -> SourceLocation | None:
 
 @cache
 def _whose(file: str) -> Literal["command", "rheo", "user"]:
-    """Whose code a file holds; Python's own frozen modules count as Rheo's."""
+    """Whose code a file holds; what is installed, and Python's own, counts as Rheo's."""
     if file.startswith(_COMMANDS):
         return "command"
-    return "rheo" if file.startswith(("<frozen", *_PACKAGES)) else "user"
+    return "rheo" if file.startswith(("<frozen", *_PACKAGES, *_INSTALLED)) else "user"
 
 
 @cache
@@ -222,3 +232,12 @@ class GraphError(RheoError, ValueError):
 
     def __str__(self) -> str:
         return "\n\n".join([f"{self.code}: {self.what}", *map(str, self.faults)])
+
+
+def together(*several: Iterable[RheoError]) -> list[RheoError]:
+    """Return faults in their order, each once.
+
+    >>> len(together([SpecError("a")], [SpecError("a"), SpecError("b")]))
+    2
+    """
+    return list({str(fault): fault for faults in several for fault in faults}.values())

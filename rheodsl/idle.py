@@ -100,6 +100,13 @@ class Nothing:
         return {}
 
 
+class NoPath(Nothing):
+    """What a path comes to that is asked for and not made: what asks again until it is there goes on."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class IdlePlatform:
     """A platform that is asked what it knows, and to do nothing.
 
@@ -197,13 +204,13 @@ class IdleControl:
         left_out("execute()")
         return Nothing()
 
-    def execute(self, wanted: ExecutionRequest) -> str | None:
+    def execute(self, wanted: ExecutionRequest) -> Any:
         left_out("execute()")
-        return None
+        return NoPath()
 
-    def poll(self, node: View, timeout: float | None) -> str | None:
+    def poll(self, node: View, timeout: float | None) -> Any:
         left_out("poll()")
-        return None
+        return NoPath()
 
     def kill(self, what: View | str) -> list[str]:
         left_out("kill()")

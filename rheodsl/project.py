@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache
@@ -83,25 +83,28 @@ def tool_settings(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
             ) from None
         if found is None:
             continue
-        if not isinstance(found, dict):
-            raise SpecError(
-                f"tool.rheo of {file} is no table",
-                where=SourceLocation(str(file), 1),
-                hint="write there: [tool.rheo]",
-            )
-        return file, found
+        said = _known(found, ("app", "plain", "stages"), "tool.rheo", file)
+        stages = said.get("stages", {})
+        _known(stages, stages, "tool.rheo.stages", file)
+        return file, said
     return None
+
+
+def _known(given: object, known: Collection[str], table: str, file: Path) -> Mapping[str, Any]:
+    """Return a table whose keys are all known; raises SpecError."""
+    at = SourceLocation(str(file), 1)
+    if not isinstance(given, dict):
+        raise SpecError(f"{table} of {file} is no table", where=at, hint=f"write there: [{table}]")
+    if unknown := sorted(given.keys() - set(known)):
+        hint = did_you_mean(unknown[0], known, f"it has {', '.join(sorted(known))}")
+        raise SpecError(f"[{table}] has no {unknown[0]!r}", where=at, hint=hint)
+    return given
 
 
 def _settings(said: Mapping[str, Any], file: Path) -> Settings:
     known = {f.name.replace("_", "-") for f in fields(StageSettings)}
     stages = {}
-    for name, given in said.get("stages", {}).items():
-        if unknown := sorted(given.keys() - known):
-            raise SpecError(
-                f"[tool.rheo.stages.{name}] has no {unknown[0]!r}",
-                where=SourceLocation(str(file), 1),
-                hint=did_you_mean(unknown[0], known, f"it has {', '.join(sorted(known))}"),
-            )
+    for name, table in said.get("stages", {}).items():
+        given = _known(table, known, f"tool.rheo.stages.{name}", file)
         stages[name] = StageSettings(**{key.replace("-", "_"): value for key, value in given.items()})
     return Settings(said.get("plain"), stages)

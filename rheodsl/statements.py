@@ -10,18 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from rheodsl.errors import GraphError, RheoError, UnknownNameError
+from rheodsl.stopped import stopped
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _Scope = dict[str, Any]
 
 
 def faults_of(file: Path) -> tuple[_Scope, list[RheoError]]:
-    """Run a file statement by statement, past those that raise an error of Rheo's; return its names, and the errors.
+    """Run a file statement by statement, past those that raise something; return its names, and the errors.
 
     A statement that uses a name which a faulty one was to give is left out, and so are the names that it gives. What
-    the file prints has been printed before: it is not shown. Something else that is raised ends it.
+    the file prints has been printed before: it is not shown. Where the file itself says that it goes no further, by
+    ``exit``, ``raise`` or ``assert``, that ends it.
     """
-    statements = ast.parse(file.read_bytes(), str(file)).body
+    try:
+        statements = ast.parse(file.read_bytes(), str(file)).body
+    except (SyntaxError, ValueError):
+        return {}, []
     futures = [s for s in statements if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
     scope: _Scope = {"__name__": "<run_path>", "__file__": str(file), "__builtins__": __builtins__}
     lost: set[str] = set()  # names that have no value, as what gives it is faulty
@@ -47,11 +52,13 @@ def faults_of(file: Path) -> tuple[_Scope, list[RheoError]]:
                 faults += fault.faults
             except RheoError as fault:
                 faults.append(fault)
-            except NameError as fault:  # in a function that was called
-                if fault.name not in lost:
-                    break
-            except Exception:  # noqa: BLE001 - what the file itself stops with was raised before, when it ran as a whole
+            except SystemExit:
                 break
+            except Exception as fault:  # noqa: BLE001 - the user's statement
+                if not (isinstance(fault, NameError) and fault.name in lost):  # in a function that was called
+                    faults.append(stopped(fault, file))
+                if any(isinstance(n, ast.Raise | ast.Assert) for n in ast.walk(statement)):
+                    break
             lost |= given
             spoilt |= _texts(statement)
     return scope, faults

@@ -13,7 +13,7 @@ from rheo_platforms.commands.show import DATA, STAGES
 from rheo_platforms.operations.capacity import PACE, capacity_of, load_of
 from rheo_platforms.operations.replay import Replay
 from rheodsl.bindable import restrictions
-from rheodsl.errors import GraphError
+from rheodsl.errors import GraphError, together
 from rheodsl.loading import uncollected
 
 
@@ -26,7 +26,11 @@ def check(
 ) -> None:
     """Report all faults of an application."""
     application = named(file)
-    graph = application.graph(strict=strict)
+    try:
+        graph = application.graph(strict=strict)
+    except GraphError as fault:
+        more = compiler.faults(application.sound_graph())
+        raise GraphError(application.name, together(fault.faults, more)) from None
     if faults := compiler.faults(graph):
         raise GraphError(graph.app, faults)
     nodes = f"{len(graph.nodes)} node{'s' if len(graph.nodes) != 1 else ''}"

@@ -85,6 +85,8 @@ def test_no_application_is_named(tmp_path: Path) -> None:
         ("[tool.rheo]\n", "names no application\n  hint write there: app = \"app.py\""),
         ("[tool.rheo]\napp = 1\n", "names no application"),
         ("[tool", "is no TOML"),
+        ('[tool.rheo]\napp = "app.py"\nplane = "prod"\n', "[tool.rheo] has no 'plane'\n  at   pyproject.toml:1\n  hint did you mean 'plain'?"),
+        ('[tool.rheo]\napp = "app.py"\nstages = 5\n', "tool.rheo.stages of"),
     ],
 )  # fmt: skip
 def test_a_project_that_names_it_badly(tmp_path: Path, text: str, said: str) -> None:
@@ -287,3 +289,81 @@ def test_every_command_that_prints_takes_json() -> None:
     every = {**found.commands, **{f"dlq {name}": each for name, each in dlq.commands.items()}}  # type: ignore[attr-defined]
     without = {n for n, c in every.items() if not any("--json" in p.opts for p in c.params)}
     assert without == {"synth", "dlq replay", "dlq drop"}  # the template is JSON; the other two act
+
+
+def test_without_credentials_the_file_stops_by_what_aws_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rheo_platforms.aws.platform.AWSPlatform.active_graph", _unsigned)
+    project(tmp_path, 'from rheodsl import *\napp = AWSApplication("shop", "us-east-1")\napp.attach()\n')
+    done = rheo("check", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "RD533: there are no credentials for AWS: Unable to locate credentials\n  at   app.py:3\n"
+    )
+
+
+def _unsigned(self: object, app: str) -> None:
+    raise NoCredentialsError
+
+
+# ── what the machine has not ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("replay", "nosuch.jsonl"), "RD112: nosuch.jsonl: No such file or directory\n"),
+        (("compile", "--out", "app.py/x"), "RD112: app.py/x"),
+        (("init", "app.py"), "RD112: app.py"),
+    ],
+)
+def test_a_path_that_cannot_be_used(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    project(tmp_path)
+    done = rheo(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert done.stderr.endswith("  hint look at this path: whether it is there, what it is, and whose\n")
+
+
+# ── all faults at once ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_faults_of_the_graph_and_of_what_is_generated_are_said_together(tmp_path: Path) -> None:
+    text = (
+        APP + 'app.create_data("a", [orders.ref])\n'
+        'app.create_data("b", [orders], compute_targets=Athena("SELECT * FROM orders"))\n'
+    )
+    told = rheo("check", cwd=project(tmp_path, text)).stderr
+    assert told.startswith("RD100: application 'shop' has 2 faults\n")
+    assert "a: every input is a reference" in told
+    assert "the query needs to know the columns of 'orders'" in told
+
+
+def test_what_nobody_thought_of_is_a_fault_of_its_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("lost")
+
+    monkeypatch.setattr("codegen.compiler.plan_node", fails)
+    told = rheo(
+        "check",
+        cwd=project(tmp_path, APP + 'app.create_data("a", [orders], compute_targets="output = orders")\n'),
+    ).stderr
+    assert "RD111: a cannot be generated: KeyError: 'lost'\n  at   app.py:4\n" in told
+
+
+# ── the user's line ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_command_itself_is_no_line_of_the_users(tmp_path: Path) -> None:
+    """Python's own modules, and the script that starts the command, are not where a mistake is."""
+    (tmp_path / "app.py").write_text(APP)
+    command = Path(sys.executable).with_name("rheo")
+    done = subprocess.run(
+        [command, "status", "--app", "app.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "bin/rheo" not in done.stderr

@@ -68,6 +68,8 @@ def test_a_message(path: Path, case: Case, request: pytest.FixtureRequest) -> No
 # The parsers of small languages have golden texts of their own, in these tests.
 ELSEWHERE = {
     "loading": "tests/cli/test_start.py",
+    "stopped": "tests/cli/test_start.py",
+    "__init__": "tests/language/test_guide_names.py",
     "project": "tests/teams/test_stages.py",
     "error_pages": "tests/language/test_error_pages.py",
     "schedule": "tests/unit/test_schedule_errors.py",

@@ -184,6 +184,10 @@ def test_a_name_is_never_too_long_for_what_is_named_after_it() -> None:
     ("text", "message"),
     [
         (
+            "[tool.rheo.stages]\ndev = 5\n",
+            "RD107: tool.rheo.stages.dev of {file} is no table\n  at   pyproject.toml:1\n  hint write there: [tool.rheo.stages.dev]",
+        ),
+        (
             "[tool.rheo.stages.dev]\nregoin = 'eu-west-1'\n",
             "RD107: [tool.rheo.stages.dev] has no 'regoin'\n  at   pyproject.toml:1\n  hint did you mean 'region'?",
         ),
