@@ -130,7 +130,7 @@ from rheodsl.sharing import RemoteApplication, read_partner
 from rheodsl.signal_declarations import S3Options, data_of_variants, external_data, s3_data, timer
 from rheodsl.signals import SignalNode, View
 from rheodsl.stages import Life, StageError
-from rheodsl.words import declares, own_data
+from rheodsl.words import declares, knows_its_words, own_data
 
 _OPTIONS = (
     "retrigger", "trigger", "pending_ttl", "arrival_ttl", "max_active_runs", "pool", "owner", "tags",
@@ -144,6 +144,7 @@ T = TypeVar("T")
 _TAKEN = frozenset({"rheo_runtime", "rheo_airflow"})
 
 
+@knows_its_words
 class Application(FindsNodes):
     """An application: signals, nodes and the links between them.
 

@@ -23,8 +23,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rheodsl.errors import ComputeError, SourceLocation, did_you_mean, here
+from rheodsl.errors import ComputeError, SourceLocation, did_you_mean, here, nearest
 from rheodsl.glue_options import OPTIONS, glue_options
+from rheodsl.words import declares, knows_its_words
 
 
 class Lang(StrEnum):
@@ -62,6 +63,7 @@ class GlueWorkerType(StrEnum):
 Frozen = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class Permission:
     """Extra IAM permissions of a compute: actions on resources (ARNs), each a text or a list. Raises ComputeError."""
@@ -167,11 +169,13 @@ class _Scala:
     libraries: tuple[str, ...]
 
 
+@declares()
 def python_module(path: str) -> _Module:
     """Name a Python module whose source is the Spark code, ``package.module``."""
     return _Module(path)
 
 
+@declares()
 def scala_script(code: str, external_library_paths: Sequence[str] | str = ()) -> _Scala:
     """Wrap Scala code, with the jars it needs (s3 paths). Raises ComputeError."""
     return _Scala(code, listed("external_library_paths", external_library_paths))
@@ -221,15 +225,16 @@ def BatchCompute(
     >>> BatchCompute("output = orders.limit(10)", Timeout=30, my_param="x").args
     (('my_param', 'x'),)
     """
+    lang, abi = _one_of("lang", lang, Lang), _one_of("abi", abi, ABI)
     extra = {k: str(p) for k, p in parameters.items() if k not in OPTIONS}
-    known = glue_options({k: getattr(p, "value", p) for k, p in parameters.items() if k in OPTIONS}, extra)
+    _check_own(extra, "Glue", OPTIONS)
+    known = glue_options({k: getattr(p, "value", p) for k, p in parameters.items() if k in OPTIONS})
     libraries: tuple[str, ...] = ()
     if isinstance(code, _Scala):
         lang, libraries = Lang.SCALA, code.libraries
-    _one_of(ABI, abi)
     return SparkCompute(
         code=read_code(code),
-        lang=_one_of(Lang, lang),
+        lang=lang,
         parameters=tuple(sorted(known.items())),
         args=tuple(sorted(extra.items())),
         permissions=_permissions(extra_permissions),
@@ -238,15 +243,37 @@ def BatchCompute(
     )
 
 
-def _one_of(names: type[E], given: object) -> E:
-    """Return one of several names, as it is or as its text; raises ComputeError."""
-    for name in names:
-        if isinstance(given, str) and given.upper() == name:
-            return name
-    raise ComputeError(
-        f"{given!r} is no {names.__name__}",
-        hint="use " + " or ".join(f"{names.__name__}.{name.name}" for name in names),
-    )
+def _one_of(name: str, given: object, known: type[E]) -> E:
+    """Return one of several names, as it is or as its text in any case; raises ComputeError."""
+    text = str(given).upper()
+    try:
+        return known(text)
+    except ValueError:
+        choices = ", ".join(known)
+        raise ComputeError(
+            f"{name} is {given!r}", hint=did_you_mean(text, list(known), f"it is one of {choices}")
+        ) from None
+
+
+# What is said of a job beside its service's options: by names as Python has them.
+_SAID = ("retry_count", "extra_permissions", "external_library_paths", "lang", "abi", "code")
+
+
+def _check_own(others: Iterable[str], service: str, options: Iterable[str]) -> None:
+    """Raise ComputeError for an argument of the script that is almost an option, or one of another system's."""
+    plain = {_plain(name): name for name in (*options, *_SAID)}
+    for name in others:
+        near = nearest(_plain(name), plain, 0.85)
+        known = "retry_count" if name in ("retries", "max_retries", "MaxRetries") else near and plain[near]
+        if known is not None:
+            raise ComputeError(
+                f"{service} has no option {name!r}",
+                hint=f"did you mean {known}? An argument of your own needs another name",
+            )
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def retries(retry_count: int) -> int:
@@ -265,6 +292,7 @@ def SparkSQL(query: str, **parameters: Any) -> SparkCompute:
     return BatchCompute(query, Lang.SPARK_SQL, **parameters)
 
 
+@declares()
 def InlinedCompute(
     code: Callable[..., Any],
     *,
@@ -442,6 +470,9 @@ def EMR(
     >>> EMR("output = orders.limit(10)", Timeout=30, my_param="x").parameters
     (('Timeout', 30),)
     """
+    _check_own(
+        (name for name in parameters if name not in _EMR_PARAMETERS), "EMR Serverless", _EMR_PARAMETERS
+    )
     for name in parameters:
         if name not in _EMR_PARAMETERS and name[:1].isupper():
             raise ComputeError(
@@ -514,6 +545,7 @@ def AWSBatchJob(
     )
 
 
+@declares()
 def StepFunctions(state_machine_arn: str, input: Any = None, *, retry_count: int = 0) -> StateMachine:
     """Return a compute target that runs a state machine to its end.
 
@@ -572,6 +604,7 @@ class SnsMessage(Compute):
     retry_count: int = 0
 
 
+@declares()
 def Email(
     subject: str, body: str = "", *, sender: str, recipients: Sequence[str] | str, retry_count: int = 0
 ) -> EmailMessage:
@@ -586,6 +619,7 @@ def Email(
     return EmailMessage(sender, to, subject, body, retries(retry_count))
 
 
+@declares()
 def Slack(
     message: str, *, connection: str | None = None, secret: str | None = None, retry_count: int = 0
 ) -> SlackMessage:
@@ -609,6 +643,7 @@ def Slack(
     return SlackMessage(message, connection, secret, retries(retry_count))
 
 
+@declares()
 def Sns(
     topic: str,
     message: str = "",
@@ -716,6 +751,7 @@ class AthenaQuery(Compute):
     retry_count: int = 0
 
 
+@declares()
 def PrestoSQL(query: str, *, workgroup: str = "primary", retry_count: int = 0) -> AthenaQuery:
     """Return a query on Athena as a compute target; its result is the output.
 
@@ -740,6 +776,7 @@ def PrestoSQL(query: str, *, workgroup: str = "primary", retry_count: int = 0) -
 Athena = PrestoSQL
 
 
+@declares()
 def compact_table(
     provider: str,
     table_name: str,

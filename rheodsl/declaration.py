@@ -24,7 +24,7 @@ from rheodsl.errors import GraphWarning, LinkError, RheoError, SourceLocation, S
 from rheodsl.expressions import OUTPUT, DimensionExpr, Links, OutputDims, link, raw_literal, trace
 from rheodsl.own_past import OwnPast
 from rheodsl.signals import RANGE_CHECK, View
-from rheodsl.words import own_data
+from rheodsl.words import knows_its_words, own_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +255,7 @@ _FEWEST = {"max_active_runs": 1, "retry_count": 0}
 LONGEST_ARRIVAL = 365 * 86400
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class RouteRetention:
     """How long partitions of a node's output are kept: whole days since they were written.

@@ -13,7 +13,8 @@ from typing import Any
 from rheo_runtime import values as v
 from rheo_runtime.templates import ambiguous
 from rheo_runtime.values import BadValue, Kind
-from rheodsl.errors import SpecError
+from rheodsl.errors import SpecError, did_you_mean, nearest
+from rheodsl.words import declares, knows_its_words
 
 
 class DimensionType(StrEnum):
@@ -51,6 +52,7 @@ _FORMS: dict[str, tuple[Any, str]] = {
 Spec = tuple[tuple[str, Kind], ...]
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """The days that are partitions: weekdays, without holidays.
@@ -85,6 +87,7 @@ class Calendar:
             ) from None
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class Dimension:
     """One dimension of a specification, in the object form.
@@ -103,6 +106,7 @@ class Dimension:
         return self.name, make_kind(self.name, {"type": self.type, **(self.params or {})})
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class DimensionVariant:
     """A dimension and the values of it that pass: the guide's short forms build these.
@@ -116,6 +120,7 @@ class DimensionVariant:
     params: Mapping[str, Any] | None = None
 
 
+@declares()
 def AnyDate(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a DATETIME dimension that lets any value pass.
 
@@ -125,16 +130,19 @@ def AnyDate(name: str, params: Mapping[str, Any] | None = None) -> DimensionVari
     return DimensionVariant(name, DATETIME, "*", params)
 
 
+@declares()
 def AnyString(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a STRING dimension that lets any value pass."""
     return DimensionVariant(name, STRING, "*", params)
 
 
+@declares()
 def AnyLong(name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a LONG dimension that lets any value pass."""
     return DimensionVariant(name, LONG, "*", params)
 
 
+@declares()
 def StringVariant(value: str, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a STRING dimension that lets one value pass.
 
@@ -144,16 +152,19 @@ def StringVariant(value: str, name: str, params: Mapping[str, Any] | None = None
     return DimensionVariant(name, STRING, value, params)
 
 
+@declares()
 def LongVariant(value: int, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a LONG dimension that lets one value pass."""
     return DimensionVariant(name, LONG, value, params)
 
 
+@declares()
 def DateVariant(value: Any, name: str, params: Mapping[str, Any] | None = None) -> DimensionVariant:
     """Return a DATETIME dimension that lets one date, or a window, pass."""
     return DimensionVariant(name, DATETIME, value, params)
 
 
+@knows_its_words
 class DimensionSpec:
     """A dimension specification in the object form: dimensions in order."""
 
@@ -182,6 +193,7 @@ class DimensionSpec:
         return tuple(name for name, _ in self.dimensions)
 
 
+@knows_its_words
 class DimensionFilter:
     """A dimension filter in the object form; it holds the nested-dict form."""
 
@@ -215,9 +227,10 @@ def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
     given = {k: a for k, a in attributes.items() if k != "type" and a is not None}
     for attribute in given:
         if attribute not in FITTING[type_]:
+            known = f"a {type_} takes {', '.join(sorted(FITTING[type_]))}"
             raise SpecError(
                 f"dimension {name!r}: a {type_} has no {attribute!r}",
-                hint=f"a {type_} takes {', '.join(sorted(FITTING[type_]))}",
+                hint=known if attribute in _ATTRIBUTES else did_you_mean(attribute, _ATTRIBUTES, known),
             )
         _check_form(name, attribute, given[attribute])
     minimum = given.pop("min", None)
@@ -240,9 +253,22 @@ def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
     return kind
 
 
+def check_words(name: str, below: object) -> None:
+    """Raise SpecError for a word among what is nested in a dimension that is meant as one of its attributes."""
+    for word, value in below.items() if isinstance(below, Mapping) else ():
+        if isinstance(word, str) and not isinstance(value, Mapping) and nearest(word, _ATTRIBUTES):
+            raise SpecError(
+                f"dimension {name!r} has no attribute {word!r}",
+                hint=f"did you mean {nearest(word, _ATTRIBUTES)!r}?",
+            )
+
+
+_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+
+
 def _weekday(name: str, text: str) -> int:
     short = text.strip().upper()[:3]
-    if short not in v.WEEKDAYS:
+    if not any(text.strip().upper() in (day, day[:3]) for day in _DAYS):
         raise SpecError(f"dimension {name!r}: week_start is {text!r}", hint="use a weekday, such as 'SUNDAY'")
     return v.WEEKDAYS.index(short)
 
@@ -296,6 +322,7 @@ def read_spec(data: DimensionSpec | Mapping[Any, Any] | None) -> Spec:
                 hint="declare it by a dict: {'type': DimensionType.LONG}",
             )
         attributes, below = split_body(body)
+        check_words(name, below)
         found.append((name, make_kind(name, attributes)))
         level = below
     return tuple(found)

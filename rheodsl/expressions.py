@@ -28,6 +28,7 @@ from rheodsl.errors import LinkError, RheoError, TraceError, TruthError, Unknown
 from rheodsl.notation import show as show
 from rheodsl.notation import show_delta
 from rheodsl.own_past import OwnPast, not_iterable
+from rheodsl.words import declares, knows_its_words
 
 _FIELDS = frozenset([*"aAwdbBmyYHIpMSfzZjUWGuVq", "-m", "-d", "-j", "-H", "-I", "-M", "-S"])
 # The input name of a reference to the node's own output.
@@ -76,6 +77,7 @@ class Delta:
         ]
 
 
+@knows_its_words
 class DimensionExpr:
     """A value computed from dimensions, such as ``orders.day - 1``. Nothing is computed until an event.
 
@@ -511,6 +513,7 @@ def _calendar_units(by: object) -> dict[str, int] | None:
     return {name: int(getattr(by, name)) for name in ("years", "months", "days")}
 
 
+@declares()
 def date_of(year: Any, month: Any = None, day: Any = None, hour: Any = None) -> DimensionExpr:
     """Return the date that LONG dimensions spell: ``date_of(logs.year, logs.month, logs.day)``.
 

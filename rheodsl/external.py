@@ -24,7 +24,7 @@ from rheodsl.dimensions import (
 )
 from rheodsl.errors import SpecError
 from rheodsl.filters import from_variants
-from rheodsl.words import declares, own_data
+from rheodsl.words import declares, knows_its_words, own_data
 
 
 class DataFormat(StrEnum):
@@ -36,6 +36,7 @@ class DataFormat(StrEnum):
     ORC = "ORC"
 
 
+@knows_its_words
 @dataclass(frozen=True)
 class SignalIntegrityProtocol:
     """How an upstream announces a finished partition.
@@ -143,6 +144,7 @@ class External:
 DATA_OPTIONS = tuple(f.name for f in fields(ir.DataFormatSpec) if f.name != "format")
 
 
+@declares()
 def CsvFormat(
     *,
     header: bool = True,
@@ -192,6 +194,7 @@ def CsvFormat(
     )  # fmt: skip
 
 
+@declares()
 def JsonFormat(
     *,
     schema: str | None = None,

@@ -20,6 +20,7 @@ from rheodsl.dimensions import (
     DimensionVariant,
     Spec,
     check_name,
+    check_words,
     make_kind,
     split_body,
     without_layouts,
@@ -255,6 +256,7 @@ def _branches(spec: Spec, level: Any, signal: str) -> Iterator[list[Rule]]:
     (name, kind), rest = spec[0], spec[1:]
     for key, body in level.items():
         attributes, below = split_body(body) if isinstance(body, Mapping) else ({}, body)
+        check_words(name, below)
         index = key if kind.type == v.STRING else _key_index(key)
         try:
             rule = read_index(index, _refined(name, kind, attributes), f"{signal}.{name}")

@@ -6,7 +6,6 @@ compares with the tables here, and its documentation of these fields.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from rheodsl.errors import ComputeError
@@ -41,27 +40,12 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def glue_options(given: Mapping[str, object], others: Iterable[str]) -> dict[str, object]:
-    """Return the options as Glue takes them: workers in the place of a capacity.
+def glue_options(given: Mapping[str, object]) -> dict[str, object]:
+    """Return the options as Glue takes them: workers in the place of a capacity. Raises ComputeError.
 
-    Parameters
-    ----------
-    given
-        The options that are Glue's.
-    others
-        Names of what else is given, which the script gets: one that is almost an option is meant as one.
-
-    Raises ComputeError.
-
-    >>> glue_options({"MaxCapacity": 10, "Timeout": 30}, [])
+    >>> glue_options({"MaxCapacity": 10, "Timeout": 30})
     {'Timeout': 30, 'WorkerType': 'G.1X', 'NumberOfWorkers': 10}
     """
-    for name in others:
-        if near := difflib.get_close_matches(name, OPTIONS, 1, 0.85):
-            raise ComputeError(
-                f"Glue has no option {name!r}",
-                hint=f"did you mean {near[0]}? An argument of your own needs another name",
-            )
     found = dict(given)
     _one_of(found, "GlueVersion", VERSIONS, "scripts run on Glue")
     _one_of(found, "WorkerType", WORKERS, "Spark jobs have")

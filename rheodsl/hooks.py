@@ -13,6 +13,7 @@ from typing import Any
 from rheodsl import ir
 from rheodsl.compute import Compute, EmailMessage, InlinedCompute, InlinedPython, SlackMessage, SnsMessage
 from rheodsl.errors import ComputeError, GraphWarning, SpecError
+from rheodsl.words import knows_its_words
 
 _HOOKS = (InlinedPython, EmailMessage, SlackMessage, SnsMessage)
 # What a hook may be: an inlined compute, a message, or a function; or several of them.
@@ -25,6 +26,7 @@ PENDING_CHECKPOINT = "on_pending_checkpoint_"
 PENDING = frozenset({"on_pending_node_created", "on_expiration"})
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class RouteCheckpoint:
     """A hook that is called once when an execution, or a pending node, has lasted ``checkpoint_in_secs``.
@@ -38,6 +40,7 @@ class RouteCheckpoint:
     slot: Slot
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class RouteExecutionHook:
     """What is called during a node's executions; each is an inlined compute or a message, or several.
@@ -73,6 +76,7 @@ class RouteExecutionHook:
     checkpoints: Sequence[RouteCheckpoint] = ()
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class RoutePendingNodeHook:
     """What is called while a node has some of its inputs and waits for the others.

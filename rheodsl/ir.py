@@ -22,6 +22,7 @@ from rheodsl.cloudwatch.alarm_rule import AlarmRule
 from rheodsl.compute import Code, Compute, Hook
 from rheodsl.errors import GraphWarning, SourceLocation
 from rheodsl.security import ConstructSecurityConf
+from rheodsl.words import knows_its_words
 
 # User metadata: JSON values under sorted names.
 Metadata = tuple[tuple[str, Any], ...]
@@ -224,6 +225,7 @@ class Link:
     where: SourceLocation | None = field(default=None, compare=False)
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Lets ready executions of a node be carried out by one run and one job, each still by itself.

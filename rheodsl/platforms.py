@@ -15,8 +15,10 @@ from rheodsl.application import Application
 from rheodsl.errors import SpecError
 from rheodsl.modules import ModuleLike
 from rheodsl.stages import Life
+from rheodsl.words import declares, knows_its_words
 
 
+@declares()
 def AWSPlatform(
     region: str,
     account_id: str | None = None,
@@ -45,6 +47,7 @@ def AWSPlatform(
     )
 
 
+@knows_its_words
 class AWSApplication(Application):
     """An application that lives in an account of AWS.
 

@@ -17,6 +17,7 @@ from rheodsl import ir
 from rheodsl.compute import Code, read_code
 from rheodsl.errors import ComputeError, SpecError, here
 from rheodsl.ir import Check
+from rheodsl.words import declares
 
 RESULT = "result"  # the first dimension of the signal of a node's checks
 Severity = Literal["warn", "block"]
@@ -24,6 +25,7 @@ Severity = Literal["warn", "block"]
 CheckLike = Check | str | Callable[..., Any]
 
 
+@declares()
 def row_count(min: int | None = 1, max: int | None = None, *, severity: Severity = "block") -> Check:
     """Return a check of how many rows there are: at least ``min``, at most ``max``.
 
@@ -33,6 +35,7 @@ def row_count(min: int | None = 1, max: int | None = None, *, severity: Severity
     return _made(Check("row_count", low=min, high=max), severity)
 
 
+@declares()
 def not_null(*columns: str, severity: Severity = "block") -> Check:
     """Return a check that no row lacks one of these columns.
 
@@ -42,11 +45,13 @@ def not_null(*columns: str, severity: Severity = "block") -> Check:
     return _made(Check("not_null", _named(columns)), severity)
 
 
+@declares()
 def unique(*columns: str, severity: Severity = "block") -> Check:
     """Return a check that no two rows have the same values in all of these columns."""
     return _made(Check("unique", _named(columns)), severity)
 
 
+@declares()
 def in_range(
     column: str, min: float | None = None, max: float | None = None, *, severity: Severity = "block"
 ) -> Check:
@@ -56,6 +61,7 @@ def in_range(
     return _made(Check("in_range", (column,), low=min, high=max), severity)
 
 
+@declares()
 def no_rows(sql: str, *, severity: Severity = "block") -> Check:
     """Return a check by a query over ``output``, and over the inputs by their aliases, that must return no row.
 
@@ -65,6 +71,7 @@ def no_rows(sql: str, *, severity: Severity = "block") -> Check:
     return _made(Check("sql", code=read_code(sql)), severity)
 
 
+@declares()
 def check(function: Callable[..., Any], *, severity: Severity = "block") -> Check:
     """Return a check by a function of the output's frame.
 
@@ -77,6 +84,7 @@ def check(function: Callable[..., Any], *, severity: Severity = "block") -> Chec
     return _made(Check("function", code=code), severity)
 
 
+@declares()
 def pandera(name: str, *, severity: Severity = "block") -> Check:
     """Return a check by a schema of Pandera: the name under which the compute's code has it.
 

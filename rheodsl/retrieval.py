@@ -9,6 +9,7 @@ from enum import Enum
 from rheodsl import ir
 from rheodsl.describe import describe_dims, describe_source
 from rheodsl.signals import SignalNode
+from rheodsl.words import knows_its_words
 
 # What has no data: the rest of the sources are what `list_data` and its like find.
 _NO_DATA = ir.TimerSource | ir.LateSource | ir.ChecksSource | ir.AlarmSource | ir.MetricSource
@@ -29,6 +30,7 @@ class QueryContext(Enum):
     DEV_CONTEXT = "DEV_CONTEXT"
 
 
+@knows_its_words
 class FindsNodes:
     """What can be asked for its nodes: an application, or one that is imported.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rheodsl import compute
 from rheodsl.errors import GraphWarning, RheoError, here
+from rheodsl.words import knows_its_words
 
 # What KMS takes for RotationPeriodInDays.
 ROTATION = (90, 2560)
@@ -65,6 +66,7 @@ class EncryptionKeyAllocationLevel(StrEnum):
     PER_RESOURCE = "PER_RESOURCE"
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class ConstructEncryption:
     """How a part is encrypted where it is kept. None leaves the default: one key, a rotation each year.
@@ -81,6 +83,7 @@ class ConstructEncryption:
     trust_access_from_same_root: bool | None = None
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class ConstructPersistenceSecurityDef:
     """How a part keeps data."""
@@ -88,6 +91,7 @@ class ConstructPersistenceSecurityDef:
     encryption: ConstructEncryption
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class ConstructPassingSecurityDef:
     """How data comes to a part: ``TLS``, or for Storage the least version of it, ``TLS 1.3``."""
@@ -95,6 +99,7 @@ class ConstructPassingSecurityDef:
     protocol: str
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class ConstructProcessingSecurityDef:
     """How a part works on data.
@@ -107,6 +112,7 @@ class ConstructProcessingSecurityDef:
     enforce_privilege_separation: bool | None = None
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class ConstructSecurityConf:
     """All that is said of a part; None leaves the default."""

@@ -12,6 +12,7 @@ from rheodsl.errors import RheoError, UnknownNameError, did_you_mean
 from rheodsl.platform import Platform
 from rheodsl.retrieval import FindsNodes, QueryContext
 from rheodsl.signals import SignalNode
+from rheodsl.words import knows_its_words
 
 
 class SharingError(RheoError, ValueError):
@@ -20,6 +21,7 @@ class SharingError(RheoError, ValueError):
     code = "RD115"
 
 
+@knows_its_words
 class RemoteApplication(FindsNodes):
     """An application that is imported: its nodes can be found, and read by nodes of the one that imports it.
 

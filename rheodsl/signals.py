@@ -20,12 +20,14 @@ from rheodsl.late import Deadline, late_signal
 from rheodsl.quality import checks_signal
 from rheodsl.reports import as_html
 from rheodsl.rollups import check_at_least, open_dimension, roll_up, show_mode, show_rollup, unknown_dimension
+from rheodsl.words import knows_its_words
 
 V = TypeVar("V", bound="View")
 
 RANGE_CHECK, NEAREST = "range_check", "nearest"
 
 
+@knows_its_words
 class View(Combinable):
     """A signal seen through a filter; immutable.
 
@@ -390,6 +392,7 @@ class View(Combinable):
         return spec
 
 
+@knows_its_words
 class SignalNode(View):
     """A signal as it was declared: what ``create_data`` and the other declarations return."""
 

@@ -1,6 +1,7 @@
 """The text of a compute -> why it can never run: it does not parse, or assigns no output where one must be.
 
-The whole of SQL is for its engines to read: what is checked here is what no engine reads, by words and brackets alone.
+The whole of SQL is for its engines to read: what is checked here is what no engine reads, by words and brackets, and
+by keywords that are misspelt.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import textwrap
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,13 +96,31 @@ def _python_fault(text: str, writes: bool) -> _Fault | None:
     assigns = any(
         s.get_name() == "output" and (s.is_assigned() or s.is_imported()) for s in table.get_symbols()
     )
-    if assigns:
+    if assigns and not _only_named(tree):
         return None if writes else _IN_VAIN
     if not writes or any(isinstance(n, ast.ImportFrom) and n.names[0].name == "*" for n in ast.walk(tree)):
         return None
     return _Fault(
         "the code assigns no 'output'", "assign the frame that becomes the output: output = orders.limit(10)"
     )
+
+
+def _only_named(tree: ast.Module) -> bool:
+    """Whether what gives ``output`` at most deletes it, annotates it, or imports a module of that name."""
+    every = list(ast.walk(tree))
+    idle = {id(n.target) for n in every if isinstance(n, ast.AnnAssign) and n.value is None}
+    idle |= {
+        id(alias) for n in every if isinstance(n, ast.Import) for alias in n.names if alias.asname is None
+    }
+    for node in every:
+        if id(node) in idle:
+            continue
+        if isinstance(node, ast.Name):
+            if node.id == "output" and isinstance(node.ctx, ast.Store):
+                return False
+        elif "output" in (getattr(node, name, None) for name in ("name", "asname", "rest")):
+            return False
+    return True
 
 
 # With what a statement begins, of Spark and of a query.
@@ -156,7 +177,14 @@ def sql_fault(text: str, starters: tuple[str, ...] = _STARTERS) -> _Fault | None
     True
     """
     tokens = list(_tokens(text))
-    found = _unbalanced(tokens) or _begins(tokens, starters) or _ends(tokens) or _selects_nothing(tokens)
+    found = (
+        _unbalanced(tokens)
+        or _begins(tokens, starters)
+        or _ends(tokens)
+        or _selects_nothing(tokens)
+        or _two_commas(tokens)
+        or _misspelt(text, tokens, starters)
+    )
     if found is None:
         return None
     what, hint, line = found
@@ -229,6 +257,28 @@ def _selects_nothing(tokens: list[_Token]) -> _Fault | None:
         if (after.kind == "word" and after.text in _CLAUSES) or after.text in {")", ",", ";"}:
             return _Fault(f"SELECT is followed by {after.text}", "name the columns, or *", after.line)
     return None
+
+
+def _two_commas(tokens: list[_Token]) -> _Fault | None:
+    for token, after in pairwise(tokens):
+        if token.text == "," and after.text in {",", ")"}:
+            return _Fault(f"a comma is followed by {after.text}", "leave the comma out", after.line)
+    return None
+
+
+def _misspelt(text: str, tokens: list[_Token], starters: tuple[str, ...]) -> _Fault | None:
+    if any(token.kind == "sign" and token.text in "{$" for token in tokens):
+        return None  # a text that is filled in is not known before
+    parser = import_module("rheodsl.sql_parser")
+    words = (
+        parser.Word(m[0], m.start(), text.count("\n", 0, m.start()) + 1)
+        for m in _TOKEN.finditer(text)
+        if m["word"]
+    )
+    found = parser.misspelt(text, words, parser.SPARK if starters == _STARTERS else parser.ATHENA)
+    if found is None:
+        return None
+    return _Fault(f"{found.word.text} is no keyword", f"did you mean {found.meant!r}?", found.word.line)
 
 
 def first_line(text: str, where: SourceLocation) -> SourceLocation:

@@ -105,6 +105,25 @@ def declares(
     return decorate
 
 
+C = TypeVar("C", bound=type)
+
+
+def knows_its_words(cls: C) -> C:
+    """Let what a class makes, and its public methods, take the keywords that they name, and no other: see `declares`.
+
+    A method that takes any keyword judges them itself.
+    """
+    for name, method in list(vars(cls).items()):
+        if not inspect.isfunction(method) or (name.startswith("_") and name != "__init__"):
+            continue
+        if hasattr(method, "__wrapped__"):  # it is declared with second spellings of its own
+            continue
+        parameters = inspect.signature(method).parameters.values()
+        if len(parameters) > 1 and all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+            setattr(cls, name, declares()(method))
+    return cls
+
+
 def _parameters(declare: Callable[..., Any]) -> list[str]:
     """The names of what a declaration takes, in order."""
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -139,8 +158,10 @@ def _meant(word: str, names: list[str]) -> str:
     if word in _SAID_OTHERWISE:
         return _SAID_OTHERWISE[word]
     near = nearest(word, names) or nearest(word, elsewhere, 0.75)
-    if near is None:
+    if near is None and "metadata" in names:
         return 'data of your own goes into metadata={"team": "Sales"}'
+    if near is None:
+        return f"it takes {', '.join(names) or 'none'}"
     return f"did you mean {elsewhere.get(near, near)!r}?"
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from rheodsl.cloudwatch.alarm_rule import AlarmState
 from rheodsl.errors import RheoError
+from rheodsl.words import knows_its_words
 
 
 class AlarmError(RheoError, ValueError):
@@ -30,6 +31,7 @@ def _topic(arn: object) -> None:
         )
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class SnsAction:
     """Publish CloudWatch's own message to an existing SNS topic.
@@ -44,6 +46,7 @@ class SnsAction:
         _topic(self.topic)
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True, init=False)
 class EmailAction:
     """Send CloudWatch's message to addresses; each confirms its subscription once.
@@ -63,6 +66,7 @@ class EmailAction:
         object.__setattr__(self, "addresses", tuple(sorted(set(addresses))))
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class SlackAction:
     """Post to a Slack channel, through the chat integration of AWS.
@@ -115,6 +119,7 @@ class TicketActionType(StrEnum):
     PAGE = "page"
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class TicketAction:
     """Ask a ticketing system for a ticket, by a JSON message to an SNS topic.
@@ -165,6 +170,7 @@ Action: TypeAlias = SnsAction | EmailAction | SlackAction | TicketAction
 Actions: TypeAlias = Iterable[Action] | Action | None
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True, init=False)
 class AlarmDefaultActionsMap:
     """What an alarm does on each transition; sets as in the guide, kept sorted.

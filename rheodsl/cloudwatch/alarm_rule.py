@@ -22,6 +22,7 @@ from typing import (
 from rheodsl.alternatives import Alternatives, Combinable
 from rheodsl.errors import RheoError, TruthError, did_you_mean, nearest
 from rheodsl.grammar import Source, Stop, read, token_of, tree_of
+from rheodsl.words import declares, knows_its_words
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -519,6 +520,7 @@ class RuleOperators:
         )
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True, init=False)
 class AlarmRule(RuleOperators):
     """A Boolean expression over "alarm x is in state S".
@@ -637,6 +639,7 @@ def in_state(alarm_id: str, state: AlarmState | str = AlarmState.ALARM) -> Alarm
     return AlarmRule(InState(alarm_id, _state(state)))
 
 
+@declares()
 def at_least(count: int | str, state: AlarmState | str, *alarms: AlarmReference) -> AlarmRule:
     """Return the rule "so many of these alarms are in this state".
 

@@ -38,6 +38,7 @@ from rheodsl.cloudwatch.alarm_rule import (
 from rheodsl.cloudwatch.metrics import MetricNode, MetricStat
 from rheodsl.errors import FilterError, SpecError, did_you_mean, nearest
 from rheodsl.signals import SignalNode, View
+from rheodsl.words import knows_its_words
 
 
 class AlarmDimension(StrEnum):
@@ -47,6 +48,7 @@ class AlarmDimension(StrEnum):
     TIME = "time"
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class CWAlarm:
     """An alarm that exists: its name, in this account or in another.
@@ -91,6 +93,7 @@ def alarm_name(app: str, id: str) -> str:
     return f"{app}.{id}"
 
 
+@knows_its_words
 class AlarmNode(RuleOperators, SignalNode):
     """An alarm: an operand of rules, and an input that fires on transitions into the state it is indexed by.
 
@@ -155,6 +158,7 @@ def _options(thing: Any) -> tuple[tuple[Any, ...], ...]:
     return thing.options if isinstance(thing, Alternatives) else ((thing,),)
 
 
+@knows_its_words
 class CompositeAlarmNode(AlarmNode):
     """An alarm over the states of others."""
 

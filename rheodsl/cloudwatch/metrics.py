@@ -19,6 +19,7 @@ from rheodsl.dimensions import DimensionFilter
 from rheodsl.errors import FilterError, SpecError, UnknownNameError, ValueCastError, did_you_mean
 from rheodsl.ir import MetricStat as MetricStat
 from rheodsl.signals import SignalNode
+from rheodsl.words import knows_its_words
 
 
 class MetricDimension(StrEnum):
@@ -78,6 +79,7 @@ def _times(count: object, seconds: int) -> object:
     return count * seconds if isinstance(count, int) and not isinstance(count, bool) else count
 
 
+@knows_its_words
 @dataclass(frozen=True, slots=True)
 class CWMetric:
     """The metrics of one CloudWatch namespace, such as ``AWS/Lambda``."""
@@ -228,6 +230,7 @@ def metric_signal(
     )
 
 
+@knows_its_words
 class MetricNode(SignalNode):
     """A metric: ``metric["Error"][MetricStatistic.SUM][MetricPeriod.MINUTES(5)]`` is one time series."""
 

@@ -34,6 +34,7 @@ from rheodsl.signals import View
 from rheodsl.testing.alarms import ActionTaken, SimulatedAlarms, dated
 from rheodsl.testing.dags import load_dags, run_dag
 from rheodsl.testing.hooks import HookCall, HookCalls
+from rheodsl.words import knows_its_words
 
 __all__ = ["HookCall", "Run", "RunInput", "Simulator", "Unmatched", "load_dags", "run_dag"]
 
@@ -79,6 +80,7 @@ class Run:
         return str(self.document["partition"])
 
 
+@knows_its_words
 class Simulator:
     """Runs an application in memory.
 
