@@ -1101,7 +1101,7 @@ class Engine:
     ) -> None:
         """Record the arrival, then look at every binding that contains it, whether or not it is new."""
         if consumer.members is not None:
-            self._join_member(outcome, consumer, consumer.members, partition, event_id, now)
+            self._join_member(outcome, consumer, consumer.members, partition, texts, event_id, now)
             return
         values = self._values(outcome, consumer, partition, partition)
         if values is None:
@@ -1146,6 +1146,7 @@ class Engine:
         consumer: Consumer,
         members: Members,
         partition: Partition,
+        texts: tuple[str, ...] | None,
         event_id: str,
         now: float,
     ) -> None:
@@ -1160,7 +1161,7 @@ class Engine:
         keys, index = consumer.places(values), consumer.arrival_index
         record: Arrivals | Group
         if members.complete:
-            ledger.arrive(index, keys, partition, event_id, now)
+            ledger.arrive(index, keys, partition, event_id, now, texts)
             groups = [g for g in members.whole(ledger.find(index, 0, keys[0])) if g.partition == coarse]
             if not groups:
                 return
