@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from rheo_runtime import wire
 from rheo_runtime.join import Join
@@ -17,9 +17,11 @@ VERSION = 1
 BEGINS_LATER = "begins later"
 
 
-# What is kept of a firing: its binding; the output partition; the events' own spellings of the tips, None
-# where they are as rendered; the partitions that were read of those that might be, by alias. Plain tuples: see `Used`.
-Spelled = tuple[tuple[str, ...] | None, ...]
+# What is kept of a firing: its binding; the output partition; the events' own spellings of the tips, and of a rollup's
+# members, None where they are as rendered; the partitions that were read of those that might be, by alias. Plain
+# tuples: see `Used`.
+Said = tuple[tuple[Partition, tuple[str, ...] | None], ...]
+Spelled = tuple[tuple[str, ...] | Said | None, ...]
 Chosen = tuple[tuple[str, tuple[Partition, ...]], ...]
 Made = tuple[Binding, Partition, Spelled | None, Chosen]
 
@@ -85,12 +87,15 @@ class RouteDocumentBuilder:
         self,
         source: wire.Input,
         tip: Partition,
-        spelled: tuple[str, ...] | None,
+        spelled: tuple[str, ...] | Said | None,
         chosen: tuple[Partition, ...] | None,
     ) -> dict[str, Any]:
         signal = self.signals[source.signal]
         partitions = reads(source, tip) if chosen is None else chosen
-        spelling = None if spelled is None else Spelling(signal, tip, spelled)
+        spelling = None
+        if spelled is not None:
+            said = spelled if source.rollup is not None else ((tip, spelled),)
+            spelling = Spelling(signal, cast("Said", said))
         texts = source.texts(signal, tip)
         if spelling is not None and source.rollup is None:
             texts = spelling.folded
@@ -150,8 +155,10 @@ def _is_escaped(format: str) -> bool:
 class Spelling:
     """How the folders of an input are spelled, as its event told: in another case, or escaped as Hive does."""
 
-    def __init__(self, signal: wire.Signal, tip: Partition, spelled: tuple[str, ...]) -> None:
+    def __init__(self, signal: wire.Signal, said: Said) -> None:
         self._signal = signal
+        self._said = dict(said)
+        tip, spelled = next((p, texts) for p, texts in said if texts is not None)
         self._tip = tip
         self._spelled = spelled
         texts, kinds = signal.texts(tip), signal.kinds(tip)
@@ -167,7 +174,9 @@ class Spelling:
         )
 
     def texts(self, partition: Partition) -> tuple[str, ...]:
-        """Return the texts of a partition: the event's own where its values are, else escaped where its are."""
+        """Return the texts of a partition: its own event's, else the first one's where its values are, or escaped as it."""
+        if partition in self._said:
+            return self._said[partition] or self._signal.texts(partition)
         return tuple(
             said if value == own else escape(text) if i in self._escaped else text
             for i, (value, own, said, text) in enumerate(

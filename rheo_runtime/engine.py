@@ -1149,7 +1149,7 @@ class Engine:
         Say whether it can be of any.
         """
         if consumer.members is not None:
-            return self._join_member(outcome, consumer, consumer.members, partition, event_id, now)
+            return self._join_member(outcome, consumer, consumer.members, partition, texts, event_id, now)
         values = self._values(outcome, consumer, partition, partition)
         if values is None:
             return False
@@ -1195,6 +1195,7 @@ class Engine:
         consumer: Consumer,
         members: Members,
         partition: Partition,
+        texts: tuple[str, ...] | None,
         event_id: str,
         now: float,
     ) -> bool:
@@ -1209,7 +1210,7 @@ class Engine:
         keys, index = consumer.places(values), consumer.arrival_index
         record: Arrivals | Group
         if members.complete:
-            ledger.arrive(index, keys, partition, event_id, now)
+            ledger.arrive(index, keys, partition, event_id, now, texts)
             groups = [g for g in members.whole(ledger.find(index, 0, keys[0])) if g.partition == coarse]
             if not groups:
                 return True

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 
 from rheo_runtime import wire
 from rheo_runtime.consumers import Check, Consumer, Node
-from rheo_runtime.documents import Draft, RouteDocumentBuilder
+from rheo_runtime.documents import Draft, RouteDocumentBuilder, Said
 from rheo_runtime.join import Join, versions_of
 from rheo_runtime.late import lates_of
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.match import Literals, Matcher
 from rheo_runtime.records import CHUNK, Arrivals, Binding
+from rheo_runtime.rollup import members_of
 from rheo_runtime.values import Partition, Value
 from rheo_runtime.windows import Window, asked, layouts
 
@@ -78,8 +79,16 @@ class Program:
         if not any(builder.spells):
             return draft
         read = zip(builder.join.triggers, draft.binding, strict=True)
-        records = [None if i.rollup else self.record(ledger, i.signal, tip) for i, tip in read]
-        return draft._replace(spelled=tuple(None if record is None else record.texts for record in records))
+        return draft._replace(spelled=tuple(self._said(ledger, source, tip) for source, tip in read))
+
+    def _said(self, ledger: Ledger, source: wire.Input, tip: Partition) -> tuple[str, ...] | Said | None:
+        """How events spelled the tip of an input; of a rollup its first member, as which the others are spelled."""
+        rolled = members_of(source)
+        first = tip if rolled is None else next(iter(rolled.members(tip)), None)
+        record = None if first is None else self.record(ledger, source.signal, first)
+        if first is None or record is None or record.texts is None:
+            return None
+        return record.texts if rolled is None else ((first, record.texts),)
 
     def listen(self, nodes: Iterable[Node]) -> None:
         """Let events come to the inputs of these nodes, and of no others: of all, at first."""

@@ -124,9 +124,10 @@ class Group(NamedTuple):
     parts: tuple[Arrivals | None, ...]
 
     @property
-    def texts(self) -> None:
-        """Events spell members, not what they are rolled up to."""
-        return None
+    def texts(self) -> tuple[tuple[Partition, tuple[str, ...] | None], ...] | None:
+        """How events spelled the members, where that is kept of any: nobody spells what they are rolled up to."""
+        found = tuple([(part.partition, part.texts) for part in self.parts if part is not None])
+        return found if any(texts is not None for _, texts in found) else None
 
 
 Recs = tuple[Arrivals, ...]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rheo_runtime import wire
+from rheo_runtime.events import S3Event
 from rheo_runtime.rollup import members_of
 
 from .tables import DAY, TEXT, Make, Ref, signal, table, view
@@ -42,6 +43,27 @@ def test_members_and_another_input_in_every_order(bench: Make, order: tuple[str,
     assert [send(name, name) for name in order] == [[]] * 4, "delivered again"
     assert [send(name, f"{name} again") for name in order] == [[], [], [], [f"world/{D1}#2"]]
     assert b.engine.pending() == []
+
+
+def test_members_are_read_as_their_events_spelled_them(bench: Make) -> None:
+    orders = replace(
+        signal("orders", region=TEXT, day=DAY),
+        events=(wire.S3Events("lake", "orders/r={}/{}", ("_SUCCESS",)),),
+        path="s3://lake/orders/r={}/{}",
+    )
+    fine = tuple((wire.Rule(TEXT, region), wire.Rule(DAY)) for region in ("a:b", "NA"))
+    rolled = wire.Input(
+        "orders",
+        "orders",
+        ((wire.Rule(DAY),),),
+        rollup=wire.Rollup(("region", "day"), ("", None), fine, True),
+    )
+    output = wire.Output(("day",), (DAY,), (Ref("orders", "day"),), "s3://app/world/{}")
+    engine = bench(table([orders], wire.Route("world", (rolled,), (), output))).engine
+    folders = [f"orders/r={region}/{D1}" for region in ("NA", "a%3Ab")]
+    fired = [engine.on_event(S3Event("lake", f"{f}/_SUCCESS", f, 1.0)).fired for f in reversed(folders)]
+    assert fired[0] == []
+    assert fired[1][0]["inputs"][0]["paths"] == [f"s3://lake/{folder}" for folder in folders]
 
 
 def test_members_of_two_days_do_not_mix(bench: Make) -> None:

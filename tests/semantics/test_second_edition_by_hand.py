@@ -154,6 +154,16 @@ def test_what_is_asked_for_by_hand_keeps_the_escapes_of_its_key(
     assert draft.document(1)["inputs"][0]["paths"] == [f"s3://lake/data/{key}"]
 
 
+def test_a_rollup_that_is_asked_for_by_hand_keeps_the_escapes_of_its_keys(app: Any) -> None:
+    spec = {"h": {"granularity": "HOUR"}}
+    data = app.s3("data", "s3://lake/data/h={h:%Y-%m-%d %H:%M:%S}", dimensions=spec)
+    app.create_data("daily", inputs=[data.rollup(h="day")])
+    keys = [f"h=2024-01-01 {hour:02}%3A00%3A00" for hour in range(24)]
+    ways = asked(app, *[s3_event("lake", f"data/{key}/_SUCCESS") for key in keys])
+    draft = by_params(ways.program, "daily", {"h": "2024-01-01"}, None, ways.there, ways.sim._engine.ledger)
+    assert draft.document(1)["inputs"][0]["paths"] == [f"s3://lake/data/{key}" for key in keys]
+
+
 # ── the branch of a partition ─────────────────────────────────────────────────────────────────────────
 
 

@@ -1151,6 +1151,24 @@ def test_escapes_in_small_letters_are_read_where_they_are(app: Any) -> None:
     assert below(run, "data", "in") == ["r=a%3ab"]
 
 
+def test_a_rollup_reads_its_members_as_their_events_spelled_them(app: Any) -> None:
+    data = app.s3("data", "s3://lake/in/h={h:%Y-%m-%d %H:%M:%S}", dimensions=STAMP)
+    app.create_data("daily", inputs=[data.rollup(h="day")])
+    keys = Keys(Simulator(app), "in")
+    folders = [f"h=2024-01-01 {hour:02}%3A00%3A00" for hour in range(24)]
+    [run] = [run for folder in folders for run in keys.put(f"{folder}/_SUCCESS")]
+    assert below(run, "data", "in") == folders
+
+
+def test_each_member_of_a_rollup_has_its_own_spelling(app: Any) -> None:
+    data = app.s3("data", "s3://lake/in/r={r}/{d:%Y-%m-%d}")
+    app.create_data("world", inputs=[data.rollup(r=["a:b", "c:d", "de"])])
+    keys = Keys(Simulator(app), "in")
+    folders = ["r=a%3Ab/2024-01-01", "r=c:d/2024-01-01", "r=de/2024-01-01"]
+    [run] = [run for folder in reversed(folders) for run in keys.put(f"{folder}/_SUCCESS")]
+    assert below(run, "data", "in") == folders
+
+
 # ── the catalog ───────────────────────────────────────────────────────────────────────────────────────
 
 
