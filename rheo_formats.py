@@ -202,6 +202,17 @@ def undecodable(file: str, format: Format, fault: UnicodeDecodeError) -> FormatE
     )
 
 
+LOST = "\ufffd"  # what a decoder that goes on puts for bytes that it cannot read
+
+
+def lost(file: str, format: Format) -> FormatError:
+    """Return the error of a text in which a decoder that goes on has met bytes that it cannot read."""
+    return FormatError(
+        f"{file} is not written in {format.encoding}: a text of it has the character U+FFFD",
+        'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...',
+    )
+
+
 def records(lines: Iterable[str], format: Format) -> Iterator[list[str]]:
     """Yield the records of lines of CSV; blank lines are none."""
     csv.field_size_limit(1 << 30)
@@ -342,6 +353,27 @@ def json_is_lines(head: str) -> bool:
     except ValueError:
         return not newline  # one long line, cut
     return True
+
+
+def json_names(head: str) -> list[str]:
+    """Return the names in the objects that the beginning of a JSON file holds as a whole.
+
+    >>> json_names('{"a": 1, "B": {"c": 1}}\\n{"d": 2}\\n{"e"'), json_names('[{"a": 1}, {"b"')
+    (['a', 'B', 'd'], ['a'])
+    """
+    decoder, names, at = json.JSONDecoder(), dict[str, None](), 0
+    text = head.lstrip("\ufeff \t\r\n").removeprefix("[")
+    while at < len(text):
+        if text[at] in " \t\r\n,":
+            at += 1
+            continue
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError:  # the rest was cut, or is for the reader to refuse
+            break
+        if isinstance(value, dict):
+            names |= dict.fromkeys(value)
+    return list(names)
 
 
 # --- texts and types ---

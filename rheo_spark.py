@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # The file that a row is from, while it is read.
 _FILE = "rheo_file"
 _THREADS = 16
+_NO_TEXT = "\x01\x02"  # what no text of CSV is: an empty one is no value only where it is declared so
 ITSELF = "."  # the completion name of a partition that is an object
 
 
@@ -295,17 +296,26 @@ def writing(format: Format) -> dict[str, str]:
             "sep": format.delimiter,
             "quote": format.quote,
             "escape": format.escape or format.quote,
+            "emptyValue": format.quote * 2,
+            "ignoreLeadingWhiteSpace": "false",
+            "ignoreTrailingWhiteSpace": "false",
         }
+        if format.nulls and "" not in format.nulls:
+            options["nullValue"] = format.nulls[0]
     if format.format in ("CSV", "JSON"):
         if java_charset(format.encoding) != "UTF-8":
             options["encoding"] = java_charset(format.encoding)
-        for name, written in (
-            ("dateFormat", format.date_format),
-            ("timestampFormat", format.timestamp_format),
-        ):
-            if written is not None:
-                options[name] = java_pattern(written)
+        options |= {"timestampFormat": _MICROSECONDS, **_times(format)}
     return options
+
+
+_MICROSECONDS = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"  # Spark itself writes thousandths
+
+
+def _times(format: Format) -> dict[str, str]:
+    """Spark's options for dates and times that are declared to be written in another way than ISO 8601."""
+    said = {"dateFormat": format.date_format, "timestampFormat": format.timestamp_format}
+    return {name: java_pattern(written) for name, written in said.items() if written is not None}
 
 
 _JAVA = {
@@ -530,7 +540,9 @@ class Source:
             first = first or ([name for name, _ in columns], file.path)
             rheo_formats.same_columns([name for name, _ in columns], file.path, *first, format=self.format)
             width = len(header), rheo_formats.named(header, self.format, file.path)
-            groups.setdefault((encoding, *width, tuple(columns)), []).append(file)
+            # Spark goes on where bytes are none of the encoding; what has such a character by right may have more.
+            whole = rheo_formats.LOST not in rheo_formats.decoded(head, self.format, file.path)
+            groups.setdefault((encoding, whole, *width, tuple(columns)), []).append(file)
         if not groups:
             return self._with_file(self.empty(), "''")
         frames = [self._csv_group(group, *key) for key, group in groups.items()]
@@ -541,6 +553,7 @@ class Source:
         self,
         files: Sequence[File],
         encoding: str,
+        whole: bool,
         width: int,
         named: int,
         columns: Sequence[tuple[str, int | None]],
@@ -557,6 +570,8 @@ class Source:
             sep=self.format.delimiter,
             quote=self.format.quote,
             escape=self.format.escape or self.format.quote,
+            nullValue=_NO_TEXT,
+            emptyValue="",
             multiLine=str(self.format.multiline).lower(),
             encoding=charset,
         )
@@ -570,20 +585,27 @@ class Source:
             (
                 _null(kinds.get(name, "string"))
                 if at is None
-                else self._field(f"c{at}", name, kinds.get(name))
+                else self._field(f"c{at}", name, kinds.get(name), whole)
             ).alias(name)
             for name, at in columns
         ]
         discovered = [f.col(f"`{name}`") for name in read.columns if name not in (*_fields(width), _FILE)]
         return read.select(*chosen, *discovered, _FILE)
 
-    def _field(self, column: str, name: str, kind: str | None) -> Column:
-        """A field of CSV as its type; without a declared one its text."""
+    def _field(self, column: str, name: str, kind: str | None, whole: bool) -> Column:
+        """A field of CSV as its type; without a declared one its text.
+
+        ``whole`` says that a text with the character for bytes that are none of the encoding is an error.
+        """
         from pyspark.sql import functions as f
 
-        text = f.when(f.col(column).isin(*self.format.nulls), None).otherwise(f.col(column))
+        read = f.col(column) if "" in self.format.nulls else f.coalesce(f.col(column), f.lit(""))
+        text = f.when(read.isin(*self.format.nulls), None).otherwise(read)
         if kind is None or rheo_formats.simple(kind) == "string":
-            return text
+            if not whole:
+                return text
+            error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.lost("", self.format))))
+            return f.when(f.instr(text, rheo_formats.LOST) > 0, _raise(error, "string")).otherwise(text)
         return self._checked(text, self._parsed(f"trim({column})", kind), name, kind)
 
     def _parsed(self, text: str, kind: str) -> str:
@@ -636,27 +658,39 @@ class Source:
         return frame.select(*(f.col(_quoted(n)).cast(kinds.get(n, k)).alias(n) for n, k in frame.dtypes))
 
     def _json(self, files: Sequence[File]) -> DataFrame:
-        groups: dict[tuple[bool, str], list[File]] = {}
+        declared = self.format.declared
+        groups: dict[tuple[bool, str, tuple[str, ...]], list[File]] = {}
         for file, head in zip(files, self._heads(files), strict=True):
-            lines = rheo_formats.json_is_lines(rheo_formats.decoded(head, self.format, file.path))
+            text = rheo_formats.decoded(head, self.format, file.path)
             encoding = rheo_formats.encoding_of(head, self.format, file.path)
-            groups.setdefault((lines, encoding), []).append(file)
+            key = rheo_formats.json_is_lines(text), encoding, self._spelled(rheo_formats.json_names(text))
+            groups.setdefault(key, []).append(file)
         frames = []
-        for (lines, encoding), group in groups.items():
+        for (lines, encoding, spelled), group in groups.items():
             options = {"multiLine": str(not lines).lower(), "mode": "FAILFAST"}
             if java_charset(encoding) != "UTF-8":
                 options["encoding"] = java_charset(encoding)
-            for key in ("dateFormat", "timestampFormat"):
-                if key in writing(self.format):
-                    options[key] = writing(self.format)[key]
+            options |= _times(self.format)
             if self.format.columns == rheo_formats.STRICT:
                 for file in group:
                     names = [n for n in self._reader([file], **options).columns if n != _FILE]
                     rheo_formats.placed(names, self.format, file.path)
-            if self.format.schema is not None:
-                options["schema"] = self.format.schema
-            frames.append(self._reader(group, **options))
+            if self.format.schema is None:
+                frames.append(self._reader(group, **options))
+                continue
+            columns = zip(spelled, declared, strict=True)
+            options["schema"] = ", ".join(f"{_quoted(name)} {kind}" for name, (_, kind) in columns)
+            frame = self._reader(group, **options)
+            for has, (name, _) in zip(spelled, declared, strict=True):
+                frame = frame.withColumnRenamed(has, name) if has != name else frame
+            frames.append(frame)
         return union(frames)
+
+    def _spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The declared columns as a file spells them: Spark finds a name of JSON only in its own case."""
+        folded = {name.lower(): name for name in names}
+        declared = [name for name, _ in self.format.declared]
+        return tuple(name if name in names else folded.get(name.lower(), name) for name in declared)
 
     def _columnar(self, files: Sequence[File]) -> DataFrame:
         """Parquet and ORC, merged by name; a column that has two types in two partitions takes the wider one."""

@@ -64,7 +64,10 @@ CASES = (
         error="a record of more than 2 fields",
     ),
     one(
-        "a value below a column without a name", b"id,price,\n1,5,9\n", error="a record of more than 2 fields"
+        "a value below a column without a name",
+        b"id,price,\n1,5,9\n",
+        schema=SCHEMA,
+        error="a record of more than 2 fields",
     ),
     one(
         "a value behind the declared columns",
@@ -84,6 +87,17 @@ CASES = (
         "empty is no value", b'id,note\n1,\n2,""\n3,\\N\n', [{"id": str(n), "note": None} for n in (1, 2, 3)]
     ),
     one("other null texts", b"id,note\n1,n/a\n", [{"id": "1", "note": None}], nulls=["", "n/a"]),
+    one(
+        "an empty text that is a value",
+        b'id,note\n1,\n2,""\n3,NA\n',
+        [{"id": "1", "note": ""}, {"id": "2", "note": ""}, {"id": "3", "note": None}],
+        nulls=["NA"],
+    ),
+    one(
+        "another encoding behind the head",
+        b"id,city\n" + b"1,Bern\n" * 20_000 + b"1,Z\xfcrich\n",
+        error="is not written in utf-8",
+    ),
     one("blank lines", b"id,price\n\n1,5\n\n", [{"id": "1", "price": "5"}]),
     one("semicolons", b"id;price\n1;5\n", [{"id": "1", "price": "5"}], delimiter=";"),
     one("by name, whatever the order", b"price,id\n5,007\n", [{"id": "007", "price": "5"}], schema=SCHEMA),

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,44 @@ def test_spark_reads_files_of_any_name_and_knows_which_a_row_is_from(
 
 
 @pytest.mark.slow
+def test_spark_finds_names_of_json_in_any_case(spark: Any, tmp_path: Path) -> None:
+    from rheo_spark import Source
+
+    (tmp_path / "a.json").write_text('{"ID": 1, "more": {"PRICE": 2}}\n{"price": 5.5}\n')
+    (tmp_path / "b.json").write_text('[{"Id": 2,\n "Price": 7.5}]')
+    source = Source(spark, "orders", {"format": "JSON", "schema": "id int, price double"})
+    frame = source.read([f"file://{tmp_path}"])
+    assert frame.columns == ["id", "price"]
+    assert sorted(map(tuple, frame.fillna(0).collect())) == [(0, 5.5), (1, 0), (2, 7.5)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"format": "CSV"},
+        {"format": "CSV", "nulls": ["NA"]},
+        {"format": "CSV", "delimiter": ";", "quote": "'"},
+        {"format": "JSON"},
+    ],
+    ids=str,
+)
+def test_what_a_node_writes_reads_back(spark: Any, tmp_path: Path, options: dict[str, Any]) -> None:
+    from rheo_formats import Format
+    from rheo_spark import Source, writing
+
+    rows = [(" a ", datetime(2024, 1, 2, 3, 4, 5, 678901)), ("", None), (None, None), ("b;,\"'\\", None)]
+    declared = {**options, "schema": "id string, at timestamp"}
+    folder, format = f"file://{tmp_path / 'out'}", Format.of(declared)
+    made = spark.createDataFrame(rows, declared["schema"])
+    made.write.format(format.format.lower()).options(**writing(format)).save(folder)
+    read = [tuple(row) for row in Source(spark, "out", declared).read([folder]).collect()]
+    empty_is_null = format.format == "CSV" and "" in format.nulls
+    wanted = [(None if not text and empty_is_null else text, at) for text, at in rows]
+    assert sorted(read, key=str) == sorted(wanted, key=str)
+
+
+@pytest.mark.slow
 def test_load_data_gives_spark_files_of_any_name(spark: Any, app: Application, cloud: Cloud) -> None:
     for name in ("a [1] ü(2)%20.csv", "b#{1}+.csv"):
         key = f"orders/2024-01-01/{name}"
@@ -239,8 +278,14 @@ def query(cloud: Cloud, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
     return ask
 
 
+# Behind the head it is no error for Athena, which nobody can tell so.
+UNSEEN = ("another encoding behind the head",)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [*CASES, *TYPED], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in (*CASES, *TYPED) if case.name not in UNSEEN], ids=lambda case: case.name
+)
 def test_athena(query: Callable[..., list[dict[str, Any]]], case: Case) -> None:
     options = dict(case.options)
     names = (
