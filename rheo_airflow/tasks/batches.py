@@ -29,7 +29,7 @@ from rheo_airflow.tasks.compat import (
 )
 from rheo_airflow.tasks.jobs import batch_folder
 from rheo_airflow.tasks.places import Places
-from rheo_airflow.tasks.publish import NothingStaged, PublishOperator, blocked, complete
+from rheo_airflow.tasks.publish import PublishOperator, blocked, complete
 from rheo_airflow.tasks.run_request import named
 from rheo_runtime import executions
 from rheo_runtime.executions import Claim
@@ -511,12 +511,7 @@ class PublishBatchOperator(PublishOperator):
                 executions.fail(*where, run, time.time(), error, writes_since=None if known else time.time())
                 settings.ended(self.app, ledger, document, ok=False)
                 return error
-            try:
-                checks = self._take_over(document, {"ti": _Quiet()})
-            except NothingStaged as fault:
-                executions.fail(*where, run, time.time(), str(fault)[:NOTE])
-                settings.ended(self.app, ledger, document, ok=False)
-                return str(fault)
+            checks = self._take_over(document, {"ti": _Quiet()})
             if why := blocked(checks):
                 executions.fail(*where, run, time.time(), why[:NOTE], checks)
             else:

@@ -14,8 +14,6 @@ from rheo_runtime.wire import S3Address
 COMPLETION = "_SUCCESS"
 # Beside what a job has staged: the results of the node's checks.
 CHECKS = "_checks.json"
-# In an output partition: from which staged folder its data was taken over.
-TAKEN = "_taken"
 
 
 def split(path: str) -> tuple[str, str]:
@@ -132,7 +130,7 @@ def take_over(s3: Any, folder: str, output: str, there: Iterable[str]) -> int:
     """Put what lies staged in a folder in the place of an output partition; return how many objects it has.
 
     ``there`` are the keys of the folder. May be repeated after a crash at any call: the folder's own completion object
-    goes once all is in its place, and before any of the data goes; until then `taken` does not count. Readers that ask for the output's completion object
+    goes once all is in its place, and before any of the data goes. Readers that ask for the output's completion object
     see the old partition, then none, then (once it is written) the new one. The results of the checks stay where they
     are.
     """
@@ -140,18 +138,7 @@ def take_over(s3: Any, folder: str, output: str, there: Iterable[str]) -> int:
     _, target = split(output)
     data = {key: f"{target}/{key.removeprefix(f'{prefix}/')}" for key in there if is_data(key)}
     _replace(s3, output, data)
-    s3.put_object(Bucket=bucket, Key=f"{target}/{TAKEN}", Body=folder.encode())
     s3.delete_object(Bucket=bucket, Key=f"{prefix}/{COMPLETION}")
     # A run that is tried again tells the checks again.
     delete(s3, bucket, sorted(set(there) - {f"{prefix}/{COMPLETION}", f"{prefix}/{CHECKS}"}))
     return len(data)
-
-
-def taken(s3: Any, folder: str, output: str) -> bool:
-    """Say whether an output partition has what lay staged in a folder: an earlier try has taken it over."""
-    bucket, target = split(output)
-    key = f"{target}/{TAKEN}"
-    if key not in keys(s3, output):  # nobody may ask for an object that may be missing: S3 would deny it
-        return False
-    body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body.decode() == folder

@@ -40,10 +40,6 @@ def blocked(checks: Sequence[CheckResult]) -> str:
     return f"check {'; '.join(found)}" if found else ""
 
 
-class NothingStaged(Exception):
-    """A job has succeeded, and what it should have written is not there."""
-
-
 class PublishOperator(BaseOperator):
     """Runs when all computes are over, whatever became of them, and ends the execution.
 
@@ -92,12 +88,7 @@ class PublishOperator(BaseOperator):
             executions.fail(*where, time.time(), ", ".join(failed), writes_since=self._writes_since(context))
             settings.ended(self.app, ledger, document, ok=False)
             raise AirflowFailException(f"{document['id']} failed: {', '.join(failed)}")
-        try:
-            checks = self._take_over(document, context)
-        except NothingStaged as fault:
-            executions.fail(*where, time.time(), str(fault), writes_since=self._writes_since(context))
-            settings.ended(self.app, ledger, document, ok=False)
-            raise AirflowFailException(f"{document['id']} failed: {fault}") from None
+        checks = self._take_over(document, context)
         why = blocked(checks)
         if not why:
             complete(document)
@@ -140,13 +131,12 @@ class PublishOperator(BaseOperator):
     def _take_over(self, document: Document, context: Any) -> Sequence[CheckResult]:
         """Put what a job has written in the place of the old partition, unless a check says no; return what they found.
 
-        What fails one stays where it is, aside, and so does the old partition with its completion object. Raises
-        NothingStaged when nothing lies there, and no earlier try has taken it over.
+        What fails one stays where it is, aside, and so does the old partition with its completion object.
         """
         folder = partitions.staged(document) if self.staged else None
         if folder is None:
             return ()
-        s3, output = settings.client("s3"), document["output"]["path"]
+        s3 = settings.client("s3")
         there = list(partitions.keys(s3, folder))
         names = {key.rpartition("/")[2]: key for key in there}
         bucket, _ = partitions.split(folder)
@@ -160,12 +150,8 @@ class PublishOperator(BaseOperator):
                 tell("Check %s: %s", check.check, "passed" if check.passed else check.what)
         if blocked(checks):
             self.log.error("The output is kept aside, in %s", folder)
-        elif COMPLETION in names:
-            partitions.take_over(s3, folder, output, there)
-        elif not partitions.taken(s3, folder, output):
-            raise NothingStaged(
-                f"its job has left no {COMPLETION} in {folder}: it has not written the output"
-            )
+        elif COMPLETION in names:  # else nothing was staged, or it was taken over by an earlier try
+            partitions.take_over(s3, folder, document["output"]["path"], there)
         return checks
 
     def _failed(self, context: Any) -> list[str]:

@@ -450,9 +450,7 @@ def test_a_job_computes_each_and_publish_takes_over_what_it_made(lab: Lab) -> No
     assert lab.states("spark") == {"EU": SUCCEEDED, "NA": SUCCEEDED, "XX": FAILED}
     s3 = settings.client("s3")
     keys = [o["Key"] for o in s3.list_objects_v2(Bucket="rheo-shop", Prefix="internal_data")["Contents"]]
-    assert keys == [
-        f"internal_data/spark/{r}/{n}" for r in ("EU", "NA") for n in ("_SUCCESS", "_taken", "part-0")
-    ]
+    assert keys == [f"internal_data/spark/{r}/{n}" for r in ("EU", "NA") for n in ("_SUCCESS", "part-0")]
     assert lab.of("spark", "XX").note.endswith("ValueError: bad")
     lab.seen()
     with spark(lab, lambda region: None), keep_results(run):

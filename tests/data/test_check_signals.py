@@ -139,7 +139,7 @@ def test_the_output_and_its_checks_are_announced(lab: Lab, result: str) -> None:
     over = lab.ended("one", "EU")
     assert (over.state, over.checked, over.signalled) == (FAILED if failed else SUCCEEDED, result, True)
     assert over.note == ("check row_count(1, None): 0 rows" if failed else "")
-    assert lab.data("one", "EU") == ([] if failed else ["_SUCCESS", "_taken", "part-0"])
+    assert lab.data("one", "EU") == ([] if failed else ["_SUCCESS", "part-0"])
 
 
 STEPS = ["partitions.take_over", "executions.end", "send_signal", "executions.signalled"]
