@@ -859,7 +859,11 @@ def result(
     except AssertionError as fault:
         rows, example, what = 1, "", str(fault) or "the assertion does not hold"
     except Exception as fault:  # noqa: BLE001 - a check that cannot be made is one that fails
-        rows, example, what = 1, "", f"{type(fault).__name__}: {str(fault).strip().splitlines()[0][:_SHOWN]}"
+        rows, example, what = (
+            1,
+            "",
+            f"{type(fault).__name__}: {(str(fault).strip().splitlines() or ['without a word'])[0][:_SHOWN]}",
+        )
     if rows and not what:
         what = f"{rows} row{'s' if rows != 1 else ''}" + (f", such as {example}" if example else "")
     name = check_name(check)
@@ -888,10 +892,22 @@ def _found(
             )
         case "unique":
             keys = [f.col(_quoted(column)) for column in columns]
-            return _wrong(frame.groupBy(*keys).count().where("count > 1"))
+            taken, counted = {column.lower() for column in columns}, "count"
+            while counted in taken:
+                counted += "_"
+            return _wrong(
+                frame.groupBy(*keys).agg(f.count(f.lit(1)).alias(counted)).where(f.col(counted) > 1)
+            )
         case "in_range":
             outside = [f.col(_quoted(c)) < low for c in columns if low is not None]
             outside += [f.col(_quoted(c)) > high for c in columns if high is not None]
+            if any(isinstance(bound, (int, float)) for bound in (low, high)):
+                # A text that is no number is null for a comparison, which is neither in the range nor out of it.
+                texts = [name for name, kind in frame.dtypes if kind == "string" and name in columns]
+                outside += [
+                    f.col(_quoted(c)).isNotNull() & f.expr(f"try_cast({_quoted(c)} AS double)").isNull()
+                    for c in texts
+                ]
             return _wrong(frame.where(reduce(lambda a, b: a | b, outside)))
         case "sql":
             return _wrong(spark.sql(check["text"]))
