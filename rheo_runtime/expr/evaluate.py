@@ -135,7 +135,8 @@ def _(expr: DateOf, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
         try:
             return v.from_datetime(datetime(year(x), month(x), day(x), hour(x)), kind)
         except (ValueError, OverflowError):
-            raise BadValue(f"there is no date {year(x)}-{month(x)}-{day(x)}") from None
+            told = f" {hour(x)} h" if kind.granularity == v.HOUR else ""
+            raise BadValue(f"there is no date {year(x)}-{month(x)}-{day(x)}{told}") from None
 
     return date_of
 
