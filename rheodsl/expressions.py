@@ -458,16 +458,30 @@ def _check_zoned(side: DimensionExpr, other: Kind) -> None:
         return
     made = _hours_of_no_zone(side.node, side._kinds)
     if made is not None:
-        zoned = f"{show(made.base)}.tz({other.timezone!r})"
-        hours = zoned if isinstance(made, x.Offset) else f"{zoned}.at({made.unit.lower()!r})"
+        zone = f"timezone={other.timezone!r}"
+        match made:
+            case x.DateOf():
+                hours = f"{show(made)[:-1]}, {zone})"
+            case x.Parse():
+                hours = f"{show(made.base)}.parse({made.kind.format!r}, {zone})"
+            case x.Offset():
+                hours = f"{show(made.base)}.tz({other.timezone!r})"
+            case _:
+                hours = f"{show(made.base)}.tz({other.timezone!r}).at({made.unit.lower()!r})"
         raise LinkError(
             f"{side!r} is in no zone, and is compared with hours in {other.timezone}",
             hint=f"say whose day it is: {hours}",
         )
 
 
-def _hours_of_no_zone(expr: Expr, kinds: Kinds) -> x.At | x.Offset | None:
-    """What makes hours of a day of which nothing says in which zone it is meant."""
+def _hours_of_no_zone(expr: Expr, kinds: Kinds) -> x.At | x.Offset | x.DateOf | x.Parse | None:
+    """What makes hours of a day, of numbers or of a text of which nothing says in which zone it is meant."""
+    if isinstance(expr, x.Trunc) and expr.unit not in (v.HOUR, v.MINUTE):
+        return None
+    if isinstance(expr, x.DateOf | x.Parse):
+        made = x.kind_of(expr, kinds.__getitem__)
+        if made.granularity in (v.HOUR, v.MINUTE) and made.timezone is None:
+            return expr
     if isinstance(expr, x.At | x.Offset):
         day, made = (x.kind_of(each, kinds.__getitem__) for each in (expr.base, expr))
         if day.timezone is None and _finer(made, day) and made.granularity in (v.HOUR, v.MINUTE):
@@ -514,10 +528,13 @@ def _calendar_units(by: object) -> dict[str, int] | None:
 
 
 @declares()
-def date_of(year: Any, month: Any = None, day: Any = None, hour: Any = None) -> DimensionExpr:
+def date_of(
+    year: Any, month: Any = None, day: Any = None, hour: Any = None, *, timezone: str | None = None
+) -> DimensionExpr:
     """Return the date that LONG dimensions spell: ``date_of(logs.year, logs.month, logs.day)``.
 
-    Fields may be left out from the finest on: ``date_of(y, m)`` is a month. Raises LinkError.
+    Fields may be left out from the finest on: ``date_of(y, m)`` is a month. An hour is one of UTC, or of the clock of
+    ``timezone``; that of a zone is computed from the numbers, and does not tell them. Raises LinkError.
     """
     given = [year, month, day, hour]
     while given and given[-1] is None:
@@ -532,7 +549,13 @@ def date_of(year: Any, month: Any = None, day: Any = None, hour: Any = None) -> 
     unit = (v.YEAR, v.MONTH, v.DAY, v.HOUR)[len(nodes) - 1]
     nodes += [x.Const(first, number) for first in (1, 1, 1, 0)[len(nodes) :]]
     first, *others = expressions
-    return first._then(x.DateOf(nodes[0], nodes[1], nodes[2], nodes[3], unit), *others)
+    made = first._then(x.DateOf(nodes[0], nodes[1], nodes[2], nodes[3], unit), *others)
+    if timezone is None:
+        return made
+    if unit != v.HOUR or timezone in ("UTC", "GMT"):
+        return made.tz(timezone)
+    day_of_zone = made.trunc("day").tz(timezone)
+    return day_of_zone._then(x.Offset(day_of_zone.node, nodes[3], v.HOUR, 1))
 
 
 def literal(value: object, beside: DimensionExpr) -> DimensionExpr:
@@ -588,7 +611,7 @@ class _Datetime:
         fields = [*args, *(kwargs.get(n) for n in ("year", "month", "day", "hour")[len(args) :])]
         if not any(map(_is_expression, fields)):
             return dt.datetime(*args, **kwargs)
-        return date_of(*fields[:4])
+        return date_of(*fields[:4], timezone=getattr(kwargs.get("tzinfo"), "key", None))
 
     @staticmethod
     def strptime(text: Any, format: str) -> Any:

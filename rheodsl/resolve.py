@@ -379,6 +379,8 @@ def _fitting_hint(kind: Kind, given: Kind, expr: Expr) -> str | None:
     """How to make the value one of the output's kind: the operator stands at the value, never at the output."""
     order = v.GRANULARITIES.index
     operator = None
+    if kind.granularity == given.granularity and kind.type == given.type:
+        return None
     if kind.type == given.type == v.DATETIME and kind.granularity and given.granularity:
         coarser = order(kind.granularity) > order(given.granularity)
         operator = f"{'trunc' if coarser else 'at'}('{kind.granularity.lower()}')"

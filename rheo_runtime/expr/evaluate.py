@@ -132,7 +132,8 @@ def _(expr: DateOf, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
         try:
             moment = datetime(year(x), month(x), day(x), hour(x))
         except (ValueError, OverflowError):
-            raise BadValue(f"there is no date {year(x)}-{month(x)}-{day(x)}") from None
+            told = f" {hour(x)} h" if kind.granularity == v.HOUR else ""
+            raise BadValue(f"there is no date {year(x)}-{month(x)}-{day(x)}{told}") from None
         return v.in_range(v.from_datetime(moment, kind), kind)
 
     return date_of

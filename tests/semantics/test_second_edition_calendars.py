@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -404,6 +405,109 @@ def test_a_date_of_a_text_is_an_error(app: Any) -> None:
     orders = app.s3("orders", "s3://lake/orders/{region}/{year:int}")
     with pytest.raises(RheoError):
         dsl.date_of(orders.year, orders.region, 1)
+
+
+def numbered_hours(app: Any) -> Any:
+    return app.s3("logs", "s3://lake/logs/{y:int}/{m:int}/{d:int}/{h:int}")
+
+
+HOURS_OF_NUMBERS = {
+    "date_of": lambda logs, zone: dsl.date_of(logs.y, logs.m, logs.d, logs.h, **zone),
+    "traced datetime": lambda logs, zone: dsl.expressions.trace(
+        (lambda y, m, d, h: datetime(y, m, d, h, tzinfo=NEW_YORK))
+        if zone
+        else (lambda y, m, d, h: datetime(y, m, d, h)),
+        logs("y", "m", "d", "h"),
+    ),
+}
+NEW_YORK = ZoneInfo("America/New_York")
+hours_of_numbers = pytest.mark.parametrize(
+    "made", list(HOURS_OF_NUMBERS.values()), ids=list(HOURS_OF_NUMBERS)
+)
+
+
+@hours_of_numbers
+def test_the_hour_of_numbers_in_no_zone_asks_for_a_zone(app: Any, made: Any) -> None:
+    logs, hours = numbered_hours(app), hourly(app, "America/New_York")
+    with faulty("is in no zone", hint="date_of(logs.y, logs.m, logs.d, logs.h, timezone='America/New_York')"):
+        app.create_data("n", inputs=[logs, hours.ref], input_dim_links=[hours.hour == made(logs, {})])
+        app.graph()
+
+
+@hours_of_numbers
+@pytest.mark.parametrize(
+    ("key", "read"),
+    [("2024/2/29/5", "2024-02-29-05"), ("2024/3/10/3", "2024-03-10-03"), ("2024/11/3/1", "2024-11-03-01")],
+)
+def test_the_hour_of_numbers_in_a_zone_is_that_of_its_clock(app: Any, made: Any, key: str, read: str) -> None:
+    logs, hours = numbered_hours(app), hourly(app, "America/New_York")
+    link = hours.hour == made(logs, {"timezone": "America/New_York"})
+    app.create_data(
+        "n",
+        inputs=[logs, hours.ref],
+        input_dim_links=[link],
+        output_dimension_spec={"hour": {"type": DATETIME, "format": "%Y-%m-%d-%H"}},
+        output_dim_links=[output.hour == made(logs, {"timezone": "America/New_York"})],
+    )
+    [run] = Keys(Simulator(app), "logs").put(f"{key}/_SUCCESS")
+    assert below(run, "hours", "hours") == [read]
+    assert run.output == {"hour": read}
+
+
+@pytest.mark.parametrize("key", ["2024/3/10/2", "2024/3/10/24"])
+def test_numbers_that_are_no_hour_of_the_clock_are_told(app: Any, key: str) -> None:
+    logs = numbered_hours(app)
+    made = dsl.date_of(logs.y, logs.m, logs.d, logs.h, timezone="America/New_York")
+    app.create_data(
+        "n",
+        inputs=[logs],
+        output_dimension_spec={"hour": {"type": DATETIME, "format": "%Y-%m-%d-%H"}},
+        output_dim_links=[output.hour == made],
+    )
+    sim = Simulator(app)
+    assert Keys(sim, "logs").put(f"{key}/_SUCCESS") == []
+    assert "24 h" in reasons(sim) if key.endswith("24") else reasons(sim)
+
+
+def test_the_hour_of_a_text_in_no_zone_asks_for_a_zone(app: Any) -> None:
+    texts, hours = app.s3("texts", "s3://lake/texts/{t}"), hourly(app, "America/New_York")
+    with faulty("is in no zone", hint="texts.t.parse('%Y%m%d%H', timezone='America/New_York')"):
+        link = hours.hour == texts.t.parse("%Y%m%d%H").tz("America/New_York")
+        app.create_data("n", inputs=[texts, hours.ref], input_dim_links=[link])
+        app.graph()
+
+
+@pytest.mark.parametrize(("zone", "read"), [("America/New_York", "2024-07-01-05"), ("UTC", "2024-07-01-01")])
+def test_the_hour_of_a_text_that_says_its_zone(app: Any, zone: str, read: str) -> None:
+    texts, hours = app.s3("texts", "s3://lake/texts/{t}"), hourly(app, "America/New_York")
+    link = hours.hour == texts.t.parse("%Y%m%d%H", timezone=zone)
+    app.create_data("n", inputs=[texts, hours.ref], input_dim_links=[link])
+    [run] = Keys(Simulator(app), "texts").put("2024070105/_SUCCESS")
+    assert below(run, "hours", "hours") == [read]
+
+
+def test_an_output_of_hours_of_no_zone_is_told_how_to_have_one(app: Any) -> None:
+    days_ = daily(app)
+    hour = {"type": DATETIME, "format": "%Y-%m-%d-%H", "timezone": "America/New_York"}
+    with faulty("is in no zone", hint="days.day.tz('America/New_York').at('hour')"):
+        app.create_data(
+            "n",
+            inputs=[days_],
+            output_dimension_spec={"hour": hour},
+            output_dim_links=[output.hour == days_.day.at("hour")],
+        )
+        app.graph()
+
+
+def test_the_quarter_as_a_text_is_written_and_read(app: Any) -> None:
+    days_, quarters = daily(app), app.s3("quarters", "s3://lake/quarters/{q}")
+    app.create_data(
+        "n", inputs=[days_, quarters.ref], input_dim_links=[quarters.q == days_.day.fmt("%Y-Q%q")]
+    )
+    [run] = Simulator(app).send(days_["2024-05-03"])
+    assert below(run, "quarters", "quarters") == ["2024-Q2"]
+    [run] = Simulator(app).send(days_["2024-12-31"])
+    assert below(run, "quarters", "quarters") == ["2024-Q4"]
 
 
 # ── outputs of branches with zones ────────────────────────────────────────────────────────────────────
