@@ -298,6 +298,7 @@ def describe(program: Program, ledger: Ledger, node: Node, combination: Combinat
 
 
 _NEEDED = "not there, and its window needs it"
+_NONE = "no partition lies in the window around it"
 
 
 class _Words:
@@ -400,7 +401,10 @@ class _Words:
             enough = window.at_least
             if enough and len(window.partitions(tip)) - len(gaps) >= enough:
                 continue
-            if window.nearest and len(gaps) == len(window.candidates(tip)):
+            if not window.partitions(tip) and (window.nearest or enough):
+                what = joined(self._texts(window.signal, tip)) if window.members is None else window.signal
+                yield Missing(window.alias, window.signal, what, _NONE)
+            elif window.nearest and len(gaps) == len(window.candidates(tip)):
                 texts = [joined(self._texts(window.signal, p)) for p in gaps]
                 reason = f"none of the {len(gaps)} partitions of the window exists"
                 yield Missing(window.alias, window.signal, f"{texts[0]} ... {texts[-1]}", reason)

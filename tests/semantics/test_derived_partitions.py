@@ -145,3 +145,25 @@ def test_a_rollup_of_zones_over_a_change_of_the_clock(app: Any) -> None:
         ["2024-11-03-09", "2024-11-03-01"],
     ]
     assert sim.pending() == []
+
+
+def test_a_window_that_holds_no_partition_says_so(app: Any) -> None:
+    later = data(app, "later", min="2024-05-01")
+    every = data(app, "every")
+    app.create_data("nearest", inputs=[every, later[:-3].ref.nearest()])
+    app.create_data("enough", inputs=[every, later[:-3].ref.range_check(at_least=2)])
+    sim = Simulator(app)
+    assert put(sim, "every", "2024-03-02") == []
+    assert [(m.what, m.reason) for waiting in sim.pending() for m in waiting.missing] == [
+        ("2024-03-02", "no partition lies in the window around it")
+    ] * 2
+
+
+def test_a_day_that_its_partner_lacks_is_without_effect(app: Any) -> None:
+    workdays = data(app, "workdays", calendar="MON-FRI")
+    app.create_data("node", inputs=[data(app, "every"), workdays])
+    sim = Simulator(app)
+    assert put(sim, "every", "2024-03-02") == [] and sim.pending() == []
+    assert [event.reason for event in sim.unmatched] == [
+        "node: no partition of workdays can be linked with every 2024-03-02"
+    ]
