@@ -63,7 +63,12 @@ def free_names(text: str) -> frozenset[str]:
     defined = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
     defined |= {child.get_name() for child in table.get_children()}
     tables = list(_tables([table]))
-    defined |= {s.get_name() for t in tables for s in t.get_symbols() if s.is_global() and s.is_assigned()}
+    defined |= {
+        s.get_name()
+        for t in tables
+        for s in t.get_symbols()
+        if s.is_global() and (s.is_assigned() or s.is_imported())
+    }
     read = {s.get_name() for t in tables for s in t.get_symbols() if _reads_global(t, s)}
     return frozenset(read - defined - _ALWAYS)
 

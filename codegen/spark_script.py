@@ -31,9 +31,17 @@ from codegen.source import (
     raw,
 )
 from codegen.spark_functions import FUNCTIONS
-from codegen.user_code import COMPACT, compaction_module, compacts, declared_metrics, diagnostics_module
-from rheodsl import ir
-from rheodsl.errors import SourceLocation
+from codegen.user_code import (
+    COMPACT,
+    DIAGNOSTICS,
+    compaction_module,
+    compacts,
+    declared_metrics,
+    diagnostics_module,
+)
+from rheodsl import compute, ir
+from rheodsl.errors import ComputeError, SourceLocation, did_you_mean
+from rheodsl.guide import REPLACED
 from rheodsl.ir import DataFormatSpec
 
 # Where modules lie in the application's folder.
@@ -75,6 +83,46 @@ def spark_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
     begun = blocks(*head)
     gap = "\n\n" if shown.startswith(("def ", "class ", "@")) else "\n"
     return f"{begun}\n{gap}{BEGIN}\n{shown}\n{END}\n{gap}{checks}{_ending(dag, task, result)}".rstrip() + "\n"
+
+
+def check_names(code: compute.Code, node: ir.Node) -> None:
+    """Raise ComputeError, at its own line, when PySpark reads a name that nothing gives it where it runs.
+
+    What may come by a way of its own is believed: by ``import *``, ``exec``, ``globals()``, or a ``try``.
+    """
+    tree = ast.parse(code.text)
+    if any(_makes_names(each) for each in ast.walk(tree)):
+        return
+    aliases = [i.alias for i in node.inputs]
+    offered = {*aliases, *(f"input{n}" for n in range(len(aliases))), *_GIVEN, *_OFFERED}
+    if code.form != "function":
+        offered |= {name for name, _ in node.output}
+    unknown = free_names(code.text) - offered - FUNCTIONS
+    tried = {id(each) for outer in ast.walk(tree) if isinstance(outer, ast.Try) for each in ast.walk(outer)}
+    for each in ast.walk(tree):
+        if not isinstance(each, ast.Name) or each.id not in unknown or id(each) in tried:
+            continue
+        if each.id.startswith("__"):
+            continue
+        where = code.where and SourceLocation(code.where.file, code.where.line + each.lineno - 1)
+        hint = did_you_mean(each.id, [*offered, *FUNCTIONS], "import it, or define it: the code runs alone")
+        raise ComputeError(
+            f"{node.id}: the code reads {each.id!r}, which nothing gives it",
+            where=where or node.where,
+            hint=REPLACED.get(each.id, hint),
+        )
+
+
+_OFFERED = (COMPACT, DIAGNOSTICS, JOB, "Job", "Diagnostics", "put_metric_data")
+_MAKERS = frozenset({"exec", "eval", "globals", "locals", "vars", "builtins", "__builtins__", "NameError"})
+
+
+def _makes_names(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.names[0].name == "*"
+    if isinstance(node, ast.Import):
+        return any(each.name in _MAKERS for each in node.names)
+    return isinstance(node, ast.Name) and node.id in _MAKERS
 
 
 def batch_module(node: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from codegen import plan as p
 from codegen.inlined import check_parameters
 from codegen.scala_script import scala_script
-from codegen.spark_script import LIBRARY, batch_module, batch_script, library, spark_script
+from codegen.spark_script import LIBRARY, batch_module, batch_script, check_names, library, spark_script
 from codegen.targets.base import (
     LoweringContext,
     Operator,
@@ -111,10 +111,14 @@ def spark_code(code: compute.Code) -> p.Code:
 
 
 def check_output(code: compute.Code, lang: str, site: LoweringContext) -> None:
-    """Raise ComputeError for code that does not parse, that lacks its ``output``, or assigns one in vain."""
+    """Raise ComputeError for code that does not parse, lacks its ``output``, assigns one in vain, or lacks a name."""
     fault = text_fault(site.node, code, lang, site.writes)
     if fault is not None:
         raise fault
+    if lang == compute.Lang.PYTHON:
+        if code.form == "text" and code.where is not None:
+            code = replace(code, where=first_line(code.text, code.where))
+        check_names(code, site.node)
 
 
 @batchable.register
