@@ -256,6 +256,10 @@ def _made(
         made = join.output(binding) if join.triggers else (output or ())
     except BadValue as fault:
         raise Undetermined(f"{node.id} has no output for these inputs: {fault}") from None
+    try:
+        join.tips_of(binding)
+    except BadValue as fault:
+        raise Undetermined(f"a reference of {node.id} has no partition for these inputs: {fault}") from None
     return Draft(node.document_builder, binding, made, _chosen(node, binding, choose, ledger))
 
 

@@ -14,7 +14,7 @@ from rheo_platforms.operations.backfill import LOOK, Result
 from rheo_platforms.operations.names import AskedError, InputsMissingError
 from rheo_platforms.operations.planner import Plan
 from rheodsl import Application, Batch, output
-from rheodsl.errors import FilterError, UnknownNameError, ValueCastError
+from rheodsl.errors import FilterError, RheoError, UnknownNameError, ValueCastError
 
 from .lab import Lab
 
@@ -376,3 +376,23 @@ def test_an_hour_that_happens_twice_is_made_once() -> None:
     assert not plan.lacking
     with pytest.raises(InputsMissingError, match="its minimum, steps, calendar or clock leave it out"):
         app.execute(node["NA"]["2024-11-03-09"])
+
+
+def test_a_reference_beyond_the_range_of_dates_is_told() -> None:
+    app: Any = Application("shop")
+    days = _dated(app, "days")
+    after = days.alias("after")
+    node = app.create_data(
+        "node",
+        inputs=[days, after.ref],
+        input_dim_links=[after.day == days.day + 1],
+        compute_targets="output = days",
+    )
+    Lab(app).put(days["9999-12-31"])
+    why = "a reference of node has no partition for these inputs: '9999-12-31' moved by 1 is out of the range of dates"
+    plan = app.backfill(node, "9999-12-31", "9999-12-31", dry_run=True)
+    assert not plan.steps and [gap.why for gap in plan.gaps] == [why]
+    with pytest.raises(InputsMissingError, match="out of the range of dates"):
+        app.execute(node["9999-12-31"])
+    with pytest.raises(RheoError, match="out of the range of dates"):
+        app.execute(node, [days["9999-12-31"]], dry_run=True)
