@@ -676,7 +676,6 @@ def PrestoSQL(query: str, *, workgroup: str = "primary", retry_count: int = 0) -
 Athena = PrestoSQL
 
 
-@declares()
 def compact_table(
     provider: str,
     table_name: str,
