@@ -906,7 +906,7 @@ def _told_by_parts(ref: x.Ref, values: tuple[Expr, ...], kind: Kind) -> bool:
 
 def _follows(side: Expr, known: Expr, target: x.Ref, kinds: Mapping[x.Ref, Kind]) -> bool:
     try:
-        solve(side, known, target, lambda e: x.kind_of(e, kinds.__getitem__), total=False)
+        solve(side, known, target, lambda e: x.kind_of(e, kinds.__getitem__))
     except (NotInvertible, BadExpr, BadValue):
         return False
     return True

@@ -28,8 +28,10 @@ PASSES_ON = {
     "SageMakerTrainingJob",
     "SageMakerTransformJob",
 }
+# It is written into jobs too, and is plain Python there.
+IN_JOBS = {"compact_table"}
 # The application calls the methods of descriptions of data, not the user.
-OPEN = {*PASSES_ON, "IInlinedCompute", "View.rollup", "View", "GlueBatchCompute", "Glue", "Spark"}
+OPEN = {*PASSES_ON, *IN_JOBS, "IInlinedCompute", "View.rollup", "View", "GlueBatchCompute", "Glue", "Spark"}
 
 
 def callables() -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -485,6 +485,23 @@ def test_a_dimension_that_is_neither_linked_nor_written_is_warned_of(app: Any) -
     assert warned(app) == ["RD204"], "regions of one day overwrite one another"
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_map_that_gives_one_value_for_two_does_not_tell_the_dimension(app: Any, linked: bool) -> None:
+    orders = app.s3("orders", "s3://lake/orders/{r:int}/{day:%Y-%m-%d}")
+    other = app.s3("other", "s3://lake/other/{c}/{day:%Y-%m-%d}")
+    countries = orders.r.map({1: "EU", 2: "EU", 3: "NA"})
+    app.create_data(
+        "node",
+        inputs=[orders, other] if linked else [orders],
+        input_dim_links=[other.c == countries] if linked else None,
+        output_dimension_spec={
+            "c": {"type": dsl.STRING, "day": {"type": dsl.DATETIME, "format": "%Y-%m-%d"}}
+        },
+        output_dim_links=[output.c == (other.c if linked else countries)],
+    )
+    assert warned(app) == ["RD204"]
+
+
 @pytest.mark.parametrize(
     "declare",
     [

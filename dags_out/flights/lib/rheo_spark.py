@@ -334,17 +334,20 @@ def java_charset(encoding: str) -> str:
 _PATTERNS = {"Y": "yyyy", "y": "yy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "f": "SSSSSS"}
 
 
-# Beside these, what dates are read in: 03Mar2024, 2024/060, 12AM.
-_READ = {**_PATTERNS, "b": "MMM", "B": "MMMM", "j": "DDD", "I": "hh", "p": "a"}
+# Beside these, what dates are read in: 03Mar2024, 2024/060, 12AM, 2024/3/1.
+_READ = {
+    **_PATTERNS, "b": "MMM", "B": "MMMM", "j": "DDD", "I": "hh", "p": "a",
+    "-m": "M", "-d": "d", "-j": "D", "-H": "H", "-I": "h", "-M": "m", "-S": "s",
+}  # fmt: skip
 
 
 def java_pattern(written: str, patterns: Mapping[str, str] = _PATTERNS) -> str:
     """Return Java's spelling of a format of ``strftime``.
 
-    >>> java_pattern("%d.%m.%Y")
-    'dd.MM.yyyy'
+    >>> java_pattern("%d.%m.%Y"), java_pattern("%Y/%-m", _READ)
+    ('dd.MM.yyyy', 'yyyy/M')
     """
-    parts = re.findall(r"([^%]+)|%(.)", written)
+    parts = re.findall(r"([^%]+)|%(-?.)", written)
     if unknown := [directive for literal, directive in parts if not literal and directive not in patterns]:
         raise FormatError(f"%{unknown[0]} in {written!r} is not written", "use %Y-%m-%d %H:%M:%S")
     spelled = (re.sub(r"[A-Za-z]+", r"'\g<0>'", literal) if literal else patterns[d] for literal, d in parts)
