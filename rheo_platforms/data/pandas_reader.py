@@ -107,9 +107,12 @@ def _typed(column: pd.Series[Any], name: str, kind: str, format: Format, file: s
     for text in column:
         try:
             values.append(None if text is None else rheo_formats.converted(text, kind, format))
-        except ValueError:
+        except (ValueError, ArithmeticError):
             raise rheo_formats.unreadable(text, kind, name, file) from None
-    return pd.Series(values, index=column.index, dtype=pandas_type(kind))
+    try:
+        return pd.Series(values, index=column.index, dtype=pandas_type(kind))
+    except pd.errors.OutOfBoundsDatetime:  # nanoseconds end in 2262
+        return pd.Series(values, index=column.index, dtype="datetime64[us]")
 
 
 def _inferred(frame: pd.DataFrame) -> pd.DataFrame:
