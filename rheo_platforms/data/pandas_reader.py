@@ -76,11 +76,11 @@ def _frame(
     if format.declared:
         placed = rheo_formats.placed(known, format, file.name)
         names = [known[at] for _, at in placed if at is not None]
-        frame: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas()
+        frame: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas(ignore_metadata=True)
         frame.columns = pd.Index([name for name, at in placed if at is not None])
         return frame.reindex(columns=[name for name, _ in placed])
     names = chosen(known, wanted.columns, file.name)
-    table: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas()
+    table: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas(ignore_metadata=True)
     return table
 
 
