@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
@@ -381,6 +381,17 @@ def json_names(head: str) -> list[str]:
 INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
 NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 BOOLEAN = r"(?i:true|false)"
+# What the texts of a declared type are, for every reader: a cast alone takes more here, and less there.
+_DECIMAL = "[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
+_DOUBLE = f"{_DECIMAL}|(?i:nan|[+-]?inf(?:inity)?)"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = f"{_DAY}(?:[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.][0-9]{{1,9}})?)?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?"
+TEXTS = {
+    "double": _DOUBLE, "float": _DOUBLE, "decimal": _DECIMAL,
+    "date": _TIME, "timestamp": _TIME, "timestamp_ntz": _TIME,
+}  # fmt: skip
+BLANKS = " \t\r\n"  # around a value of a type
+_BITS = {"byte": 8, "short": 16, "int": 32, "long": 64}
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
@@ -455,29 +466,54 @@ def converted(text: str, kind: str, format: Format) -> Any:
     >>> converted("1.0", "int", Format("CSV")), converted("02.01.2024", "date", Format("CSV", date_format="%d.%m.%Y"))
     (1, datetime.date(2024, 1, 2))
     """
-    name, stripped = simple(kind), text.strip()
+    name, stripped = simple(kind), text.strip(BLANKS)
     if name in INTEGERS:
         whole = _WHOLE.fullmatch(stripped)
-        if whole is None:
+        if whole is None or not -(limit := 1 << _BITS[name] - 1) <= int(whole[1]) < limit:
             raise ValueError(text)
         return int(whole[1])
+    if name == "date":
+        stripped = iso_text(stripped, format.date_format)
+    elif name in ("timestamp", "timestamp_ntz"):
+        stripped = iso_text(stripped, format.timestamp_format)
+    if name in TEXTS and re.fullmatch(TEXTS[name], stripped) is None:
+        raise ValueError(text)
     match name:
         case "double" | "float":
             return float(stripped)
         case "decimal":
-            try:
-                return Decimal(stripped)
-            except InvalidOperation:
-                raise ValueError(text) from None
+            return _decimal(stripped, kind)
         case "boolean":
             if stripped.lower() not in (*TRUE, *FALSE):
                 raise ValueError(text)
             return stripped.lower() in TRUE
         case "date":
-            return date.fromisoformat(iso_text(stripped, format.date_format)[:10])
+            return date.fromisoformat(stripped[:10])
         case "timestamp" | "timestamp_ntz":
-            return datetime.fromisoformat(iso_text(stripped, format.timestamp_format).replace("Z", "+00:00"))
+            return _time(stripped, name)
     return text
+
+
+def _decimal(text: str, kind: str) -> Decimal:
+    """A number rounded to the digits of its type, as databases do; one with too many before the point is none."""
+    size = [int(number) for number in re.findall("[0-9]+", kind)] or [10]
+    precision, scale = size[0], size[1] if len(size) > 1 else 0
+    value = Decimal(text).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _DIGITS)
+    if value.adjusted() - -scale >= precision:
+        raise ValueError(text)
+    return value
+
+
+_DIGITS = Context(prec=100, traps=[InvalidOperation])
+
+
+def _time(text: str, name: str) -> datetime:
+    """A time in microseconds; what says its zone is that time in UTC, as Spark's session has it."""
+    # Python 3.10 reads a fraction of three or six digits.
+    padded = re.sub(r"[.]([0-9]+)", lambda m: f".{m[1][:6]:0<6}", text).replace("Z", "+00:00")
+    made = datetime.fromisoformat(padded)
+    offset, made = made.utcoffset(), made.replace(tzinfo=None)
+    return made - offset if offset is not None and name == "timestamp" else made
 
 
 def iso_text(text: str, written: str | None) -> str:

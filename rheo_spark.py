@@ -606,7 +606,9 @@ class Source:
                 return text
             error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.lost("", self.format))))
             return f.when(f.instr(text, rheo_formats.LOST) > 0, _raise(error, "string")).otherwise(text)
-        return self._checked(text, self._parsed(f"trim({column})", kind), name, kind)
+        return self._checked(
+            text, self._parsed(f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})", kind), name, kind
+        )
 
     def _parsed(self, text: str, kind: str) -> str:
         """The SQL of what a text says, as a cast takes it."""
@@ -621,6 +623,9 @@ class Source:
         if word in ("date", "timestamp", "timestamp_ntz") and written is not None:
             pattern, iso = map(_sql_text, rheo_formats.time_pattern(written))
             return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {iso}) END"
+        if word in rheo_formats.TEXTS:
+            whole = f"substr({text}, 1, 10)" if word == "date" else text
+            return f"CASE WHEN {text} RLIKE {_sql_text(f'^(?:{rheo_formats.TEXTS[word]})$')} THEN {whole} END"
         return text
 
     def _checked(self, text: Column, parsed: str, name: str, kind: str) -> Column:

@@ -216,11 +216,11 @@ def _parsed(text: str, kind: str, format: Format) -> str:
         )
         return f"CASE {' '.join(cases)} END"
     if word not in ("date", "timestamp", "timestamp_ntz"):
-        return text
+        return _only(word, text, text)
     written = format.date_format if word == "date" else format.timestamp_format
     if written is None:
         iso = f"replace(replace({text}, 'T', ' '), 'Z', '')"
-        return f"substr({text}, 1, 10)" if word == "date" else iso
+        return _only(word, text, f"substr({text}, 1, 10)" if word == "date" else iso)
     pattern, iso = rheo_formats.time_pattern(written)
     pieces = []
     for number, piece in enumerate(re.split(r"\$(\d)", iso)):
@@ -231,6 +231,13 @@ def _parsed(text: str, kind: str, format: Format) -> str:
         # Of month, day, hour and minute a zero may be left out; years and seconds are as they are.
         pieces.append(f"lpad({group}, 2, '0')" if 1 < number < 10 else group)
     return f"CASE WHEN regexp_like({text}, {quoted(pattern)}) THEN concat({', '.join(pieces)}) END"
+
+
+def _only(word: str, text: str, parsed: str) -> str:
+    """What a text says where it is one of a type, else NULL: a cast takes other texts, too."""
+    if word not in rheo_formats.TEXTS:
+        return text
+    return f"CASE WHEN regexp_like({text}, {quoted(f'^(?:{rheo_formats.TEXTS[word]})$')}) THEN {parsed} END"
 
 
 def _type(name: str, kind: str) -> str:

@@ -76,11 +76,11 @@ def _frame(
     if format.declared:
         placed = rheo_formats.placed(known, format, file.name)
         names = [known[at] for _, at in placed if at is not None]
-        frame: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas()
+        frame: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas(ignore_metadata=True)
         frame.columns = pd.Index([name for name, at in placed if at is not None])
         return frame.reindex(columns=[name for name, _ in placed])
     names = chosen(known, wanted.columns, file.name)
-    table: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas()
+    table: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas(ignore_metadata=True)
     return table
 
 
@@ -107,9 +107,12 @@ def _typed(column: pd.Series[Any], name: str, kind: str, format: Format, file: s
     for text in column:
         try:
             values.append(None if text is None else rheo_formats.converted(text, kind, format))
-        except ValueError:
+        except (ValueError, ArithmeticError):
             raise rheo_formats.unreadable(text, kind, name, file) from None
-    return pd.Series(values, index=column.index, dtype=pandas_type(kind))
+    try:
+        return pd.Series(values, index=column.index, dtype=pandas_type(kind))
+    except pd.errors.OutOfBoundsDatetime:  # nanoseconds end in 2262
+        return pd.Series(values, index=column.index, dtype="datetime64[us]")
 
 
 def _inferred(frame: pd.DataFrame) -> pd.DataFrame:

@@ -146,6 +146,41 @@ TYPED = (
         schema="d date",
         date_format="%d.%m.%Y",
     ),
+    one(
+        "a number as it is, blanks around it",
+        b"n\n 1.50  \n-2e1\n",
+        [{"n": "1.5"}, {"n": "-20"}],
+        schema="n double",
+    ),
+    one(
+        "digits beyond a decimal's are rounded",
+        b"n\n5.675\n-1.255\n",
+        [{"n": "5.68"}, {"n": "-1.26"}],
+        schema="n decimal(10,2)",
+    ),
+    one(
+        "times",
+        b"t\n2024-01-02T03:04:05.123456Z\n2024-01-02 03:04\n",
+        [{"t": "2024-01-02 03:04:05.123456"}, {"t": "2024-01-02 03:04:00"}],
+        schema="t timestamp",
+    ),
+    *(
+        one(f"{text} is no {kind}", b"v\n" + text.encode() + b"\n", error=f"is no {kind}", schema=f"v {kind}")
+        for kind, listed in {
+            "double": ["12D", "1.5f", "1_000", "\u0661"],
+            "decimal(5,2)": ["12345.67", "1_0", "1D"],
+            "date": ["45292", "2024", "2024-02", "2024-01-02garbage", "2024-02-30"],
+            "timestamp": ["12:30", "2024", "2024-01-02 25:00:00"],
+            "int": ["3000000000", "1_0", "\u0661"],
+        }.items()
+        for text in listed
+    ),
+    one(
+        "a day far away",
+        b"d\n9999-12-31\n2024-01-02\n",
+        [{"d": "9999-12-31"}, {"d": "2024-01-02"}],
+        schema="d date",
+    ),
     one("another date", b"d\n2024-12-31\n", error="is no date", schema="d date", date_format="%d.%m.%Y"),
 )
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import orc, parquet  # type: ignore[import-untyped]
@@ -43,3 +44,10 @@ def test_columns_are_found_by_name_whatever_the_order_of_the_file(format: str, l
     schema = "id string, price double"
     assert frame(data, format, left, schema=schema).to_dict("records") == [{"id": "007", "price": 5.5}]
     assert rows(data, format, schema=schema) == [{"id": "007", "price": 5.5}]
+
+
+def test_an_index_of_pandas_is_a_column_as_it_is_for_every_other_reader() -> None:
+    table = pa.Table.from_pandas(pd.DataFrame({"price": [5.5]}, index=pd.Index(["007"], name="id")))
+    data = written(table, "PARQUET")
+    assert frame(data, "PARQUET").to_dict("records") == [{"price": 5.5, "id": "007"}]
+    assert rows(data, "PARQUET") == [{"price": 5.5, "id": "007"}]
