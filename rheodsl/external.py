@@ -24,6 +24,7 @@ from rheodsl.dimensions import (
 )
 from rheodsl.errors import SpecError
 from rheodsl.filters import from_variants
+from rheodsl.schemas import check_schema
 from rheodsl.words import declares, knows_its_words, own_data
 
 
@@ -56,6 +57,12 @@ class SignalIntegrityProtocol:
         """Return the names of the completion objects; raises SpecError."""
         if self.type != "FILE_CHECK":
             raise SpecError(f"{self.type!r} is no completion protocol", hint='use "FILE_CHECK"')
+        for name in self.args or {}:
+            if name != "file":
+                raise SpecError(
+                    f"{where + ': ' if where else ''}FILE_CHECK has no argument {name!r}",
+                    hint='write {"file": "_SUCCESS"}: a name, or a list of names',
+                )
         named = (self.args or {}).get("file", "_SUCCESS")
         named = () if named is None else named
         files = tuple(named) if isinstance(named, list | tuple | set | frozenset) else (named,)
@@ -261,6 +268,8 @@ def _check_data(data: ir.DataFormatSpec) -> None:
         )
     if data.columns not in (None, rheo_formats.STRICT, rheo_formats.LENIENT):
         raise SpecError(f"columns is {data.columns!r}", hint='use "strict" or "lenient"')
+    if data.schema is not None:
+        check_schema(data.schema)
     try:
         format = rheo_formats.Format.of(data)
         rheo_formats.encoding_of(b"", format, "the data")

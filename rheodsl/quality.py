@@ -17,6 +17,7 @@ from rheodsl import ir
 from rheodsl.compute import Code, read_code
 from rheodsl.errors import ComputeError, SpecError, here
 from rheodsl.ir import Check
+from rheodsl.texts import sql_fault
 from rheodsl.words import declares
 
 RESULT = "result"  # the first dimension of the signal of a node's checks
@@ -32,6 +33,10 @@ def row_count(min: int | None = 1, max: int | None = None, *, severity: Severity
     >>> row_count(1).low
     1
     """
+    for bound in (min, max):
+        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float)):
+            raise ComputeError(f"row_count has the bound {bound!r}", hint="a number, or None")
+    _in_order("row_count", min, max)
     return _made(Check("row_count", low=min, high=max), severity)
 
 
@@ -58,7 +63,8 @@ def in_range(
     """Return a check that each value of a column that is not null lies between these, both included."""
     if min is None and max is None:
         raise ComputeError(f"in_range({column!r}) has no bounds", hint='in_range("price", 0, 100)')
-    return _made(Check("in_range", (column,), low=min, high=max), severity)
+    _in_order(f"in_range({column!r})", min, max)
+    return _made(Check("in_range", _named((column,)), low=min, high=max), severity)
 
 
 @declares()
@@ -68,7 +74,10 @@ def no_rows(sql: str, *, severity: Severity = "block") -> Check:
     >>> no_rows("SELECT * FROM output WHERE price < 0").kind
     'sql'
     """
-    return _made(Check("sql", code=read_code(sql)), severity)
+    code = read_code(sql)
+    if (fault := sql_fault(code.text)) is not None:
+        raise ComputeError(f"the check {code.text.strip()!r} cannot run: {fault.what}", hint=fault.hint)
+    return _made(Check("sql", code=code), severity)
 
 
 @declares()
@@ -147,7 +156,18 @@ def _made(made: Check, severity: str) -> Check:
     return replace(made, severity=severity, where=here())
 
 
+def _in_order(what: str, low: object, high: object) -> None:
+    """Numbers alone have an order here: what a column of dates or texts makes of its bounds is Spark's."""
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        raise ComputeError(
+            f"{what} lets nothing pass: {low} is more than {high}", hint="turn its bounds around"
+        )
+
+
 def _named(columns: tuple[str, ...]) -> tuple[str, ...]:
     if not columns:
         raise ComputeError("the check names no column", hint='name one: not_null("id")')
+    for column in columns:
+        if not isinstance(column, str) or not column.strip():
+            raise ComputeError(f"{column!r} is no name of a column", hint='write texts: unique("id", "day")')
     return columns
