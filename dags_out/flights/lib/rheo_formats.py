@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
@@ -201,6 +202,17 @@ def undecodable(file: str, format: Format, fault: UnicodeDecodeError) -> FormatE
     )
 
 
+LOST = "\ufffd"  # what a decoder that goes on puts for bytes that it cannot read
+
+
+def lost(file: str, format: Format) -> FormatError:
+    """Return the error of a text in which a decoder that goes on has met bytes that it cannot read."""
+    return FormatError(
+        f"{file} is not written in {format.encoding}: a text of it has the character U+FFFD",
+        'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...',
+    )
+
+
 def records(lines: Iterable[str], format: Format) -> Iterator[list[str]]:
     """Yield the records of lines of CSV; blank lines are none."""
     csv.field_size_limit(1 << 30)
@@ -217,7 +229,7 @@ def header_of(head: bytes, format: Format, file: str) -> list[str]:
     ['id', 'unit\\nprice']
     """
     text = decoded(head, format, file, whole=len(head) < HEAD)
-    return next(records(text.splitlines(keepends=True), format), [])
+    return next(records(io.StringIO(text, newline=""), format), [])
 
 
 def names_of(header: Sequence[str], file: str) -> list[str]:
@@ -303,6 +315,21 @@ def layout(header: Sequence[str], format: Format, file: str) -> list[tuple[str, 
     return [(name, at if at < width else None) for at, name in enumerate(named)]
 
 
+# Fields of a record that are looked at behind those of the header, to know that nothing stands there.
+MORE = 16
+
+
+def named(header: Sequence[str], format: Format, file: str) -> int:
+    """Return how many fields of a record belong to a column; nothing may stand in those behind them.
+
+    >>> named(["id", "price", ""], Format("CSV"), "a.csv")
+    2
+    """
+    if format.header:
+        return len(names_of(header, file))
+    return min(len(format.declared), len(header)) if format.declared and format.strict else len(header)
+
+
 def too_long(file: str, expected: int) -> FormatError:
     """Return the error of a record with more fields than there are columns."""
     return FormatError(
@@ -328,11 +355,43 @@ def json_is_lines(head: str) -> bool:
     return True
 
 
+def json_names(head: str) -> list[str]:
+    """Return the names in the objects that the beginning of a JSON file holds as a whole.
+
+    >>> json_names('{"a": 1, "B": {"c": 1}}\\n{"d": 2}\\n{"e"'), json_names('[{"a": 1}, {"b"')
+    (['a', 'B', 'd'], ['a'])
+    """
+    decoder, names, at = json.JSONDecoder(), dict[str, None](), 0
+    text = head.lstrip("\ufeff \t\r\n").removeprefix("[")
+    while at < len(text):
+        if text[at] in " \t\r\n,":
+            at += 1
+            continue
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError:  # the rest was cut, or is for the reader to refuse
+            break
+        if isinstance(value, dict):
+            names |= dict.fromkeys(value)
+    return list(names)
+
+
 # --- texts and types ---
 
 INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
 NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 BOOLEAN = r"(?i:true|false)"
+# What the texts of a declared type are, for every reader: a cast alone takes more here, and less there.
+_DECIMAL = "[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
+_DOUBLE = f"{_DECIMAL}|(?i:nan|[+-]?inf(?:inity)?)"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = f"{_DAY}(?:[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.][0-9]{{1,9}})?)?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?"
+TEXTS = {
+    "double": _DOUBLE, "float": _DOUBLE, "decimal": _DECIMAL,
+    "date": _TIME, "timestamp": _TIME, "timestamp_ntz": _TIME,
+}  # fmt: skip
+BLANKS = " \t\r\n"  # around a value of a type
+_BITS = {"byte": 8, "short": 16, "int": 32, "long": 64}
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
@@ -407,29 +466,54 @@ def converted(text: str, kind: str, format: Format) -> Any:
     >>> converted("1.0", "int", Format("CSV")), converted("02.01.2024", "date", Format("CSV", date_format="%d.%m.%Y"))
     (1, datetime.date(2024, 1, 2))
     """
-    name, stripped = simple(kind), text.strip()
+    name, stripped = simple(kind), text.strip(BLANKS)
     if name in INTEGERS:
         whole = _WHOLE.fullmatch(stripped)
-        if whole is None:
+        if whole is None or not -(limit := 1 << _BITS[name] - 1) <= int(whole[1]) < limit:
             raise ValueError(text)
         return int(whole[1])
+    if name == "date":
+        stripped = iso_text(stripped, format.date_format)
+    elif name in ("timestamp", "timestamp_ntz"):
+        stripped = iso_text(stripped, format.timestamp_format)
+    if name in TEXTS and re.fullmatch(TEXTS[name], stripped) is None:
+        raise ValueError(text)
     match name:
         case "double" | "float":
             return float(stripped)
         case "decimal":
-            try:
-                return Decimal(stripped)
-            except InvalidOperation:
-                raise ValueError(text) from None
+            return _decimal(stripped, kind)
         case "boolean":
             if stripped.lower() not in (*TRUE, *FALSE):
                 raise ValueError(text)
             return stripped.lower() in TRUE
         case "date":
-            return date.fromisoformat(iso_text(stripped, format.date_format)[:10])
+            return date.fromisoformat(stripped[:10])
         case "timestamp" | "timestamp_ntz":
-            return datetime.fromisoformat(iso_text(stripped, format.timestamp_format).replace("Z", "+00:00"))
+            return _time(stripped, name)
     return text
+
+
+def _decimal(text: str, kind: str) -> Decimal:
+    """A number rounded to the digits of its type, as databases do; one with too many before the point is none."""
+    size = [int(number) for number in re.findall("[0-9]+", kind)] or [10]
+    precision, scale = size[0], size[1] if len(size) > 1 else 0
+    value = Decimal(text).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _DIGITS)
+    if value.adjusted() - -scale >= precision:
+        raise ValueError(text)
+    return value
+
+
+_DIGITS = Context(prec=100, traps=[InvalidOperation])
+
+
+def _time(text: str, name: str) -> datetime:
+    """A time in microseconds; what says its zone is that time in UTC, as Spark's session has it."""
+    # Python 3.10 reads a fraction of three or six digits.
+    padded = re.sub(r"[.]([0-9]+)", lambda m: f".{m[1][:6]:0<6}", text).replace("Z", "+00:00")
+    made = datetime.fromisoformat(padded)
+    offset, made = made.utcoffset(), made.replace(tzinfo=None)
+    return made - offset if offset is not None and name == "timestamp" else made
 
 
 def iso_text(text: str, written: str | None) -> str:

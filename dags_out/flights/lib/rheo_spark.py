@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # The file that a row is from, while it is read.
 _FILE = "rheo_file"
 _THREADS = 16
+_NO_TEXT = "\x01\x02"  # what no text of CSV is: an empty one is no value only where it is declared so
 ITSELF = "."  # the completion name of a partition that is an object
 
 
@@ -164,7 +165,7 @@ _arguments = arguments  # a parameter of Job has the name
 def _document(spark: SparkSession, text: str) -> Any:
     """The JSON of an argument, or of the object that it names: one that is too large for an argument."""
     if text.startswith("s3://"):
-        row = spark.read.text(text, wholetext=True).first()
+        row = spark.read.text(_literal(text), wholetext=True).first()
         assert row is not None
         text = row.value
     return json.loads(text)
@@ -295,17 +296,26 @@ def writing(format: Format) -> dict[str, str]:
             "sep": format.delimiter,
             "quote": format.quote,
             "escape": format.escape or format.quote,
+            "emptyValue": format.quote * 2,
+            "ignoreLeadingWhiteSpace": "false",
+            "ignoreTrailingWhiteSpace": "false",
         }
+        if format.nulls and "" not in format.nulls:
+            options["nullValue"] = format.nulls[0]
     if format.format in ("CSV", "JSON"):
         if java_charset(format.encoding) != "UTF-8":
             options["encoding"] = java_charset(format.encoding)
-        for name, written in (
-            ("dateFormat", format.date_format),
-            ("timestampFormat", format.timestamp_format),
-        ):
-            if written is not None:
-                options[name] = java_pattern(written)
+        options |= {"timestampFormat": _MICROSECONDS, **_times(format)}
     return options
+
+
+_MICROSECONDS = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"  # Spark itself writes thousandths
+
+
+def _times(format: Format) -> dict[str, str]:
+    """Spark's options for dates and times that are declared to be written in another way than ISO 8601."""
+    said = {"dateFormat": format.date_format, "timestampFormat": format.timestamp_format}
+    return {name: java_pattern(written) for name, written in said.items() if written is not None}
 
 
 _JAVA = {
@@ -503,7 +513,14 @@ class Source:
         reader = self.spark.read.format(self.format.format.lower()).options(**options)
         if "schema" in options:
             reader = reader.schema(options.pop("schema"))
-        return self._with_file(reader.load([file.path for file in files]), "_metadata.file_path")
+        return self._with_file(reader.load([_literal(file.path) for file in files]), self._decoded())
+
+    def _decoded(self) -> str:
+        """The SQL of the file of a row as its address is spelled: Spark gives it as an URL."""
+        url = "replace(_metadata.file_path, '+', '%2B')"  # which a URL's query alone has for a space
+        if tuple(map(int, self.spark.version.split(".")[:2])) >= (3, 4):
+            return f"url_decode({url})"
+        return f"reflect('java.net.URLDecoder', 'decode', {url}, 'UTF-8')"
 
     def _with_file(self, frame: DataFrame, expression: str) -> DataFrame:
         from pyspark.sql import functions as f
@@ -522,7 +539,10 @@ class Source:
             columns = rheo_formats.layout(header, self.format, file.path)
             first = first or ([name for name, _ in columns], file.path)
             rheo_formats.same_columns([name for name, _ in columns], file.path, *first, format=self.format)
-            groups.setdefault((encoding, len(header), tuple(columns)), []).append(file)
+            width = len(header), rheo_formats.named(header, self.format, file.path)
+            # Spark goes on where bytes are none of the encoding; what has such a character by right may have more.
+            whole = rheo_formats.LOST not in rheo_formats.decoded(head, self.format, file.path)
+            groups.setdefault((encoding, whole, *width, tuple(columns)), []).append(file)
         if not groups:
             return self._with_file(self.empty(), "''")
         frames = [self._csv_group(group, *key) for key, group in groups.items()]
@@ -530,7 +550,13 @@ class Source:
         return merged if self.format.declared else self._inferred(merged)
 
     def _csv_group(
-        self, files: Sequence[File], encoding: str, width: int, columns: Sequence[tuple[str, int | None]]
+        self,
+        files: Sequence[File],
+        encoding: str,
+        whole: bool,
+        width: int,
+        named: int,
+        columns: Sequence[tuple[str, int | None]],
     ) -> DataFrame:
         from pyspark.sql import functions as f
 
@@ -539,39 +565,50 @@ class Source:
             self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
         read = self._reader(
             files,
-            schema=", ".join(f"`c{number}` string" for number in range(width + 1)),
+            schema=", ".join(f"`{name}` string" for name in _fields(width)),
             header=str(self.format.header).lower(),
             sep=self.format.delimiter,
             quote=self.format.quote,
             escape=self.format.escape or self.format.quote,
+            nullValue=_NO_TEXT,
+            emptyValue="",
             multiLine=str(self.format.multiline).lower(),
             encoding=charset,
         )
         if encoding == "utf-8-sig" and not self.format.header:
             read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
-        more = f.trim(f.col(f"c{width}"))
-        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", width))))
-        read = read.where(f.when(f.coalesce(more, f.lit("")) == "", True).otherwise(_raise(error, "boolean")))
+        more = f.trim(f.concat_ws("", *_fields(width)[named:]))
+        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", named))))
+        read = read.where(f.when(more == "", True).otherwise(_raise(error, "boolean")))
         kinds = dict(self.format.declared)
         chosen = [
             (
                 _null(kinds.get(name, "string"))
                 if at is None
-                else self._field(f"c{at}", name, kinds.get(name))
+                else self._field(f"c{at}", name, kinds.get(name), whole)
             ).alias(name)
             for name, at in columns
         ]
         discovered = [f.col(f"`{name}`") for name in read.columns if name not in (*_fields(width), _FILE)]
         return read.select(*chosen, *discovered, _FILE)
 
-    def _field(self, column: str, name: str, kind: str | None) -> Column:
-        """A field of CSV as its type; without a declared one its text."""
+    def _field(self, column: str, name: str, kind: str | None, whole: bool) -> Column:
+        """A field of CSV as its type; without a declared one its text.
+
+        ``whole`` says that a text with the character for bytes that are none of the encoding is an error.
+        """
         from pyspark.sql import functions as f
 
-        text = f.when(f.col(column).isin(*self.format.nulls), None).otherwise(f.col(column))
+        read = f.col(column) if "" in self.format.nulls else f.coalesce(f.col(column), f.lit(""))
+        text = f.when(read.isin(*self.format.nulls), None).otherwise(read)
         if kind is None or rheo_formats.simple(kind) == "string":
-            return text
-        return self._checked(text, self._parsed(f"trim({column})", kind), name, kind)
+            if not whole:
+                return text
+            error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.lost("", self.format))))
+            return f.when(f.instr(text, rheo_formats.LOST) > 0, _raise(error, "string")).otherwise(text)
+        return self._checked(
+            text, self._parsed(f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})", kind), name, kind
+        )
 
     def _parsed(self, text: str, kind: str) -> str:
         """The SQL of what a text says, as a cast takes it."""
@@ -586,6 +623,9 @@ class Source:
         if word in ("date", "timestamp", "timestamp_ntz") and written is not None:
             pattern, iso = map(_sql_text, rheo_formats.time_pattern(written))
             return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {iso}) END"
+        if word in rheo_formats.TEXTS:
+            whole = f"substr({text}, 1, 10)" if word == "date" else text
+            return f"CASE WHEN {text} RLIKE {_sql_text(f'^(?:{rheo_formats.TEXTS[word]})$')} THEN {whole} END"
         return text
 
     def _checked(self, text: Column, parsed: str, name: str, kind: str) -> Column:
@@ -623,27 +663,39 @@ class Source:
         return frame.select(*(f.col(_quoted(n)).cast(kinds.get(n, k)).alias(n) for n, k in frame.dtypes))
 
     def _json(self, files: Sequence[File]) -> DataFrame:
-        groups: dict[tuple[bool, str], list[File]] = {}
+        declared = self.format.declared
+        groups: dict[tuple[bool, str, tuple[str, ...]], list[File]] = {}
         for file, head in zip(files, self._heads(files), strict=True):
-            lines = rheo_formats.json_is_lines(rheo_formats.decoded(head, self.format, file.path))
+            text = rheo_formats.decoded(head, self.format, file.path)
             encoding = rheo_formats.encoding_of(head, self.format, file.path)
-            groups.setdefault((lines, encoding), []).append(file)
+            key = rheo_formats.json_is_lines(text), encoding, self._spelled(rheo_formats.json_names(text))
+            groups.setdefault(key, []).append(file)
         frames = []
-        for (lines, encoding), group in groups.items():
+        for (lines, encoding, spelled), group in groups.items():
             options = {"multiLine": str(not lines).lower(), "mode": "FAILFAST"}
             if java_charset(encoding) != "UTF-8":
                 options["encoding"] = java_charset(encoding)
-            for key in ("dateFormat", "timestampFormat"):
-                if key in writing(self.format):
-                    options[key] = writing(self.format)[key]
+            options |= _times(self.format)
             if self.format.columns == rheo_formats.STRICT:
                 for file in group:
                     names = [n for n in self._reader([file], **options).columns if n != _FILE]
                     rheo_formats.placed(names, self.format, file.path)
-            if self.format.schema is not None:
-                options["schema"] = self.format.schema
-            frames.append(self._reader(group, **options))
+            if self.format.schema is None:
+                frames.append(self._reader(group, **options))
+                continue
+            columns = zip(spelled, declared, strict=True)
+            options["schema"] = ", ".join(f"{_quoted(name)} {kind}" for name, (_, kind) in columns)
+            frame = self._reader(group, **options)
+            for has, (name, _) in zip(spelled, declared, strict=True):
+                frame = frame.withColumnRenamed(has, name) if has != name else frame
+            frames.append(frame)
         return union(frames)
+
+    def _spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The declared columns as a file spells them: Spark finds a name of JSON only in its own case."""
+        folded = {name.lower(): name for name in names}
+        declared = [name for name, _ in self.format.declared]
+        return tuple(name if name in names else folded.get(name.lower(), name) for name in declared)
 
     def _columnar(self, files: Sequence[File]) -> DataFrame:
         """Parquet and ORC, merged by name; a column that has two types in two partitions takes the wider one."""
@@ -727,8 +779,13 @@ class Source:
         return frame
 
 
+def _literal(path: str) -> str:
+    """A path as it is: Hadoop reads these characters as patterns."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
+
+
 def _fields(width: int) -> list[str]:
-    return [f"c{number}" for number in range(width + 1)]
+    return [f"c{number}" for number in range(width + rheo_formats.MORE)]
 
 
 def _quoted(name: str) -> str:
@@ -807,7 +864,11 @@ def result(
     except AssertionError as fault:
         rows, example, what = 1, "", str(fault) or "the assertion does not hold"
     except Exception as fault:  # noqa: BLE001 - a check that cannot be made is one that fails
-        rows, example, what = 1, "", f"{type(fault).__name__}: {str(fault).strip().splitlines()[0][:_SHOWN]}"
+        rows, example, what = (
+            1,
+            "",
+            f"{type(fault).__name__}: {(str(fault).strip().splitlines() or ['without a word'])[0][:_SHOWN]}",
+        )
     if rows and not what:
         what = f"{rows} row{'s' if rows != 1 else ''}" + (f", such as {example}" if example else "")
     name = check_name(check)
@@ -836,10 +897,22 @@ def _found(
             )
         case "unique":
             keys = [f.col(_quoted(column)) for column in columns]
-            return _wrong(frame.groupBy(*keys).count().where("count > 1"))
+            taken, counted = {column.lower() for column in columns}, "count"
+            while counted in taken:
+                counted += "_"
+            return _wrong(
+                frame.groupBy(*keys).agg(f.count(f.lit(1)).alias(counted)).where(f.col(counted) > 1)
+            )
         case "in_range":
             outside = [f.col(_quoted(c)) < low for c in columns if low is not None]
             outside += [f.col(_quoted(c)) > high for c in columns if high is not None]
+            if any(isinstance(bound, (int, float)) for bound in (low, high)):
+                # A text that is no number is null for a comparison, which is neither in the range nor out of it.
+                texts = [name for name, kind in frame.dtypes if kind == "string" and name in columns]
+                outside += [
+                    f.col(_quoted(c)).isNotNull() & f.expr(f"try_cast({_quoted(c)} AS double)").isNull()
+                    for c in texts
+                ]
             return _wrong(frame.where(reduce(lambda a, b: a | b, outside)))
         case "sql":
             return _wrong(spark.sql(check["text"]))
