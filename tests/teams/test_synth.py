@@ -147,7 +147,7 @@ def test_what_is_no_repository(text: str) -> None:
 # --- Terraform ---
 
 
-def note() -> None:
+def note(input_map: object, output: object, params: object) -> None:
     """Nothing."""
 
 
