@@ -208,7 +208,7 @@ class Window:
         if spans is None:
             there = self.present(ledger, tip)
             gaps = [p for p in self.partitions(tip) if p not in there]
-            return None if not gaps else gaps[0] if self.members is None else gaps[-1]
+            return gaps[-1] if gaps else None
         for row, first, last, back in spans:
             bits = ledger.seen(self.rows, row, first, last)
             absent = ~(bits >> first % CHUNK) & (1 << last - first + 1) - 1
