@@ -218,6 +218,7 @@ def test_an_event_leads_to_one_published_output(lab: Lab, aws: Aws, tmp_path: Pa
     assert lab.output().active is None
     assert [(e.state, e.run_id, e.signalled) for e in lab.output().ended] == [(SUCCEEDED, "r1", True)]
     detail = {"app": "shop", "signal": "both", "partition": ["1", "2020-03-18"], "id": "both/1/2020-03-18#1"}
+    detail["means"] = document["output"]["means"]
     assert aws.done == [(f"{OUTPUT}/_SUCCESS", b""), ("rheo.signal", detail)]
     inputs = {"orders": ["s3://shop/1/2020-03-18"], "ships": ["s3://shop/NA/18-03-2020"]}
     assert json.loads((tmp_path / "seen").read_text()) == [
