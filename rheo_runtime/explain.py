@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rheo_runtime import stale
 from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import Undetermined, of_output
 from rheo_runtime.late import LateNow
@@ -14,7 +13,7 @@ from rheo_runtime.ledger import Ledger
 from rheo_runtime.match import Rejected
 from rheo_runtime.program import Program
 from rheo_runtime.records import Binding, CheckResult, Execution, execution_id
-from rheo_runtime.stale import way_of
+from rheo_runtime.stale import binding_made, way_of
 from rheo_runtime.values import BadValue, Partition, joined
 from rheo_runtime.waiting import Waiting, forgotten, forgotten_at
 
@@ -206,7 +205,7 @@ def events_of(program: Program, execution: Execution) -> list[tuple[str, str, st
     if way is None or not execution.events:
         return []
     try:
-        binding = stale.binding_of(way, document)
+        binding = binding_made(way, document)
     except Undetermined:
         return []
     texts = {entry["alias"]: joined(tuple(entry["dimensions"].values())) for entry in document["inputs"]}

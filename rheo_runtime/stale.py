@@ -110,7 +110,7 @@ def way_of(program: Program, document: Document) -> Node | None:
     return program.nodes.get(f"{document['node']}|{number}" if number else document["node"])
 
 
-def binding_of(way: Node, document: Document) -> Binding:
+def binding_made(way: Node, document: Document) -> Binding:
     """Return the partitions that the trigger inputs of an execution named; raises Undetermined."""
     read = {entry["alias"]: tuple(entry["dimensions"].values()) for entry in document["inputs"]}
     found = []
@@ -169,7 +169,7 @@ class _Search:
         document = execution.document
         way = way_of(self._program, document) or self._program.makers[output.node]
         try:
-            binding = binding_of(way, document)
+            binding = binding_made(way, document)
         except Undetermined:  # its inputs have changed since it was made
             try:
                 binding = of_output(

@@ -238,10 +238,11 @@ def format_pattern(format: str) -> str:
 
 def loose_pattern(format: str) -> str:
     """Return the regular expression of what a format spells with any number of zeros before its numbers."""
-    return "".join(
-        re.escape(part) if not i % 2 else r"\d{1,3}" if part.lstrip("-") in _WIDTHS else _SPELLS[part]
-        for i, part in enumerate(pieces(format))
-    )
+    return "".join(_loose(part) if i % 2 else re.escape(part) for i, part in enumerate(pieces(format)))
+
+
+def _loose(directive: str) -> str:
+    return r"\d{1,3}" if directive.lstrip("-") in _WIDTHS else _SPELLS[directive]
 
 
 def repadded(text: str, format: str) -> str | None:
@@ -252,10 +253,7 @@ def repadded(text: str, format: str) -> str | None:
     """
     parts = pieces(format)
     numbers = [bool(i % 2) and part.lstrip("-") in _WIDTHS for i, part in enumerate(parts)]
-    pattern = "".join(
-        r"(\d{1,3})" if number else f"({_SPELLS[part]})" if i % 2 else f"({re.escape(part)})"
-        for i, (part, number) in enumerate(zip(parts, numbers, strict=True))
-    )
+    pattern = "".join(f"({_loose(part) if i % 2 else re.escape(part)})" for i, part in enumerate(parts))
     found = re.fullmatch(pattern, text)
     if found is None:
         return None
@@ -520,10 +518,8 @@ def bounds(kind: Kind) -> tuple[int, int]:
 
 @lru_cache(maxsize=1024)
 def _range(kind: Kind) -> tuple[int, int]:
-    # A week is written by its fourth day.
-    first, last = _label(datetime.min, kind), _label(datetime.max - timedelta(days=3), kind)
-    if kind.granularity != WEEK:
-        last = _label(datetime.max, kind)
+    fourth = timedelta(days=3 if kind.granularity == WEEK else 0)  # a week is written by its fourth day
+    first, last = _label(datetime.min, kind), _label(datetime.max - fourth, kind)
     if kind.granularity in (HOUR, MINUTE):
         # A day is left at both ends for the zones of others.
         first, last = first + 1440, last - 1440

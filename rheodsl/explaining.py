@@ -17,8 +17,7 @@ from rheo_runtime.explain import LateInput, binding_of, events_of
 from rheo_runtime.program import Program
 from rheo_runtime.records import Document, Execution, Output, execution_id
 from rheo_runtime.rollup import Members
-from rheo_runtime.stale import Stale, has_data, way_of
-from rheo_runtime.stale import binding_of as binding_made
+from rheo_runtime.stale import Stale, binding_made, has_data, way_of
 from rheo_runtime.values import BadValue, Partition, joined
 from rheo_runtime.waiting import Waiting
 from rheo_runtime.windows import reads

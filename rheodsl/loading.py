@@ -6,7 +6,7 @@ import gc
 import os
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,20 +56,25 @@ def load_app(path: Path | str) -> Application:
                 raise _with_others(stopped(fault, file), file) from fault
     finally:
         sys.path.remove(beside)
-    found = {id(value): value for value in scope.values() if isinstance(value, Application)}
+    found = _applications(scope)
     if len(found) != 1:
         raise SpecError(
             f"{file.name} has {len(found)} applications",
             where=SourceLocation(os.path.abspath(file), 1),
             hint="assign one Application(...) to a global name, such as app",
         )
-    return next(iter(found.values()))
+    return found[0]
+
+
+def _applications(scope: Mapping[str, object]) -> list[Application]:
+    """Return the applications of a file, each once."""
+    return list({id(value): value for value in scope.values() if isinstance(value, Application)}.values())
 
 
 def _with_others(first: RheoError, file: Path) -> RheoError:
     """Return all faults of a file, where the one that it stops at hides others: of its graph, too."""
     scope, faults = faults_of(file)
-    found = list({id(value): value for value in scope.values() if isinstance(value, Application)}.values())
+    found = _applications(scope)
     if len(found) == 1:
         faults = together(faults, _graph_faults(found[0]))
     if len(faults) < 2:

@@ -175,21 +175,24 @@ class Runner:
         return len({self._group.get(key, key) for key in self._running}) < self._concurrency
 
     def _start(self, step: Step) -> None:
-        ordered: executions.Ordered | None = None
-        while ordered is None:
+        execution, mine = self._begun(step)
+        self._running[step.key] = step, execution
+        self._report.started(step, execution, mine)
+        self._look_at(step.key)
+
+    def _begun(self, step: Step) -> tuple[str, bool]:
+        """Return the execution that makes a step, and whether it was ordered here and now."""
+        while True:
             output, _ = self._ledger.output(step.node, step.partition, None)
             if found := self._made_already(step, output):
-                execution = execution_id(step.node, step.partition, found.generation)
-                break
+                return execution_id(step.node, step.partition, found.generation), False
             where = (self._ledger, output, step.node, step.partition)
             ordered = executions.order(*where, step.draft, self._now())
-        else:
-            execution = ordered.document["id"]
-            if ordered.ready:
-                self._tell(execution, ordered.document, step)
-        self._running[step.key] = step, execution
-        self._report.started(step, execution, ordered is not None)
-        self._look_at(step.key)
+            if ordered is not None:
+                execution = ordered.document["id"]
+                if ordered.ready:
+                    self._tell(execution, ordered.document, step)
+                return execution, True
 
     def _made_already(self, step: Step, output: Output | None) -> Execution | None:
         """Return an execution of the same inputs that somebody else has started, or that is over."""

@@ -26,7 +26,7 @@ from rheo_runtime.derivation import Undetermined, of_inputs
 from rheo_runtime.engine import Engine
 from rheo_runtime.program import Program
 from rheo_runtime.rollup import members_of
-from rheo_runtime.stale import binding_of, way_of
+from rheo_runtime.stale import binding_made, way_of
 from rheo_runtime.values import DATETIME, LONG, Partition
 from rheodsl import Application
 from rheodsl.testing import Run, Simulator
@@ -125,7 +125,7 @@ class Ways:
     def _of_inputs(self, run: Run) -> Any:
         way = way_of(self.program, run.document)
         assert way is not None
-        tips = zip(way.join.triggers, binding_of(way, run.document), strict=True)
+        tips = zip(way.join.triggers, binding_made(way, run.document), strict=True)
 
         def choose(source: wire.Input, candidates: Any) -> Any:
             return next((p for p in candidates if self.there(source.signal, p)), None)
@@ -150,7 +150,7 @@ class Ways:
         way = way_of(self.program, run.document)
         assert way is not None
         needs = {(need.alias, need.partition) for need in found.needs}
-        for source, tip in zip(way.join.triggers, binding_of(way, run.document), strict=True):
+        for source, tip in zip(way.join.triggers, binding_made(way, run.document), strict=True):
             signal, members = self.program.signals[source.signal], members_of(source)
             every = [tip] if members is None else [*members.members(tip)]
             named = {(source.alias, "/".join(signal.texts(each))) for each in every}
