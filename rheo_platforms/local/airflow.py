@@ -1,4 +1,4 @@
-"""A folder of DAG files -> a running ``airflow standalone`` with a home of its own, and calls of its REST API."""
+"""A folder of DAG files -> a running Airflow with a home of its own, and calls of its REST API."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from rheo_platforms.local.processes import StackError, Started, StartError, aliv
 
 USER = "admin"
 PARALLELISM = 4
+_COMPONENTS = Path(__file__).parent / "airflow_components.py"
+# Log servers listen on every interface, and are not needed where all logs are files of one machine.
+_SCHEDULER = "scheduler --skip-serve-logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,11 @@ class AirflowHome:
         python
             The Python in whose environment Airflow is installed.
         """
-        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         home = cls(folder, dags.resolve(), port, secrets.token_urlsafe(12), secrets.token_hex(32), database)
         home._passwords.touch(mode=0o600)
         home._passwords.write_text(json.dumps({USER: home.password}))
-        home._command.write_text(_COMMAND.format(python=python))
+        home._command.write_text(_COMMAND.format(python=python, components=_COMPONENTS))
         home._command.chmod(0o755)
         (folder / "plugins").mkdir(exist_ok=True)
         (folder / "plugins" / airflow_files.PLUGIN).write_text(airflow_files.plugin())
@@ -55,7 +58,7 @@ class AirflowHome:
             file = folder / "config" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        (folder / "config" / "airflow_local_settings.py").write_text(_PRELOAD)
+        (folder / "config" / "airflow_local_settings.py").write_text(_SETTINGS)
         return home
 
     @property
@@ -69,7 +72,7 @@ class AirflowHome:
 
     @property
     def _command(self) -> Path:
-        return self.folder / "bin" / "airflow"
+        return self.folder / "components"
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """Return ``base`` with all that Airflow and its tasks need."""
@@ -77,7 +80,6 @@ class AirflowHome:
         ours = str(airflow_files.root())
         return {
             **base,
-            "PATH": os.pathsep.join([str(self._command.parent), base.get("PATH", os.defpath)]),
             "PYTHONPATH": os.pathsep.join(filter(None, [ours, base.get("PYTHONPATH", "")])),
             "AIRFLOW_HOME": str(self.folder),
             **{f"AIRFLOW__{key}": value for key, value in self._settings().items()},
@@ -103,6 +105,8 @@ class AirflowHome:
             # Without these every component would make up its own at its first start.
             "API__SECRET_KEY": self.secret,
             "API_AUTH__JWT_SECRET": self.secret,
+            # It has just been made; to ask takes each component a second.
+            "DATABASE__CHECK_MIGRATIONS": "False",
             # Changed files are seen within seconds; unchanged ones are rarely parsed again.
             "DAG_PROCESSOR__REFRESH_INTERVAL": "3",
             "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
@@ -123,53 +127,31 @@ class AirflowHome:
         }
 
 
-# `airflow standalone` finds its components' command on the PATH. Their log servers listen on every
-# interface and are not needed where all logs are files of one machine, so they are left out.
 _COMMAND = """\
 #!/bin/sh
-case "$1" in scheduler | triggerer) set -- "$@" --skip-serve-logs ;; esac
-exec "{python}" -m airflow "$@"
+exec "{python}" -P "{components}" "$@"
 """
 
 
-# Airflow imports this at its start. A task is a fork of the scheduler, and a parse one of the DAG
-# processor: what these have imported, the forks need not import again, which takes seconds of CPU each.
-_PRELOAD = """\
-import sys
+# Airflow imports this at its start: what DAG files that were compiled before import has moved.
+_SETTINGS = """\
 from pathlib import Path
 
 import rheo_runtime
 
-# What DAG files that were compiled before import: modules that have moved.
 rheo_runtime.__path__.append(str(Path(__file__).parent / "rheo_runtime"))
-
-if sys.argv[1:2] in (["scheduler"], ["dag-processor"]):
-    import airflow.providers.amazon.aws.operators.glue
-    import airflow.sdk.execution_time.task_runner
-    import boto3
-
-    import rheo_airflow.tasks
-    import rheo_airflow.tasks.hooks
-    import rheo_airflow.tasks.sensors
-
-    # What generated files import; of these, an Airflow has those of its version.
-    for name in ("Asset", "CronPartitionTimetable", "DAG", "Param", "PartitionedAssetTimetable"):
-        getattr(airflow.sdk, name, None)
-
-    # What tasks ask of AWS: to read what describes it takes a quarter of their time.
-    for service in ("cloudwatch", "dynamodb", "events", "glue", "s3", "sts"):
-        boto3.client(service, region_name="us-east-1")
 """
 
 
 def start_airflow(home: AirflowHome, *, env: Mapping[str, str], log: Path) -> Started:
-    """Start ``airflow standalone``; ``env`` is ``home.environment(...)``."""
-    return spawn("airflow", [str(home._command), "standalone"], env=env, log=log)
+    """Start all components of Airflow, on a new database; ``env`` is ``home.environment(...)``."""
+    commands = ["db migrate", _SCHEDULER, "dag-processor", "api-server", "triggerer --skip-serve-logs"]
+    return spawn("airflow", [str(home._command), *commands], env=env, log=log)
 
 
 def start_scheduler(home: AirflowHome, *, env: Mapping[str, str], log: Path) -> Started:
-    """Start a scheduler beside a standalone Airflow that lost its own: standalone never replaces it."""
-    return spawn("scheduler", [str(home._command), "scheduler"], env=env, log=log)
+    """Start a scheduler for an Airflow that has lost its own."""
+    return spawn("scheduler", [str(home._command), _SCHEDULER], env=env, log=log)
 
 
 def kill_scheduler(*started: Started) -> None:
@@ -180,7 +162,7 @@ def kill_scheduler(*started: Started) -> None:
     StackError
         When none of ``started`` has a scheduler.
     """
-    found = find(started, "scheduler")
+    found = find(started, "airflow scheduler")
     if not found:
         raise StackError("Airflow has no scheduler running", hint="restart it first")
     end_processes(found, grace=None)

@@ -51,6 +51,7 @@ DIFFERENT: Mapping[str, str] = {
     "CORE__PARALLELISM": _MACHINE,
     "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": _HERE,
     "CORE__SIMPLE_AUTH_MANAGER_USERS": _HERE,
+    "DATABASE__CHECK_MIGRATIONS": "the database has just been made, by the same Airflow",
     "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": _AT_ONCE,
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": _MACHINE,
     "DAG_PROCESSOR__PARSING_PROCESSES": _MACHINE,
@@ -61,7 +62,6 @@ DIFFERENT: Mapping[str, str] = {
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "a scheduler that was killed is missed soon",
     "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "a busy machine may silence a living scheduler for ten seconds",
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": _AT_ONCE,
-    "SCHEDULER__STANDALONE_DAG_PROCESSOR": "`airflow standalone` starts the processor itself",
     "TRIGGERER__JOB_HEARTBEAT_SEC": "a triggerer that was killed is missed soon",
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "a worker may see so much later that its task has ended, and there are four places",
 }

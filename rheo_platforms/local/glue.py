@@ -17,7 +17,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,9 @@ class Glue:
         self.workers = SparkWorkers(folder)
         self.logs = JobLogs(boto3.client("logs"))
         self.s3 = boto3.client("s3")
-        self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self.jobs = Jobs(self._waiting.put, self._cancel)
-        self.emr = Emr(self._waiting.put, self._cancel)
+        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.jobs = Jobs(self._submit, self._cancel)
+        self.emr = Emr(self._submit, self._cancel)
         self.scala = ScalaRunner()
         self.catalog_client = boto3.client("glue", endpoint_url=catalog)
         self.athena = Athena(folder / "athena", self.s3, self.catalog_client)
@@ -89,6 +89,9 @@ class Glue:
             content = self.jobs.calls[action](json.loads(request.body or b"{}"))
         except GlueError as error:
             return HttpReply.of(400, {"__type": error.kind, "Message": str(error)}, JSON)
+        if action == "CreateJob":
+            # A run of it will come: the worker is ready then. Where there are no jobs, it takes no memory.
+            self._waiting.put(self._warm)
         return HttpReply.of(200, content, JSON)
 
     def _forward(self, request: HttpRequest) -> HttpReply:
@@ -103,6 +106,9 @@ class Glue:
         except urllib.error.HTTPError as error:
             return HttpReply(error.code, error.read(), JSON)
 
+    def _submit(self, run: Run) -> None:
+        self._waiting.put(lambda: self._carry_out(run))
+
     def _cancel(self, run: Run) -> None:
         _turn(run, "STOPPED" if run.state == "WAITING" else "STOPPING")
         self.workers.stop(run.id)
@@ -110,19 +116,21 @@ class Glue:
 
     def _work(self) -> None:
         """One run after another: the machine is small."""
+        while (do := self._waiting.get()) is not None:
+            do()
+
+    def _carry_out(self, run: Run) -> None:
+        if run.state != "WAITING":
+            return
+        try:
+            outcome = self._execute(run)
+        except Exception as error:  # noqa: BLE001 - a run always ends, and says why
+            outcome = Outcome("FAILED", f"{type(error).__name__}: {error}")
+        self._write_logs(run, outcome)
+        run.error = outcome.error
+        _turn(run, outcome.state)
+        shutil.rmtree(self._files(run), ignore_errors=True)
         self._warm()
-        while (run := self._waiting.get()) is not None:
-            if run.state != "WAITING":
-                continue
-            try:
-                outcome = self._execute(run)
-            except Exception as error:  # noqa: BLE001 - a run always ends, and says why
-                outcome = Outcome("FAILED", f"{type(error).__name__}: {error}")
-            self._write_logs(run, outcome)
-            run.error = outcome.error
-            _turn(run, outcome.state)
-            shutil.rmtree(self._files(run), ignore_errors=True)
-            self._warm()
 
     def _write_logs(self, run: Run, outcome: Outcome) -> None:
         try:

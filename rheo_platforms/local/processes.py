@@ -113,12 +113,12 @@ def members(started: Started) -> list[psutil.Process]:
     return found
 
 
-def find(started: Iterable[Started], argument: str) -> list[psutil.Process]:
-    """Return the processes of the sessions that have ``argument`` on their command line."""
+def find(started: Iterable[Started], words: str) -> list[psutil.Process]:
+    """Return the processes of the sessions that have ``words`` on their command line."""
     found: list[psutil.Process] = []
     for process in (process for each in started for process in members(each)):
         try:
-            if argument in process.cmdline():
+            if words in " ".join(process.cmdline()):
                 found.append(process)
         except psutil.NoSuchProcess:
             continue
