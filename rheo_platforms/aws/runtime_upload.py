@@ -74,7 +74,7 @@ def install(store: BucketStore, app: str, id: str, files: Mapping[str, str]) -> 
         whole = support_files(files)
         home.write({path: text for path, text in whole.items() if path != _MARK})
         home.write({_MARK: whole[_MARK]})
-    if _older(store.paths()):
+    if _older(store):
         _install_shared(store)
 
 
@@ -85,15 +85,14 @@ def support_files(files: Mapping[str, str]) -> dict[str, str]:
 
 def prune(store: BucketStore) -> None:
     """Take away each version that no application of the environment needs any more."""
-    paths = store.paths()
-    apps = [path.partition("/")[0] for path in paths if path.endswith(f"/{NAMED}")]
-    needed = {id for app in apps for id in _named(store, app)}
-    gone = {path for path in paths if path.startswith(HOME) and path.split("/")[1] not in needed}
-    if not _older(paths):
-        gone |= {path for path in paths if path.startswith(SHARED)}
-    # The marks first: what is half there is not taken for whole.
-    store.remove(path for path in gone if path.endswith(f"/{_MARK}"))
-    store.remove(gone)
+    needed = {id for app in store.folders() for id in _named(store, app)}
+    for id in sorted(store.folders(HOME) - needed):
+        home = BucketStore(store.s3, store.bucket, f"{store.prefix}{HOME}{id}/")
+        home.remove([_MARK])  # first: what is half there is not taken for whole
+        home.remove(home.paths())
+    if _shared(store) and not _older(store):
+        store.remove([_SHARED_MARK])
+        store.remove(path for path in store.paths() if path.startswith(SHARED))
 
 
 def _named(store: BucketStore, app: str) -> list[str]:
@@ -102,8 +101,16 @@ def _named(store: BucketStore, app: str) -> list[str]:
     return found
 
 
-def _older(paths: set[str]) -> bool:
+def _shared(store: BucketStore) -> bool:
+    """Whether something of Rheo lies in the folder of DAGs itself."""
+    return not store.folders().isdisjoint(airflow_files.PACKAGES)
+
+
+def _older(store: BucketStore) -> bool:
     """Whether an application has DAG files that import from the folder of DAGs itself."""
+    if not _shared(store):
+        return False
+    paths = store.paths()
     bound_ = {path.partition("/")[0] for path in paths if path.endswith(f"/{NAMED}")}
     dags = {path.partition("/")[0] for path in paths if path.count("/") == 1 and path.endswith(".py")}
     return bool(dags - bound_ - {folder.rstrip("/") for folder in _FOLDERS})

@@ -52,6 +52,15 @@ class BucketStore:
         objects = (found for page in pages for found in page.get("Contents", ()))
         return {found["Key"][len(self.prefix) :]: found["ETag"].strip('"') for found in objects}
 
+    def folders(self, within: str = "") -> set[str]:
+        """Return the names of the folders in a folder, ``some/where/``, without a look at what is in them."""
+        below = f"{self.prefix}{within}"
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=below, Delimiter="/"
+        )
+        found = (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", ()))
+        return {prefix[len(below) :].rstrip("/") for prefix in found}
+
     def read(self, path: str) -> str | None:
         """Return the text of an object; None when there is none."""
         try:
