@@ -567,6 +567,16 @@ def _batch(app: App, ledger: str) -> Scene:
     return scene
 
 
+def _messages(app: App, ledger: str) -> Scene:
+    """One listener takes the messages of two firings at once: a journal lists both. A worker dies, beside a sweep."""
+    scene = Dying(app.routes, ledger, Counter({"node/2": 1, "node/3": 1}))
+    bodies = [scene.send(*event) for event in _two_firings(app)]
+    scene.add(lambda: scene.deliver(*bodies))
+    scene.runs(dies=True)
+    scene.sweeps()
+    return scene
+
+
 def _pump(app: App, ledger: str) -> Scene:
     """A pump tells Airflow of an execution by its key alone, and the run that this makes finds it; beside a sweep."""
     scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
@@ -602,6 +612,7 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
     "one message twice, and its run": _twice,
     "two listeners and a redeploy": _redeploy,
     "a batch and two sweeps": _batch,
+    "messages at once, a run and a sweep": _messages,
     "a pump, its run and a sweep": _pump,
 }
 

@@ -97,7 +97,7 @@ def hot(at: Ledgers, events: int, together: int, ids: Callable[[int], str], ttl:
     for first in range(0, events, together):
         at.time += 60
         group = [Arrival(index, keys, partition, ids(n), texts) for n in range(first, first + together)]
-        at.ledger.together([group], at.time)
+        at.ledger.together([group], (), at.time)
         for arrival in group:
             at.ledger.arrive(*arrival[:4], at.time, texts)
     record = at.ledger.arrived(index, keys[0], partition)
