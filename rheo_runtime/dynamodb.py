@@ -479,9 +479,7 @@ class DynamoLedger:
         self._stand(pk, arrival_index, keys, partition, now)
         return record
 
-    def together(
-        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[Place], now: float
-    ) -> None:
+    def together(self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[Place], now: float) -> None:
         self._together.clear()
         self._close()
         self._open(outputs, now)

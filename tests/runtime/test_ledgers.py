@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import executions
-from rheo_runtime.dynamodb import DynamoLedger
+from rheo_runtime.dynamodb import ABANDONED, DynamoLedger, create_table
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import READY, Arrival, ArrivalIndex, CheckResult, Output, Stored, Waiter, Writer
 
@@ -148,9 +149,9 @@ def document(generation: int) -> dict[str, object]:
     return {"id": f"node/7#{generation}", "partition": "7", "generation": generation, "text": "ü"}
 
 
-def fired(output: Output | None, generation: int) -> Output:
+def fired(output: Output | None, generation: int, partition: str = "7") -> Output:
     source = Stored(document(generation))
-    return executions.fire(output, "node", "7", source.builder, source.made, ("e1",), T)[0]
+    return executions.fire(output, "node", partition, source.builder, source.made, ("e1",), T)[0]
 
 
 def test_nothing_is_there_at_first(ledger: Ledger) -> None:
@@ -393,6 +394,83 @@ def test_together_in_further_indexes(ledger: Ledger) -> None:
     for event in "ab":
         ledger.arrive(index, ((1,), (2,)), (1, 2), event, T)
     assert [r.n for r in ledger.find(index, 0, (1,))] == [r.n for r in ledger.find(index, 1, (2,))] == [2]
+
+
+def test_what_a_batch_fires_is_found_until_it_is_settled(ledger: Ledger) -> None:
+    def ends(number: int) -> None:
+        where = ledger, "node", str(number), f"node/{number}#1"
+        assert executions.claim(*where, "run", T) is not None
+        executions.succeed(*where, "run", T)
+        executions.signalled(*where)
+
+    def found() -> list[str]:
+        return sorted(output.partition for output in ledger.unsettled(tidy=True))
+
+    ledger.together([], [("node", str(n)) for n in range(4)], T)
+    assert found() == [], "nothing is fired yet"
+    for number in (0, 1, 2):
+        ledger.save(None, fired(None, 1, str(number)))
+    assert found() == ["0", "1", "2"], "while the batch is worked on"
+    ledger.together([], [], T)
+    ledger.save(None, fired(None, 1, "3"))
+    assert found() == ["0", "1", "2", "3"], "and one that another batch has fired"
+    ends(0)
+    assert found() == ["1", "2", "3"]
+    assert sorted(ledger.statuses("node"))[0] == ("node", "0", "SUCCEEDED")
+    assert sorted(ledger.statuses())[1:] == [("node", n, "READY") for n in "123"]
+    ends(1)
+    ends(3)
+    assert found() == found() == ["2"]
+    output, _ = ledger.output("node", "1", None)
+    assert ledger.save(output, fired(output, 2, "1"))
+    assert found() == ["1", "2"], "again, by itself"
+    ends(2)
+    assert found() == ["1"]
+
+
+def test_a_sweep_drops_no_journal_of_a_batch_that_is_worked_on() -> None:
+    """Between a journal and the firings of its batch a sweep sees nothing to do, and must not conclude anything."""
+    client: Any = DynamoDB()
+    create_table(TABLE, client)
+    clock = Clock()
+    one, sweep = (DynamoLedger(TABLE, client, clock) for _ in range(2))
+    places = [("node", "1"), ("node", "2")]
+    one.together([], places, T)
+    assert list(sweep.unsettled(tidy=True)) == []
+    one.save(None, fired(None, 1, "1"))
+    before = client.units["index"]
+    assert [output.partition for output in sweep.unsettled(tidy=True)] == ["1"]
+    assert client.units["index"] == before == 0
+    one.together([], [], T)
+    assert [output.partition for output in sweep.unsettled(tidy=True)] == ["1"]
+    # Two listeners with one batch at one moment; one dies. What it has fired is found; what it has not is dropped in time.
+    one.together([], places, T)
+    other = DynamoLedger(TABLE, client, clock)
+    other.together([], places, T)
+    other.save(None, fired(None, 1, "2"))
+    one.together([], [], T)
+    clock.time += ABANDONED
+    assert sorted(output.partition for output in sweep.unsettled(tidy=True)) == ["1", "2"]
+    for number in "12":
+        assert executions.stop(sweep, "node", number, f"node/{number}#1", T) is not None
+    assert list(sweep.unsettled(tidy=True)) == []
+    assert not client.groups[TABLE].get("J")
+
+
+def test_what_an_earlier_version_has_left_unsettled_is_found() -> None:
+    """It told the index of statuses of executions under way, and the index of what there is to do of all."""
+    client: Any = DynamoDB()
+    create_table(TABLE, client)
+    ledger = DynamoLedger(TABLE, client, lambda: T)
+    ledger.save(None, fired(None, 1))
+    (item,) = client.tables[TABLE].values()
+    item |= {"node": {"S": "node"}, "state": {"S": "READY"}, "stage": {"S": "CLAIMED"}}
+    assert ledger.statuses("node") == ledger.statuses() == [("node", "7", "CLAIMED")]
+    ledger.together([], [("node", "7"), ("node", "8")], T)
+    output, _ = ledger.output("node", "7", None)
+    assert ledger.save(output, fired(output, 2))
+    ledger.together([], [], T)
+    assert [output.generation for output in ledger.unsettled(tidy=True)] == [2]
 
 
 def test_an_output_is_changed_as_it_is_whatever_was_seen_before(

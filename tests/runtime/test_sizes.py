@@ -118,6 +118,20 @@ def test_events_that_count_no_more_leave_a_partition_that_many_come_to_together(
     assert at.largest["A"] < 60_000
 
 
+def test_a_batch_of_many_outputs_notes_those_that_fit(at: Ledgers) -> None:
+    names = [(f"{n:04}{noise(1000)}{WIDE}", "2024-03-01") for n in range(300)]
+    at.ledger.together([], [(node, partition) for node, partition in names], at.time)
+    for node, partition in names:
+        at.ledger.save(
+            None, executions.fire(None, node, partition, Stored({}).builder, {"id": "x"}, ("e",), NOW)[0]
+        )
+    indexed = sum("todo" in item for item in at.db.groups["t"]["O"].values())
+    assert 0 < indexed < len(names), "the rest is found by the index"
+    at.ledger.together([], [], at.time)
+    assert len(list(at.ledger.unsettled(tidy=True))) == len(names)
+    assert at.largest["J"] < LARGEST // 2
+
+
 def fired(at: Ledgers, documents: int, document: Callable[[int], dict[str, Any]]) -> Output:
     """Fire, claim and end so many executions of one output; one more is claimed, one is held behind it."""
     node, partition = "node", "/".join(map(str, longest()))
