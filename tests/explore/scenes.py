@@ -557,10 +557,10 @@ def _two_firings(app: App) -> tuple[tuple[str, int], ...]:
 
 
 def _batch(app: App, ledger: str) -> Scene:
-    """Two executions are made by one run, beside two sweeps; each is one by itself."""
+    """Two executions, fired at once, are made by one run, beside two sweeps; each is one by itself."""
     batched = [dataclasses.replace(each, batch=2) for each in app.routes.routes]
     scene = Scene(table(app.routes.signals, *batched), ledger, Counter({"node/2": 1, "node/3": 1}))
-    scene.before(*_two_firings(app))
+    scene.deliver(*[scene.send(*event) for event in _two_firings(app)])
     scene.runs()
     scene.sweeps()
     scene.sweeps()
