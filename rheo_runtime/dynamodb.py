@@ -706,7 +706,7 @@ class DynamoLedger:
             names["#todo"] = TODO
             removes.append("#todo")
         elif old is None or not unsettled(old):  # else it is found already
-            if (place := (new.node, new.partition)) in self._listed:
+            if self._lists(place := (new.node, new.partition)):
                 self._covered.add(place)
             else:
                 names["#todo"], values[":todo"] = TODO, todo_key(OUTPUTS, key)
@@ -831,6 +831,13 @@ class DynamoLedger:
             ):
                 self._journal, self._listed = Journal(key, now, True, places), frozenset(places)
                 return
+
+    def _lists(self, place: Place) -> bool:
+        """Say whether the open journal of this process lists an output, and no sweep takes it for abandoned soon."""
+        journal = self._journal
+        return (
+            journal is not None and place in self._listed and self.now() - journal.since < ABANDONED // 2
+        )
 
     def _close(self) -> None:
         """Say that this process fires nothing more of its journal, and which outputs it has fired."""

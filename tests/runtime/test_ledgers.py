@@ -443,6 +443,14 @@ def test_a_sweep_drops_no_journal_of_a_batch_that_is_worked_on() -> None:
     assert client.units["index"] == before == 0
     one.together([], [], T)
     assert [output.partition for output in sweep.unsettled(tidy=True)] == ["1"]
+    # A process that slept: what it fires now is in the index.
+    one.together([], [("node", "8"), ("node", "9")], T)
+    clock.time += ABANDONED
+    assert [output.partition for output in sweep.unsettled(tidy=True)] == ["1"]
+    one.save(None, fired(None, 1, "9"))
+    assert sorted(output.partition for output in sweep.unsettled(tidy=True)) == ["1", "9"]
+    assert executions.stop(sweep, "node", "9", "node/9#1", T) is not None
+    clock.time = T
     # Two listeners with one batch at one moment; one dies. What it has fired is found; what it has not is dropped in time.
     one.together([], places, T)
     other = DynamoLedger(TABLE, client, clock)
