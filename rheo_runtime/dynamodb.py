@@ -835,9 +835,7 @@ class DynamoLedger:
     def _lists(self, place: Place) -> bool:
         """Say whether the open journal of this process lists an output, and no sweep takes it for abandoned soon."""
         journal = self._journal
-        return (
-            journal is not None and place in self._listed and self.now() - journal.since < ABANDONED // 2
-        )
+        return journal is not None and place in self._listed and self.now() - journal.since < ABANDONED // 2
 
     def _close(self) -> None:
         """Say that this process fires nothing more of its journal, and which outputs it has fired."""
