@@ -22,7 +22,7 @@ from benchmarks.match_join import DAY, TEXT, dataset, equal, route, view
 from benchmarks.soak import _batches, _created
 from rheo_platforms.operations.prices import Prices
 from rheo_runtime import wire
-from rheo_runtime.dynamodb import DynamoLedger, create_table
+from rheo_runtime.dynamodb import JOURNALS, DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.listener import Listener
 from rheo_runtime.records import Document
@@ -95,17 +95,21 @@ def kinds(pairs: int = PAIRS) -> list[Kind]:
 
 
 class Airflow:
-    """Takes what is announced, and carries it out by the tasks of a generated DAG, as far as the ledger is told."""
+    """Takes what is announced, and carries it out by the tasks of a generated DAG, as far as the ledger is told.
 
-    def __init__(self, ledger: DynamoLedger) -> None:
+    Each task is a process of its own: ``ledger`` is made anew for it, and remembers nothing.
+    """
+
+    def __init__(self, ledger: Callable[[], DynamoLedger]) -> None:
         os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="rheo-airflow-"))
         from rheo_airflow.tasks import claim, compat, publish, settings  # Airflow takes its seconds
 
         self.claim, self.compat, self.publish = claim, compat, publish
         self.patched: list[Any] = [
-            mock.patch.object(settings, "ledger", lambda app: ledger),
+            mock.patch.object(settings, "ledger", lambda app: self.ledger),
             mock.patch.object(settings, "client", lambda service: _Services()),
         ]
+        self.make, self.ledger = ledger, ledger()
         self.queued: list[Document] = []
 
     def run_all(self) -> int:
@@ -126,8 +130,11 @@ class Airflow:
         run = SimpleNamespace(run_id=f"run of {document['id']}", conf={"rheo": document}, partition_key=None)
         context = {"ti": ti, "dag_run": run, "triggering_asset_events": {}, "params": {}, "dag": _Dag}
         names = {"app": document["app"], "node": document["node"]}
+        self.ledger = self.make()
         ti.claimed = self.compat.execute(self.claim.ClaimOperator(task_id="claim", **names), context)
+        self.ledger = self.make()
         self.claim.hold(context)  # each compute does, before it writes
+        self.ledger = self.make()
         self.compat.execute(self.publish.PublishOperator(task_id="publish", **names), context)
 
 
@@ -169,7 +176,7 @@ def billed(table: wire.RouteTable, keys: Iterable[str]) -> Units:
     create_table("t", db)
     clock: Callable[[], float] = lambda: NOW  # noqa: E731
     ledger = DynamoLedger("t", db, clock)
-    airflow = Airflow(ledger)
+    airflow = Airflow(lambda: DynamoLedger("t", db, clock))
     listener = Listener(
         Engine(table, ledger, clock), airflow.queued.append, lambda _: None, log=lambda *_, **__: None
     )
@@ -180,14 +187,16 @@ def billed(table: wire.RouteTable, keys: Iterable[str]) -> Units:
         assert answer == {"batchItemFailures": []}, answer
         runs += airflow.run_all()
     while released := [
-        o.active.document for o in ledger.unsettled() if o.active and o.active.state == "READY"
+        o.active.document for o in ledger.unsettled(tidy=True) if o.active and o.active.state == "READY"
     ]:
         airflow.queued += (
             released  # what was held behind another one: publish announces nothing, the sweep does
         )
         runs += airflow.run_all()
+    units = Units(len(bodies), runs, *(db.units[kind] for kind in ("write", "index", "read")))
     assert not list(ledger.unsettled()), "some execution has not ended"
-    return Units(len(bodies), runs, *(db.units[kind] for kind in ("write", "index", "read")))
+    assert not db.groups["t"].get(JOURNALS), "what is settled is listed"
+    return units
 
 
 def quiet() -> None:

@@ -265,7 +265,7 @@ def hot(events: int) -> list[Hot]:
             group = [
                 Arrival(index, keys, partition, f"{n:032x}", texts) for n in range(first, first + TOGETHER)
             ]
-            ledger.together([group], now)
+            ledger.together([group], (), now)
             for arrival in group:
                 ledger.arrive(*arrival[:4], now, texts)
         per_event = (db.units[kind] / (events / 10) for kind in ("write", "read"))

@@ -57,13 +57,13 @@ class Snapshot(DynamoLedger):
     def _query(self, pk: str) -> Iterator[Mapping[str, Any]]:
         return iter(sorted(self._items.get(pk, ()), key=lambda item: str(item["sk"]["S"])))
 
-    def _todo(self, kind: str) -> Iterator[Mapping[str, Any]]:
-        return (
-            item
+    def _todo_keys(self, kind: str) -> list[dict[str, Any]]:
+        return [
+            {"pk": item["pk"], "sk": item["sk"]}
             for pk in self._keys
             for item in self._items[pk]
             if item.get("todo", {"S": ""})["S"].startswith(kind)
-        )
+        ]
 
     def _scan(self, prefix: str) -> Iterator[Mapping[str, Any]]:
         for pk in islice(self._keys, bisect_left(self._keys, prefix), None):

@@ -156,6 +156,16 @@ class Consumer:
         """Return the keys under which a partition that the input takes stands in the indexes."""
         return self.places(self.values(partition))
 
+    def output(self, partition: Partition) -> str | None:
+        """Return the output that an arrival may fire, where its partition alone tells."""
+        join = self.node.join
+        if self.members is not None or not join.told_by[self.position]:
+            return None
+        try:
+            return join.output_text(join.output((partition,) * join.size))
+        except BadValue:
+            return None  # it fires nothing
+
     def record(self, ledger: Ledger, partition: Partition) -> Arrivals | None:
         """Return what has arrived of a partition of the signal; None where that is nothing, or counts no more.
 

@@ -1,9 +1,12 @@
 """The ledger in DynamoDB: every method is one conditional write, or one strongly consistent read.
 
 One table with string keys ``pk`` and ``sk`` and a time to live in ``ttl``. What an item is follows from
-the first letter of ``pk``: A arrivals, O outputs, P which partitions exist, W watches, R readers, C cursors,
+the first letter of ``pk``: A arrivals, O outputs, J journals, P which partitions exist, W watches, R readers, C cursors,
 D refusals (denied), T what was written to partitions that something else announces, L expiries. A
 partition in a key is its JSON. Nothing is locked, and nothing is a transaction.
+
+An output that is not settled is found by the index of what there is to do, or by a journal: one item for all outputs
+that a batch of events may fire, written before them. While its batch is worked on, a journal is open, and stays.
 
 Ledger records <-> DynamoDB items. An output's executions are compressed JSON: windows repeat themselves.
 What an item is about -> its key in the ledger's table; see `rheo_runtime.dynamodb`.
@@ -23,6 +26,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rheo_runtime.ledger import REFUSED, REMEMBERED
@@ -141,8 +145,8 @@ def used_of(value: Mapping[str, Any]) -> Used:
     return fired, tuple((since, n) for since, n in marks)
 
 
-def output_body(output: Output) -> bytes:
-    """Return the executions of an output, compressed: all, where they fit, else without the oldest that are over.
+def fitted(output: Output) -> tuple[Output, bytes]:
+    """Return an output as it is stored, and its executions compressed: where they do not fit, without the oldest ended.
 
     What it is shown as stays. Those that owe a signal go last, but for the latest: what it announces is the same.
     """
@@ -155,7 +159,7 @@ def output_body(output: Output) -> bytes:
             break
         output = output._replace(ended=tuple([e for e in output.ended if e is not gone]))
         body = _body(output)
-    return body
+    return output, body
 
 
 def _body(output: Output) -> bytes:
@@ -180,7 +184,7 @@ def output_of(item: Item) -> Output:
         raise ValueError(f"an output record of version {data['v']!r}; this code reads {VERSION}")
     active, writer = _from_json(data["active"]), data.get("writer")
     return Output(
-        item["node"]["S"],
+        node_of(item),
         item["p"]["S"],
         int(item["version"]["N"]),
         data["g"],
@@ -222,6 +226,11 @@ def _from_json(data: list[Any] | None) -> Execution | None:
     )
 
 
+def _status(item: Item) -> Status:
+    """Return the status of an output that is under way, or was just now."""
+    return Status(node_of(item), item["p"]["S"], item.get("stage", item.get("state", {"S": ""}))["S"])
+
+
 def watch_of(item: Item) -> Waiter:
     """Return the watch in an item."""
     signal, partition, node, binding, *means = _tuples(from_item(item, "watch"))
@@ -246,6 +255,11 @@ def arrivals_pk(arrival_index: ArrivalIndex, index: int, key: Key) -> str:
     return partition_key(
         f"A|{arrival_index.node}|{arrival_index.alias}|{arrival_index.indexes[index]}|{encode(key)}"
     )
+
+
+def node_of(item: Item) -> str:
+    """Return the node of an output by its key: the index of statuses is not told of it before it has ended once."""
+    return str(item["pk"]["S"].split("|", 2)[1])
 
 
 def output_key(node: str, partition: str) -> dict[str, Any]:
@@ -312,7 +326,8 @@ def expiry_key(node: str, partial: Partial) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partial))}}
 
 
-STATUSES = "statuses"  # the index of outputs by node, which holds of each its state alone
+# The index of outputs by node, which holds how each has ended last, and of nothing that is under way for the first time.
+STATUSES = "statuses"
 TODO = "todo"  # the index of what the sweeper may have to act on, by its kind: sparse, and keys alone
 
 
@@ -365,16 +380,20 @@ def make_client() -> DynamoDBClient:
 
 OUTPUTS, WATCHES = "O", "W"  # the kinds of what the sweeper may have to act on
 SHARDS = 8  # keys of the index of what there is to do, for each kind: one alone would be hot
-UNDERWAY = (
-    READY,
-    ANNOUNCED,
-    CLAIMED,
-)  # which of them an execution is in is in its output alone, as ``stage``
+UNDERWAY = (READY, ANNOUNCED, CLAIMED)  # what the index of statuses is not told of
+JOURNALS = "J"  # what stands in the index of what there is to do for the outputs of a batch: one item for all
+FEWEST = 2  # outputs that are worth one: it is written, closed and dropped
+LONGEST_JOURNAL = 100_000  # bytes of the names in one; outputs beyond go by the index
+ABANDONED = 3600  # seconds after which a journal that is still open has no writer: a listener has a minute
 
 
 def todo_key(kind: str, key: Mapping[str, Any]) -> dict[str, str]:
     """Return under which key of the index an item stands: always the same one."""
     return {"S": f"{kind}{zlib.crc32(key['pk']['S'].encode()) % SHARDS}"}
+
+
+def journal_key(name: str) -> dict[str, Any]:
+    return {"pk": {"S": f"{JOURNALS}|{zlib.crc32(name.encode()) % SHARDS}"}, "sk": {"S": name}}
 
 
 TOGETHER = 50  # events of one partition that are counted in one write
@@ -384,6 +403,23 @@ KEEP = 400 * 86400  # seconds that a spilled item outlives its last firing: long
 SLACK = 86400  # DynamoDB may take that long to delete an expired item, and may not be early
 
 Item = Mapping[str, Any]
+Place = tuple[str, str]  # node and output partition
+
+
+class Journal(NamedTuple):
+    """Outputs of one batch of events; ``open`` while that is worked on, and may fire some of them yet."""
+
+    key: Mapping[str, Any]
+    since: float
+    open: bool
+    places: Sequence[Place]
+
+    @classmethod
+    def of(cls, item: Item) -> Journal:
+        """Return the journal in an item."""
+        places = _tuples(unpacked(item["outputs"]))
+        key = {"pk": item["pk"], "sk": item["sk"]}
+        return cls(key, float(item["since"]["N"]), "closed" not in item, places)
 
 
 class Move(NamedTuple):
@@ -413,8 +449,11 @@ class DynamoLedger:
         self.table = table
         self.client = make_client() if client is None else client
         self.now = now
-        self._recent: dict[tuple[str, str], tuple[float, Output]] = {}
+        self._recent: dict[Place, tuple[float, Output]] = {}
         self._together: dict[tuple[str, tuple[Key, ...], Partition, str], Arrivals] = {}
+        self._journal: Journal | None = None  # the open one of this process
+        self._listed: frozenset[Place] = frozenset()  # its outputs
+        self._covered: set[Place] = set()  # those that were fired, and are found by it alone
 
     # --- arrivals ------------------------------------------------------------------------------
 
@@ -440,8 +479,10 @@ class DynamoLedger:
         self._stand(pk, arrival_index, keys, partition, now)
         return record
 
-    def together(self, arrivals: Sequence[Sequence[Arrival]], now: float) -> None:
+    def together(self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[Place], now: float) -> None:
         self._together.clear()
+        self._close()
+        self._open(outputs, now)
         for group in arrivals:
             index, keys, partition, _, _ = group[-1]
             texts = group[-1].texts  # those of the last event count
@@ -644,27 +685,32 @@ class DynamoLedger:
     def save(
         self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
     ) -> bool:
-        names = {"#version": "version", "#body": "body", "#at": "at", "#node": "node", "#p": "p"}
+        new, body = fitted(new)
+        names = {"#version": "version", "#body": "body", "#at": "at", "#p": "p"}
         values: dict[str, Any] = {
             ":version": number(new.version),
-            ":body": {"B": output_body(new)},
+            ":body": {"B": body},
             ":at": number(self.now()),
-            ":node": {"S": new.node},
             ":p": {"S": new.partition},
         }
-        sets = ["#version = :version", "#body = :body", "#at = :at", "#node = :node", "#p = :p"]
-        key, stage = output_key(new.node, new.partition), status_of(new).state
-        # The index need not follow an execution from stage to stage: it is told of its beginning and its end.
-        names["#state"], values[":state"] = "state", {"S": READY if stage in UNDERWAY else stage}
-        values[":stage"] = {"S": stage}
-        sets += ["#state = :state", "stage = :stage"]
+        sets = ["#version = :version", "#body = :body", "#at = :at", "#p = :p"]
+        key, state = output_key(new.node, new.partition), status_of(new).state
+        values[":stage"] = {"S": state}
+        sets.append("stage = :stage")
+        if state not in UNDERWAY:  # the index need not follow an execution: it is told of its end
+            names |= {"#node": "node", "#state": "state"}
+            values |= {":node": {"S": new.node}, ":state": {"S": state}}
+            sets += ["#node = :node", "#state = :state"]
         removes = []
-        names["#todo"] = "todo"
-        if unsettled(new):
-            values[":todo"] = todo_key(OUTPUTS, key)
-            sets.append("#todo = :todo")
-        else:
+        if not unsettled(new):
+            names["#todo"] = TODO
             removes.append("#todo")
+        elif old is None or not unsettled(old):  # else it is found already
+            if self._lists(place := (new.node, new.partition)):
+                self._covered.add(place)
+            else:
+                names["#todo"], values[":todo"] = TODO, todo_key(OUTPUTS, key)
+                sets.append("#todo = :todo")
         if binding is not None and used is not None:
             names["#used"] = USED + digest(encode(binding))
             values[":used"] = packed(used)
@@ -727,6 +773,9 @@ class DynamoLedger:
         return [output_of(item) for item in self._scan(prefix) if "version" in item]
 
     def statuses(self, node: str | None = None) -> Iterable[Status]:
+        # What is under way first: what ends in between is in the index by then.
+        keys, _ = self._unsettled(node)
+        found = {place: status for status in map(_status, self._get_many(keys)) if (place := status[:2])}
         pages: Iterable[Mapping[str, Any]]
         if node is None:
             pages = self.client.get_paginator("scan").paginate(TableName=self.table, IndexName=STATUSES)
@@ -738,21 +787,91 @@ class DynamoLedger:
                 ExpressionAttributeNames={"#node": "node"},
                 ExpressionAttributeValues={":node": {"S": node}},
             )
-        found: list[Status] = []
-        underway: list[dict[str, Any]] = []
         for page in pages:
             for item in page["Items"]:
-                if item["state"]["S"] in UNDERWAY:
-                    underway.append({"pk": item["pk"], "sk": item["sk"]})
-                else:
-                    found.append(Status(item["node"]["S"], item["p"]["S"], item["state"]["S"]))
-        for now in self._get_many(underway) if underway else ():
-            stage = now.get("stage", now["state"])  # an older version wrote the state alone
-            found.append(Status(now["node"]["S"], now["p"]["S"], stage["S"]))
+                status = Status(item["node"]["S"], item["p"]["S"], item["state"]["S"])
+                found.setdefault(status[:2], status)
+        return list(found.values())
+
+    def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
+        keys, journals = self._unsettled()
+        found = [output for item in self._get_many(keys) if unsettled(output := output_of(item))]
+        if tidy:
+            self._tidy_journals(journals, {(output.node, output.partition) for output in found})
         return found
 
-    def unsettled(self) -> Iterable[Output]:
-        return [output for item in self._todo(OUTPUTS) if unsettled(output := output_of(item))]
+    def _unsettled(self, node: str | None = None) -> tuple[list[dict[str, Any]], list[Journal]]:
+        """Return the keys of the outputs (of a node) that may be unsettled, and the journals that were read for them."""
+        journals = [Journal.of(item) for n in range(SHARDS) for item in self._query(f"{JOURNALS}|{n}")]
+        listed = (output_key(*place) for journal in journals for place in journal.places)
+        keys = {key["pk"]["S"]: key for key in (*self._todo_keys(OUTPUTS), *listed)}
+        return [key for key in keys.values() if node in (None, node_of(key))], journals
+
+    # --- journals ------------------------------------------------------------------------------
+
+    def _open(self, outputs: Iterable[Place], now: float) -> None:
+        """Write which outputs may be fired next: what of them is fired need not be in the index."""
+        places: list[Place] = []
+        size = 0
+        for place in sorted(set(outputs)):
+            size += sum(len(text.encode()) for text in place)
+            if size > LONGEST_JOURNAL:
+                break
+            places.append(place)
+        if len(places) < FEWEST:
+            return
+        values = {":outputs": packed(places), ":since": number(now)}
+        for turn in count():  # another process may have the same batch, at the same time
+            key = journal_key(digest(encode((places, now, turn))))
+            if self._conditionally(
+                Key=key,
+                UpdateExpression="SET outputs = :outputs, since = :since",
+                ConditionExpression="attribute_not_exists(since)",
+                ExpressionAttributeValues=values,
+            ):
+                self._journal, self._listed = Journal(key, now, True, places), frozenset(places)
+                return
+
+    def _lists(self, place: Place) -> bool:
+        """Say whether the open journal of this process lists an output, and no sweep takes it for abandoned soon."""
+        journal = self._journal
+        return journal is not None and place in self._listed and self.now() - journal.since < ABANDONED // 2
+
+    def _close(self) -> None:
+        """Say that this process fires nothing more of its journal, and which outputs it has fired."""
+        journal, covered = self._journal, sorted(self._covered)
+        self._journal, self._listed, self._covered = None, frozenset(), set()
+        if journal is not None:
+            self._shorten(journal, covered)
+
+    def _tidy_journals(self, journals: Iterable[Journal], left: set[Place]) -> None:
+        """Drop the journals of which nothing is ``left`` that is unsettled; shorten those of which little is.
+
+        The journals were read before their outputs. What was settled since a journal was closed is found otherwise
+        where it is unsettled again.
+        """
+        for journal in journals:
+            if journal.open and self.now() - journal.since < ABANDONED:
+                continue  # its writer may fire what it has not fired yet
+            places = [place for place in journal.places if place in left]
+            if len(places) <= len(journal.places) // 2:
+                self._shorten(journal, places)
+
+    def _shorten(self, journal: Journal, places: Sequence[Place]) -> None:
+        """Close a journal that is to hold these outputs; drop it where there are none."""
+        if not places:
+            self.client.delete_item(TableName=self.table, Key=journal.key)
+            return
+        self.client.update_item(
+            TableName=self.table,
+            Key=journal.key,
+            UpdateExpression="SET outputs = :outputs, since = :since, closed = :yes",
+            ExpressionAttributeValues={
+                ":outputs": packed(places),
+                ":since": number(journal.since),
+                ":yes": {"BOOL": True},
+            },
+        )
 
     # --- existence -----------------------------------------------------------------------------
 
@@ -806,7 +925,7 @@ class DynamoLedger:
         return [watch_of(item) for item in self._query(watch_pk(signal, partition))]
 
     def watches(self) -> Iterable[Waiter]:
-        return [watch_of(item) for item in self._todo(WATCHES)]
+        return [watch_of(item) for item in self._get_many(self._todo_keys(WATCHES))]
 
     def versions(
         self, arrival_index: ArrivalIndex, partitions: Sequence[Partition]
@@ -944,8 +1063,9 @@ class DynamoLedger:
         for page in pages:
             yield from page["Items"]
 
-    def _todo(self, kind: str) -> Iterator[Item]:
-        """Read what the sweeper may have to act on: found by the index, which may lag, read as it is now."""
+    def _todo_keys(self, kind: str) -> list[dict[str, Any]]:
+        """Return the keys of what the sweeper may have to act on, by the index, which may lag: to be read as it is now."""
+        found = []
         for key in (
             kind,
             *(f"{kind}{shard}" for shard in range(SHARDS)),
@@ -956,8 +1076,8 @@ class DynamoLedger:
                 KeyConditionExpression="todo = :todo",
                 ExpressionAttributeValues={":todo": {"S": key}},
             )
-            for page in pages:
-                yield from self._get_many([{"pk": item["pk"], "sk": item["sk"]} for item in page["Items"]])
+            found += [{"pk": item["pk"], "sk": item["sk"]} for page in pages for item in page["Items"]]
+        return found
 
     def _scan(self, prefix: str) -> Iterator[Item]:
         pages = self.client.get_paginator("scan").paginate(

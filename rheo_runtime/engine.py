@@ -701,22 +701,26 @@ class Engine:
     def together(self, events: Iterable[Event]) -> None:
         """Count the arrivals of several events ahead of `on_event`, those of one partition in one write.
 
+        Which outputs they may fire is noted in one write, too.
+
         `on_event` is to follow for each of them, and `together` of nothing after the last one. What cannot be
         counted here is left to it: an event stops no other.
         """
         found: dict[tuple[str, tuple[Key, ...], Partition], list[Arrival]] = {}
+        outputs: set[tuple[str, str]] = set()
         for event in events:
             try:
-                for arrival in self._arrivals(event):
+                for arrival in self._arrivals(event, outputs):
                     found.setdefault(
                         (arrival.arrival_index.name, arrival.keys, arrival.partition), []
                     ).append(arrival)
             except Exception:  # noqa: BLE001, S112 - `on_event` meets it again, and says so
                 continue
-        self.ledger.together([same for same in found.values() if len(same) > 1], self.now())
+        several = [same for same in found.values() if len(same) > 1]
+        self.ledger.together(several, outputs, self.now())
 
-    def _arrivals(self, event: Event) -> list[Arrival]:
-        """What an event adds to the indexes of the inputs that take it; rollups are left out."""
+    def _arrivals(self, event: Event, outputs: set[tuple[str, str]]) -> list[Arrival]:
+        """What an event adds to the indexes of the inputs that take it, rollups left out; and ``outputs`` it may fire."""
         if event.__class__ in DELETIONS:
             return []
         found: list[Found] = []
@@ -736,6 +740,8 @@ class Engine:
                     continue
                 keys = consumer.places(values)
                 arrivals.append(Arrival(consumer.arrival_index, keys, partition, event.id, one.spelling))
+                if (output := consumer.output(partition)) is not None:
+                    outputs.add((consumer.node.id, output))
         return arrivals
 
     def _on_event(self, event: dict[str, Any] | Event) -> Outcome:

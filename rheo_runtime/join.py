@@ -312,6 +312,8 @@ class Join:
         Binding -> values of the output dimensions; raises BadValue.
     alone
         Whether each binding has an output partition of its own.
+    told_by
+        For each trigger input, whether its partition alone tells the output: in a binding, others may be anything.
     output_texts, output_text
         Values of the output dimensions -> their texts; the one text that names the partition in ids.
     """
@@ -367,6 +369,8 @@ class Join:
         outputs = route.output.values if self.triggers else ()
         self.output = self._output(outputs)
         self.alone = self._is_alone(outputs)
+        told = {self.scope.position(ref) for expr in outputs for ref in x.refs(expr)}
+        self.told_by = tuple(self.alone or told <= {i} for i in range(self.size))
         self.output_texts = partition_renderer(route.output.kinds)
         self.output_text = joined_renderer(route.output.kinds)
         self.binding = _BINDINGS.get(self.size, _binding)

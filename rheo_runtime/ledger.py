@@ -47,10 +47,13 @@ class Ledger(Protocol):
     ) -> Arrivals:
         """Count the event, unless it is counted, and return the record of its partition."""
 
-    def together(self, arrivals: Sequence[Sequence[Arrival]], now: float) -> None:
+    def together(
+        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[tuple[str, str]], now: float
+    ) -> None:
         """Count events ahead of `arrive`, each group of one partition and its keys in one write, as far as it can.
 
-        `arrive` says of what was counted here what it found; only until `together` is called again.
+        `arrive` says of what was counted here what it found; only until `together` is called again. ``outputs`` are
+        those that may be fired until then, by node and partition: `unsettled` finds them by one item for all.
         """
 
     def find(self, arrival_index: ArrivalIndex, index: int, key: Key) -> Sequence[Arrivals]:
@@ -88,8 +91,11 @@ class Ledger(Protocol):
     def statuses(self, node: str | None = None) -> Iterable[Status]:
         """Return the status alone of all output partitions (of one node): what many can be shown of."""
 
-    def unsettled(self) -> Iterable[Output]:
-        """Return the outputs that the sweeper may have to act on (see `records.unsettled`)."""
+    def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
+        """Return the outputs that the sweeper may have to act on (see `records.unsettled`).
+
+        ``tidy`` is for the sweeper, which drops what has led it to outputs that are settled now.
+        """
 
     def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:
         """Record that a partition exists: ``position`` in its ``row`` of neighbours.

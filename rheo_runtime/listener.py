@@ -145,7 +145,7 @@ class Listener:
         ):
             if remaining_ms() < RESERVE_MS or not self._record(record, found, remaining_ms):
                 failures.append({"itemIdentifier": record["messageId"]})
-        self.engine.together(())
+        self._over()
         self._announce_full(remaining_ms)
         counted = {name: n - before.get(name, 0) for name, n in self.counts.items()}
         self.log("batch", messages=len(event["Records"]), **{name: n for name, n in counted.items() if n})
@@ -159,6 +159,13 @@ class Listener:
             if remaining_ms() >= RESERVE_MS:
                 self.engine.together(events)
         except Exception as fault:  # noqa: BLE001 - then each message is counted by itself
+            self.log("not together", fault=f"{type(fault).__name__}: {fault}")
+
+    def _over(self) -> None:
+        """Say that nothing more is counted together."""
+        try:
+            self.engine.together(())
+        except Exception as fault:  # noqa: BLE001 - what was to be said is seen in a while
             self.log("not together", fault=f"{type(fault).__name__}: {fault}")
 
     def _record(

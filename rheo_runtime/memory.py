@@ -102,7 +102,9 @@ class MemoryLedger:
                 del record.ids[next(iter(record.ids))]
         return record
 
-    def together(self, arrivals: Sequence[Sequence[Arrival]], now: float) -> None:
+    def together(
+        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[tuple[str, str]], now: float
+    ) -> None:
         """Nothing to do: to count one costs no more than to count several."""
 
     def find(self, arrival_index: ArrivalIndex, index: int, key: Key) -> Sequence[Arrivals]:
@@ -160,7 +162,7 @@ class MemoryLedger:
     def statuses(self, node: str | None = None) -> Iterable[Status]:
         return [status_of(output) for output in self.outputs(node)]
 
-    def unsettled(self) -> Iterable[Output]:
+    def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]
 
     def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:

@@ -126,7 +126,7 @@ class Sweeper(NamedTuple):
     def sweep(self) -> Outcome:
         """Do the periodic work once; return what the engine's own check came to."""
         now = self.engine.now()
-        found = sorted(self.engine.ledger.unsettled(), key=_age)
+        found = sorted(self.engine.ledger.unsettled(tidy=True), key=_age)
         # Each sweep begins elsewhere: what can never be done does not stand before the rest for ever.
         outputs = self._current(in_turn(found, len(found), int(now // 60)), now)
         self._signals(outputs, now)

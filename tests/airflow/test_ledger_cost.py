@@ -9,13 +9,13 @@ from rheo_platforms.operations.prices import Prices
 
 # Write, index and read units an event at most, and executions that come of so many events.
 COSTS = {
-    "one input": (5.0, 4.0, 3.1, 50),
-    "two-input join": (3.0, 2.0, 2.6, 50),
-    "two-input join, one input long after the other": (3.0, 2.0, 2.6, 50),
-    "two-input join, each event ten times": (0.5, 0.25, 2.0, 10),
-    "join by a part of the key": (4.4, 3.4, 4.4, 50),
-    "three-input join": (2.4, 1.4, 2.8, 50),
-    "a checked window of three days": (6.0, 4.0, 5.1, 40),
+    "one input": (5.3, 1.0, 4.4, 50),
+    "two-input join": (3.3, 0.5, 3.4, 50),
+    "two-input join, one input long after the other": (3.3, 0.5, 3.4, 50),
+    "two-input join, each event ten times": (0.5, 0.15, 2.1, 10),
+    "join by a part of the key": (4.7, 0.9, 5.6, 50),
+    "three-input join": (2.7, 0.35, 3.3, 50),
+    "a checked window of three days": (6.0, 1.0, 7.1, 40),
 }
 
 

@@ -12,7 +12,10 @@ from support.events import s3_event
 from benchmarks.ledger import billed, kinds
 from codegen.routes import route_table
 from rheo_platforms.operations.capacity import (
+    INDEXED,
+    JOURNAL,
     PACE,
+    WRITES,
     Load,
     Started,
     capacity_of,
@@ -69,7 +72,8 @@ def test_units_of_the_ledger_are_those_that_are_billed(kind: object) -> None:
     node = Engine(table, MemoryLedger()).program.nodes[table.routes[0].node]
     indexes = {t.signal: i for t, i in zip(node.join.triggers, node.join.arrival_indexes, strict=True)}
     windows = bool(node.checks)
-    writes = sum(len(indexes[key.split("/")[0]].indexes) + windows for key in keys) + 8 * units.executions
+    writes = sum(len(indexes[key.split("/")[0]].indexes) + windows + JOURNAL for key in keys)
+    writes += (WRITES + INDEXED) * units.executions
     assert writes == pytest.approx(units.write + units.index, rel=0.1)
 
 

@@ -557,12 +557,22 @@ def _two_firings(app: App) -> tuple[tuple[str, int], ...]:
 
 
 def _batch(app: App, ledger: str) -> Scene:
-    """Two executions are made by one run, beside two sweeps; each is one by itself."""
+    """Two executions, fired at once, are made by one run, beside two sweeps; each is one by itself."""
     batched = [dataclasses.replace(each, batch=2) for each in app.routes.routes]
     scene = Scene(table(app.routes.signals, *batched), ledger, Counter({"node/2": 1, "node/3": 1}))
-    scene.before(*_two_firings(app))
+    scene.deliver(*[scene.send(*event) for event in _two_firings(app)])
     scene.runs()
     scene.sweeps()
+    scene.sweeps()
+    return scene
+
+
+def _messages(app: App, ledger: str) -> Scene:
+    """One listener takes the messages of two firings at once: a journal lists both. A worker dies, beside a sweep."""
+    scene = Dying(app.routes, ledger, Counter({"node/2": 1, "node/3": 1}))
+    bodies = [scene.send(*event) for event in _two_firings(app)]
+    scene.add(lambda: scene.deliver(*bodies))
+    scene.runs(dies=True)
     scene.sweeps()
     return scene
 
@@ -602,6 +612,7 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
     "one message twice, and its run": _twice,
     "two listeners and a redeploy": _redeploy,
     "a batch and two sweeps": _batch,
+    "messages at once, a run and a sweep": _messages,
     "a pump, its run and a sweep": _pump,
 }
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import executions
-from rheo_runtime.dynamodb import DynamoLedger
+from rheo_runtime.dynamodb import ABANDONED, DynamoLedger, create_table
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import READY, Arrival, ArrivalIndex, CheckResult, Output, Stored, Waiter, Writer
 
@@ -148,9 +149,9 @@ def document(generation: int) -> dict[str, object]:
     return {"id": f"node/7#{generation}", "partition": "7", "generation": generation, "text": "ü"}
 
 
-def fired(output: Output | None, generation: int) -> Output:
+def fired(output: Output | None, generation: int, partition: str = "7") -> Output:
     source = Stored(document(generation))
-    return executions.fire(output, "node", "7", source.builder, source.made, ("e1",), T)[0]
+    return executions.fire(output, "node", partition, source.builder, source.made, ("e1",), T)[0]
 
 
 def test_nothing_is_there_at_first(ledger: Ledger) -> None:
@@ -344,7 +345,7 @@ def test_a_sweep_reads_what_is_unsettled_and_nothing_else(dynamodb: Any) -> None
     assert {name for name, _ in calls} <= {"Query", "BatchGetItem", "GetItem"}, "and no scan"
     assert sum(items for name, items in calls if name == "Query") == 3 + 1
     assert sum(items for name, items in calls if name != "Query") == 3 + 1
-    assert len(calls) < 25, "whatever there is: a query for each part of the index"
+    assert len(calls) < 30, "whatever there is: a query for each part of the index, and of the journals"
 
 
 # --- several events at once ---------------------------------------------------------------------
@@ -355,31 +356,31 @@ def group(*events: str, partition: tuple[int, ...] = (7,)) -> list[Arrival]:
 
 
 def test_what_is_counted_together_is_counted_once(ledger: Ledger) -> None:
-    ledger.together([group("a", "b", "a", "c")], T)
+    ledger.together([group("a", "b", "a", "c")], (), T)
     found = [ledger.arrive(EXACT, ((7,),), (7,), event, T) for event in ("a", "b", "c", "a")]
     assert found[-1].n == 3
-    ledger.together([], T)
+    ledger.together([], (), T)
     again = ledger.arrive(EXACT, ((7,),), (7,), "b", T)
     assert (again.n, set(again.times())) == (3, {"a", "b", "c"})
 
 
 def test_a_group_of_which_one_is_counted_is_counted_one_by_one(ledger: Ledger) -> None:
     ledger.arrive(EXACT, ((7,),), (7,), "b", T)
-    ledger.together([group("a", "b", "c")], T)
+    ledger.together([group("a", "b", "c")], (), T)
     assert [ledger.arrive(EXACT, ((7,),), (7,), event, T).n for event in ("a", "b", "c")][-1] == 3
 
 
 def test_what_was_counted_together_is_looked_at_anew_after_the_batch(ledger: Ledger) -> None:
-    ledger.together([group("a", "b")], T)
+    ledger.together([group("a", "b")], (), T)
     ledger.arrive(EXACT, ((7,),), (7,), "a", T)
-    ledger.together([], T)
+    ledger.together([], (), T)
     ledger.arrive(EXACT, ((7,),), (7,), "from elsewhere", T)
     assert ledger.arrive(EXACT, ((7,),), (7,), "b", T).n == 3, "b is counted, and so is the other one"
 
 
 def test_many_events_of_one_partition_at_once(ledger: Ledger) -> None:
     events = [f"e{n}" for n in range(130)]
-    ledger.together([group(*events)], T)
+    ledger.together([group(*events)], (), T)
     for event in events:
         ledger.arrive(EXACT, ((7,),), (7,), event, T)
     record = ledger.arrived(EXACT, (7,), (7,))
@@ -389,10 +390,95 @@ def test_many_events_of_one_partition_at_once(ledger: Ledger) -> None:
 
 def test_together_in_further_indexes(ledger: Ledger) -> None:
     index = ArrivalIndex("node", "many", ("x", "y"), False, 1000)
-    ledger.together([[Arrival(index, ((1,), (2,)), (1, 2), event, None) for event in "ab"]], T)
+    ledger.together([[Arrival(index, ((1,), (2,)), (1, 2), event, None) for event in "ab"]], (), T)
     for event in "ab":
         ledger.arrive(index, ((1,), (2,)), (1, 2), event, T)
     assert [r.n for r in ledger.find(index, 0, (1,))] == [r.n for r in ledger.find(index, 1, (2,))] == [2]
+
+
+def test_what_a_batch_fires_is_found_until_it_is_settled(ledger: Ledger) -> None:
+    def ends(number: int) -> None:
+        where = ledger, "node", str(number), f"node/{number}#1"
+        assert executions.claim(*where, "run", T) is not None
+        executions.succeed(*where, "run", T)
+        executions.signalled(*where)
+
+    def found() -> list[str]:
+        return sorted(output.partition for output in ledger.unsettled(tidy=True))
+
+    ledger.together([], [("node", str(n)) for n in range(4)], T)
+    assert found() == [], "nothing is fired yet"
+    for number in (0, 1, 2):
+        ledger.save(None, fired(None, 1, str(number)))
+    assert found() == ["0", "1", "2"], "while the batch is worked on"
+    ledger.together([], [], T)
+    ledger.save(None, fired(None, 1, "3"))
+    assert found() == ["0", "1", "2", "3"], "and one that another batch has fired"
+    ends(0)
+    assert found() == ["1", "2", "3"]
+    assert sorted(ledger.statuses("node"))[0] == ("node", "0", "SUCCEEDED")
+    assert sorted(ledger.statuses())[1:] == [("node", n, "READY") for n in "123"]
+    ends(1)
+    ends(3)
+    assert found() == found() == ["2"]
+    output, _ = ledger.output("node", "1", None)
+    assert ledger.save(output, fired(output, 2, "1"))
+    assert found() == ["1", "2"], "again, by itself"
+    ends(2)
+    assert found() == ["1"]
+
+
+def test_a_sweep_drops_no_journal_of_a_batch_that_is_worked_on() -> None:
+    """Between a journal and the firings of its batch a sweep sees nothing to do, and must not conclude anything."""
+    client: Any = DynamoDB()
+    create_table(TABLE, client)
+    clock = Clock()
+    one, sweep = (DynamoLedger(TABLE, client, clock) for _ in range(2))
+    places = [("node", "1"), ("node", "2")]
+    one.together([], places, T)
+    assert list(sweep.unsettled(tidy=True)) == []
+    one.save(None, fired(None, 1, "1"))
+    before = client.units["index"]
+    assert [output.partition for output in sweep.unsettled(tidy=True)] == ["1"]
+    assert client.units["index"] == before == 0
+    one.together([], [], T)
+    assert [output.partition for output in sweep.unsettled(tidy=True)] == ["1"]
+    # A process that slept: what it fires now is in the index.
+    one.together([], [("node", "8"), ("node", "9")], T)
+    clock.time += ABANDONED
+    assert [output.partition for output in sweep.unsettled(tidy=True)] == ["1"]
+    one.save(None, fired(None, 1, "9"))
+    assert sorted(output.partition for output in sweep.unsettled(tidy=True)) == ["1", "9"]
+    assert executions.stop(sweep, "node", "9", "node/9#1", T) is not None
+    clock.time = T
+    # Two listeners with one batch at one moment; one dies. What it has fired is found; what it has not is dropped in time.
+    one.together([], places, T)
+    other = DynamoLedger(TABLE, client, clock)
+    other.together([], places, T)
+    other.save(None, fired(None, 1, "2"))
+    one.together([], [], T)
+    clock.time += ABANDONED
+    assert sorted(output.partition for output in sweep.unsettled(tidy=True)) == ["1", "2"]
+    for number in "12":
+        assert executions.stop(sweep, "node", number, f"node/{number}#1", T) is not None
+    assert list(sweep.unsettled(tidy=True)) == []
+    assert not client.groups[TABLE].get("J")
+
+
+def test_what_an_earlier_version_has_left_unsettled_is_found() -> None:
+    """It told the index of statuses of executions under way, and the index of what there is to do of all."""
+    client: Any = DynamoDB()
+    create_table(TABLE, client)
+    ledger = DynamoLedger(TABLE, client, lambda: T)
+    ledger.save(None, fired(None, 1))
+    (item,) = client.tables[TABLE].values()
+    item |= {"node": {"S": "node"}, "state": {"S": "READY"}, "stage": {"S": "CLAIMED"}}
+    assert ledger.statuses("node") == ledger.statuses() == [("node", "7", "CLAIMED")]
+    ledger.together([], [("node", "7"), ("node", "8")], T)
+    output, _ = ledger.output("node", "7", None)
+    assert ledger.save(output, fired(output, 2))
+    ledger.together([], [], T)
+    assert [output.generation for output in ledger.unsettled(tidy=True)] == [2]
 
 
 def test_an_output_is_changed_as_it_is_whatever_was_seen_before(

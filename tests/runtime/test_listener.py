@@ -10,9 +10,10 @@ import boto3
 import pytest
 from support.events import SWEEP, s3_event
 
+from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import executions, listener
 from rheo_runtime.airflow_client import Refused, Unavailable
-from rheo_runtime.dynamodb import DynamoLedger
+from rheo_runtime.dynamodb import JOURNALS, DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.listener import Listener
 from rheo_runtime.records import ANNOUNCED, READY, Document
@@ -95,6 +96,36 @@ def test_a_batch_fires_and_announces(world: World) -> None:
     assert world.state("EWR/2013-01-01") == ANNOUNCED
     assert world.deliver(*bodies) == []
     assert len(world.announced) == 1, "a redelivery announces nothing anew"
+
+
+class NoJournals(DynamoDB):
+    """A DynamoDB that does not take the n-th write of a journal."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.left = at
+
+    def update_item(self, **named: Any) -> Any:
+        if named["Key"]["pk"]["S"].startswith(JOURNALS):
+            self.left -= 1
+            if self.left == 0:
+                raise ConnectionError("no answer")
+        return super().update_item(**named)
+
+
+@pytest.mark.parametrize(("at", "indexed"), [(0, 0), (1, 2), (2, 0)])
+def test_a_batch_whose_journal_is_not_taken_is_done_and_found_all_the_same(at: int, indexed: int) -> None:
+    client: Any = NoJournals(at)
+    create_table(TABLE, client)
+    world = World(client)
+    bodies = [created(s, "EWR", f"2013-01-0{day}") for day in (1, 2) for s in ("flights", "weather")]
+    assert world.deliver(*bodies) == []
+    assert len(world.announced) == 2
+    assert ("not together", {"fault": "ConnectionError: no answer"}) in world.lines or not at
+    assert sum("todo" in item for item in client.groups[TABLE]["O"].values()) == indexed
+    world.time += 180
+    world.sweep()
+    assert len(world.announced) == 4, "no run has claimed them"
 
 
 def test_a_bad_message_never_affects_another(world: World) -> None:

@@ -97,7 +97,7 @@ def hot(at: Ledgers, events: int, together: int, ids: Callable[[int], str], ttl:
     for first in range(0, events, together):
         at.time += 60
         group = [Arrival(index, keys, partition, ids(n), texts) for n in range(first, first + together)]
-        at.ledger.together([group], at.time)
+        at.ledger.together([group], (), at.time)
         for arrival in group:
             at.ledger.arrive(*arrival[:4], at.time, texts)
     record = at.ledger.arrived(index, keys[0], partition)
@@ -116,6 +116,20 @@ def test_a_hot_partition_forgets_its_oldest_events(at: Ledgers, id: str) -> None
 def test_events_that_count_no_more_leave_a_partition_that_many_come_to_together(at: Ledgers) -> None:
     hot(at, 1_500, 10, lambda n: f"{n:06}{'x' * 90}", ttl=1800)  # 300 of them count at a time
     assert at.largest["A"] < 60_000
+
+
+def test_a_batch_of_many_outputs_notes_those_that_fit(at: Ledgers) -> None:
+    names = [(f"{n:04}{noise(1000)}{WIDE}", "2024-03-01") for n in range(300)]
+    at.ledger.together([], [(node, partition) for node, partition in names], at.time)
+    for node, partition in names:
+        at.ledger.save(
+            None, executions.fire(None, node, partition, Stored({}).builder, {"id": "x"}, ("e",), NOW)[0]
+        )
+    indexed = sum("todo" in item for item in at.db.groups["t"]["O"].values())
+    assert 0 < indexed < len(names), "the rest is found by the index"
+    at.ledger.together([], [], at.time)
+    assert len(list(at.ledger.unsettled(tidy=True))) == len(names)
+    assert at.largest["J"] < LARGEST // 2
 
 
 def fired(at: Ledgers, documents: int, document: Callable[[int], dict[str, Any]]) -> Output:
