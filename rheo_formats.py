@@ -14,16 +14,19 @@ import csv
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
 STRICT, LENIENT = "strict", "lenient"
 # How much of a file is looked at to know its header.
 HEAD = 1 << 16
+_ENCODINGS = 'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...'
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -119,24 +122,45 @@ _SIMPLE = {
 INTEGERS = ("long", "int", "short", "byte")
 
 
+# What is one thing in a schema: a text, a name in backticks, a comment, else a character.
+_TOKEN = re.compile(
+    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`|--[^\n]*|/\*.*?\*/|.""", re.DOTALL
+)
+_BESIDE = re.compile(r"""(?is)\s+(?:comment\s+(?:'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")|not\s+null\b)""")
+
+
 @lru_cache(maxsize=256)
 def _columns(schema: str) -> tuple[tuple[str, str], ...]:
     found = []
-    for part in _split(schema):
+    for part in parts_of(schema):
         named = re.match(r"\s*(`(?:[^`]|``)+`|[^\s:`]+)\s*:?\s*(.*)", part, re.DOTALL)
         if named is None:
             raise FormatError(f"{part.strip()!r} is no column", "write schema='id long, price double'")
         name = named[1].strip("`").replace("``", "`")
-        kind = re.sub(r"(?is)\s+comment\s+'.*$", "", named[2].strip())
-        kind = re.sub(r"(?i)\s+not\s+null$", "", kind)
-        found.append((name, kind or "string"))
+        found.append((name, _BESIDE.sub("", f" {named[2]}").strip() or "string"))
     return tuple(found)
+
+
+def parts_of(schema: str) -> list[str]:
+    """Return what a schema says of each column, as it stands there without comments.
+
+    >>> parts_of("id long COMMENT 'a, b', -- the key\\n`x,y` struct<a: int, b: int>")
+    ["id long COMMENT 'a, b'", ' \\n`x,y` struct<a: int, b: int>']
+    """
+    parts, depth = [""], 0
+    for token in _TOKEN.findall(schema):
+        depth += (token in "(<") - (token in ")>")
+        if token == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += "" if token.startswith(("--", "/*")) else token
+    return [part for part in parts if part.strip()]
 
 
 def columns_of(schema: str | None) -> list[tuple[str, str]]:
     """Return name and type of each column of a schema as Spark writes it.
 
-    >>> columns_of("`id` BIGINT NOT NULL, price DECIMAL(10, 2), tags: ARRAY<STRING>")
+    >>> columns_of("`id` BIGINT NOT NULL COMMENT 'a, b', price DECIMAL(10, 2), tags: ARRAY<STRING>")
     [('id', 'BIGINT'), ('price', 'DECIMAL(10, 2)'), ('tags', 'ARRAY<STRING>')]
     """
     return list(_columns(schema or ""))
@@ -153,16 +177,81 @@ def simple(kind: str) -> str:
     return _SIMPLE.get(name, name)
 
 
-def _split(schema: str) -> list[str]:
-    """At commas that stand in no brackets."""
-    parts, depth = [""], 0
-    for letter in schema:
-        depth += (letter in "(<") - (letter in ")>")
-        if letter == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part for part in parts if part.strip()]
+# --- which objects are data ---
+
+# How the names of files of a format end, before what says that they are packed.
+_ENDINGS = {
+    "CSV": ("csv", "tsv", "tab", "psv", "txt", "dat"), "JSON": ("json", "jsonl", "ndjson"),
+    "PARQUET": ("parquet", "parq", "pq"), "ORC": ("orc",),
+}  # fmt: skip
+_PACKED = ("gz", "gzip", "bz2", "zst", "snappy", "lz4", "deflate", "xz")
+
+
+def hidden(name: str) -> bool:
+    """Say whether an object or a folder is no data by its name: what Hadoop, Spark and others leave behind.
+
+    >>> [name for name in ("part-0", "_SUCCESS", ".part-0.crc", "day_$folder$", "") if not hidden(name)]
+    ['part-0']
+    """
+    return not name or name[0] in "_." or name.endswith("_$folder$")
+
+
+def markers(completion: Iterable[str], format: str) -> tuple[str, ...]:
+    """Return those completion names of a partition whose objects are no data, as patterns.
+
+    What completes a partition is data where its name ends as files of the format do, or in any text.
+
+    >>> markers(["_SUCCESS", "*.done", "*.csv.gz", "orders.csv", "part-*", "orders_{0}.json", "../DONE"], "CSV")
+    ('_SUCCESS', '*.done', 'orders_*.json')
+    """
+    found = []
+    for name in (re.sub(r"\{\d+\}", "*", name) for name in completion if "/" not in name):
+        ends = name.lower().split(".")
+        while len(ends) > 1 and ends[-1] in _PACKED:
+            ends.pop()
+        if name[-1] not in "*?]" and (len(ends) == 1 or ends[-1] not in _ENDINGS.get(format, ())):
+            found.append(name)
+    return tuple(found)
+
+
+def is_data(inside: str, size: int | None = None, markers: Iterable[str] = ()) -> bool:
+    """Say whether an object of a partition is data: the one answer that every reader has.
+
+    ``inside`` is its key below the partition's folder. An empty object is none, nor is one of `markers`, nor what
+    is hidden or lies in a hidden folder.
+
+    >>> [is_data(key) for key in ("a.csv", "c=US/a.csv", "_SUCCESS", "_temporary/0/a.csv", "c=US/.a.crc", "c=US/")]
+    [True, True, False, False, False, False]
+    >>> is_data("a.done", 5, ["*.done"]), is_data("a.csv", 0)
+    (False, False)
+    """
+    *folders, name = inside.split("/")
+    if size == 0 or any(hidden(each) and each != _HIVE_NULL for each in folders) or hidden(name):
+        return False
+    return not any(fnmatchcase(name, mark) for mark in markers)
+
+
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def complete(names: Iterable[str], completion: Iterable[str]) -> bool:
+    """Say whether one of the objects that stand in a partition's folder completes it.
+
+    A pattern means no hidden object, unless its underscore is written.
+
+    >>> complete(["_SUCCESS"], ["*_SUCCESS"]), complete([".a.csv"], ["*.csv"]), complete(["_DONE"], ["*DONE"])
+    (True, False, False)
+    """
+    return any(_completes(name, mark) for name in names for mark in completion)
+
+
+def _completes(name: str, mark: str) -> bool:
+    if not fnmatchcase(name, mark):
+        return False
+    if mark[0] not in "*?[" or not hidden(name):
+        return True
+    spelled = mark.lstrip("*")
+    return spelled.startswith("_") and name.startswith("_") and fnmatchcase(name, spelled)
 
 
 # --- the head of a file ---
@@ -177,7 +266,7 @@ def encoding_of(head: bytes, format: Format, file: str) -> str:
     try:
         codecs.lookup(format.encoding)
     except LookupError:
-        raise FormatError(f"{file}: {format.encoding!r} is no encoding", 'say encoding="latin-1"') from None
+        raise FormatError(f"{file}: {format.encoding!r} is no encoding", _ENCODINGS) from None
     return next((name for mark, name in _MARKS if head.startswith(mark)), format.encoding)
 
 
@@ -198,7 +287,7 @@ def undecodable(file: str, format: Format, fault: UnicodeDecodeError) -> FormatE
     bad = fault.object[fault.start : fault.start + 1]
     return FormatError(
         f"{file} is not written in {format.encoding}: byte {bad!r} at {fault.start}",
-        'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...',
+        _ENCODINGS,
     )
 
 
@@ -209,17 +298,53 @@ def lost(file: str, format: Format) -> FormatError:
     """Return the error of a text in which a decoder that goes on has met bytes that it cannot read."""
     return FormatError(
         f"{file} is not written in {format.encoding}: a text of it has the character U+FFFD",
-        'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...',
+        _ENCODINGS,
     )
 
 
-def records(lines: Iterable[str], format: Format) -> Iterator[list[str]]:
-    """Yield the records of lines of CSV; blank lines are none."""
+def records(lines: Iterable[str], format: Format, file: str) -> Iterator[list[str]]:
+    """Yield the records of lines of CSV; blank lines are none. Raises FormatError for quotes that are not as declared.
+
+    A declared escape stands within quotes, before a quote or itself; all else it is a character.
+
+    >>> list(records(['1,"say \\\\"hi\\\\"",C:\\\\new,"C:\\\\new"'], Format("CSV", escape="\\\\"), "a"))
+    [['1', 'say "hi"', 'C:\\\\new', 'C:\\\\new']]
+    """
     csv.field_size_limit(1 << 30)
-    made = csv.reader(
-        lines, delimiter=format.delimiter, quotechar=format.quote, escapechar=format.escape, doublequote=True
-    )
+    plain = lines if format.escape is None else _doubled(lines, format, format.escape, file)
+    made = csv.reader(plain, delimiter=format.delimiter, quotechar=format.quote, doublequote=True)
     return (record for record in made if record)
+
+
+def _doubled(lines: Iterable[str], format: Format, escape: str, file: str) -> Iterator[str]:
+    """Lines in which a quote within quotes is doubled, of lines in which it is escaped."""
+    quote = format.quote
+    special = re.compile(f"{re.escape(escape)}([{re.escape(quote + escape)}])|{re.escape(quote)}")
+    quoted = False
+    for line in lines:
+        made, at = "", 0
+        while at < len(line):
+            if not quoted:
+                quoted = line[at] == quote
+                ends = at + 1 if quoted else (line.find(format.delimiter, at) + 1 or len(line))
+                made, at = made + line[at:ends], ends
+                continue
+            found = special.search(line, at)
+            if found is None:
+                made, at = made + line[at:], len(line)
+                continue
+            made += line[at : found.start()] + (found[1] or "").replace(quote, quote * 2)
+            at = found.end()
+            if found[1] is None:
+                if line[at : at + 1] == quote:
+                    raise FormatError(
+                        f"{file}: a quote within quotes is doubled, and the declared escape is {escape!r}: "
+                        f"{line.strip()[:80]}",
+                        "leave escape out where quotes are doubled",
+                    )
+                quoted, ends = False, line.find(format.delimiter, at) + 1 or len(line)
+                made, at = made + quote + line[at:ends], ends
+        yield made
 
 
 def header_of(head: bytes, format: Format, file: str) -> list[str]:
@@ -229,7 +354,11 @@ def header_of(head: bytes, format: Format, file: str) -> list[str]:
     ['id', 'unit\\nprice']
     """
     text = decoded(head, format, file, whole=len(head) < HEAD)
-    return next(records(io.StringIO(text, newline=""), format), [])
+    found = records(io.StringIO(text, newline=""), format, file)
+    header = next(found, [])
+    if format.escape is not None:
+        deque(found, 0)  # Spark says nothing of quotes that are not as declared
+    return header
 
 
 def names_of(header: Sequence[str], file: str) -> list[str]:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -381,6 +380,7 @@ class Source:
         self.alias = alias
         self.format = Format.of(described)
         self.completion = frozenset(described.get("completion", ()))
+        self.markers = rheo_formats.markers(self.completion, self.format.format)
         self.keys: Sequence[str] = described.get("keys", ())
         self.template: str | None = described.get("path")
         self.dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
@@ -440,7 +440,7 @@ class Source:
         found: dict[str, list[File]] = {}
         for number, path in enumerate(paths):
             files, names = listed[path]
-            marked = any(fnmatchcase(name, mark) for mark in self.completion for name in names)
+            marked = rheo_formats.complete(names, self.completion)
             if (files or marked) if not number or not self.completion else marked:
                 found[path] = files
         return found
@@ -460,8 +460,7 @@ class Source:
             inside = address.removeprefix(root).split("/")
             if len(inside) == 1:
                 names.add(inside[0])
-            hidden = any(part.startswith(("_", ".")) for part in inside)
-            if not hidden and inside[-1] not in self.completion and entry.getLen():
+            if rheo_formats.is_data("/".join(inside), entry.getLen(), self.markers):
                 files.append(File(address, path, len(inside) > 1))
         return sorted(files, key=lambda file: file.path), names
 
@@ -668,7 +667,11 @@ class Source:
         for file, head in zip(files, self._heads(files), strict=True):
             text = rheo_formats.decoded(head, self.format, file.path)
             encoding = rheo_formats.encoding_of(head, self.format, file.path)
-            key = rheo_formats.json_is_lines(text), encoding, self._spelled(rheo_formats.json_names(text))
+            key = (
+                rheo_formats.json_is_lines(text),
+                encoding,
+                self._spelled(rheo_formats.json_names(text), file.path),
+            )
             groups.setdefault(key, []).append(file)
         frames = []
         for (lines, encoding, spelled), group in groups.items():
@@ -691,11 +694,18 @@ class Source:
             frames.append(frame)
         return union(frames)
 
-    def _spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+    def _spelled(self, names: Sequence[str], file: str) -> tuple[str, ...]:
         """The declared columns as a file spells them: Spark finds a name of JSON only in its own case."""
-        folded = {name.lower(): name for name in names}
-        declared = [name for name, _ in self.format.declared]
-        return tuple(name if name in names else folded.get(name.lower(), name) for name in declared)
+        spelled = []
+        for name, _ in self.format.declared:
+            found = [each for each in names if each.lower() == name.lower()]
+            if len(found) > 1:
+                raise FormatError(
+                    f"{file} spells the column {name!r} in several ways: {', '.join(found)}",
+                    "Spark finds a name of JSON in one alone: let it be written in one",
+                )
+            spelled.append(found[0] if found else name)
+        return tuple(spelled)
 
     def _columnar(self, files: Sequence[File]) -> DataFrame:
         """Parquet and ORC, merged by name; a column that has two types in two partitions takes the wider one."""

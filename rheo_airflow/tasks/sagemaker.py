@@ -132,8 +132,7 @@ class SageMakerTrainingComputeOperator(_Job, SageMakerTrainingOperator):
 
     def _request(self, document: Document, job: str) -> dict[str, Any]:
         s3, staged = settings.client("s3"), partitions.staging(document, job)
-        completion = {alias: how["completion"] for alias, how in self.inputs.items()}
-        found = partitions.inputs(s3, document, completion)
+        found = partitions.inputs(s3, document, self.inputs)
         own = {"RoleArn": settings.role_arn(self.role)} if self.role else {}
         return {
             **filled(self.config, document),
@@ -201,7 +200,7 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
     def _request(self, s3: Any, document: Document, job: str) -> dict[str, Any]:
         ((alias, how),) = self.inputs.items()
         staged = partitions.staging(document, job)
-        found = partitions.inputs(s3, document, {alias: how["completion"]})[alias]
+        found = partitions.inputs(s3, document, self.inputs)[alias]
         request = filled(self.config, document)
         given: dict[str, Any] = request.pop("TransformInput", {})
         transform = {

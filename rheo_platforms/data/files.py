@@ -74,15 +74,15 @@ class _Raw(io.RawIOBase):
 
 def files(place: Place, s3: Any) -> Iterator[DataFile]:
     """Yield the files of a place in the order of their keys; markers and hidden ones are none."""
+    markers = rheo_formats.markers(place.markers, place.spec.format)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.prefix):
         for entry in page.get("Contents", ()):
             if place.whole:
                 if entry["Key"] == place.prefix:
                     yield DataFile(place.bucket, entry["Key"], s3)
                 continue
-            parts = entry["Key"][len(place.prefix) :].split("/")
-            hidden = any(part.startswith(("_", ".")) for part in parts)
-            if entry["Size"] and not hidden and parts[-1] not in place.markers:
+            inside = entry["Key"][len(place.prefix) :]
+            if rheo_formats.is_data(inside, entry["Size"], markers):
                 yield DataFile(place.bucket, entry["Key"], s3)
 
 

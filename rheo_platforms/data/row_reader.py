@@ -61,7 +61,9 @@ def _csv(file: DataFile, format: Format) -> Iterator[Row]:
     header = rheo_formats.header_of(head, format, file.name)
     columns = rheo_formats.layout(header, format, file.name)
     encoding = rheo_formats.encoding_of(head, format, file.name)
-    lines = rheo_formats.records(io.TextIOWrapper(file.stream(), encoding=encoding, newline=""), format)
+    lines = rheo_formats.records(
+        io.TextIOWrapper(file.stream(), encoding=encoding, newline=""), format, file.name
+    )
     width = rheo_formats.named(header, format, file.name)
     try:
         for number, line in enumerate(lines):

@@ -15,13 +15,14 @@ Row = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Case:
-    """Files of one partition, by their names; the rows that they hold, or what the error says."""
+    """Objects of one partition, by their names; the rows that they hold, or what the error says."""
 
     name: str
     files: dict[str, bytes]
     rows: list[Row] | None = None
     error: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    completion: tuple[str, ...] = ("_SUCCESS",)
 
 
 SCHEMA = "id string, price double"
@@ -134,6 +135,60 @@ CASES = (
         [{"id": "1", "region": "NA", "price": "5"}, {"id": "2", "region": None, "price": "7"}],
     ),
     Case("an empty file beside", {"a.csv": b"id\n1\n", "b.csv": b""}, [{"id": "1"}]),
+    one(
+        "an escape within quotes, before a quote or itself",
+        b'id,note\n1,"say \\"hi\\", x"\n2,"a\\\\"\n3,"C:\\new\\\\x"\n4,"\\\\\\"q"\n',
+        [
+            {"id": "1", "note": 'say "hi", x'},
+            {"id": "2", "note": "a\\"},
+            {"id": "3", "note": "C:\\new\\x"},
+            {"id": "4", "note": '\\"q'},
+        ],
+        escape="\\",
+    ),
+    one(
+        "elsewhere an escape is a character",
+        b'id,note\n1,C:\\new\n2,a\\"b\n3,\\"x\\"\n4,x\\\\y\n5,"C:\\new"\n6,\\N\n7,"\\N"\n8,a\\\n',
+        [
+            {"id": str(n), "note": note}
+            for n, note in enumerate(
+                ["C:\\new", 'a\\"b', '\\"x\\"', "x\\\\y", "C:\\new", None, None, "a\\"], 1
+            )
+        ],
+        escape="\\",
+    ),
+    one(
+        "a doubled quote beside an escape",
+        b'id,note\n1,"a""b"\n',
+        error="a quote within quotes is doubled",
+        escape="\\",
+    ),
+    Case(
+        "hidden objects are no data",
+        {
+            "a.csv": b"id\n1\n",
+            "_temporary/0/a.csv": b"id\n2\n",
+            ".a.csv": b"id\n3\n",
+            "c=US/_a.csv": b"id\n4\n",
+            "_SUCCESS": b"id\n5\n",
+            "x_$folder$": b"id\n6\n",
+        },
+        [{"id": "1"}],
+        completion=("_SUCCESS", "*_DONE"),
+    ),
+    Case(
+        "an object that completes a partition is no data",
+        {"a.csv": b"id\n1\n", "READY": b"id\n2\n", "orders_1.done": b"id\n3\n"},
+        [{"id": "1"}],
+        completion=("READY", "*.done"),
+    ),
+    Case(
+        "but where it is named as data",
+        {"a.csv": b"id\n1\n", "b.csv": b"id\n2\n"},
+        [{"id": "1"}, {"id": "2"}],
+        completion=("*.csv",),
+    ),
+    Case("a file that completes itself", {"a.csv": b"id\n1\n"}, [{"id": "1"}], completion=("a.csv",)),
 )
 # What only a reader with types can refuse.
 TYPED = (

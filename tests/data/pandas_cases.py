@@ -10,8 +10,9 @@ import pandas
 
 from data.cases import CASES, TYPED, Case, texts, wanted
 from rheo_platforms.data.errors import ReadingError
-from rheo_platforms.data.files import DataFile
+from rheo_platforms.data.files import files
 from rheo_platforms.data.pandas_reader import read_frame
+from rheo_platforms.data.places import Place
 from rheodsl.analysis import Loading
 from rheodsl.external import CsvFormat
 
@@ -22,16 +23,24 @@ class Store:
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
 
+    def get_paginator(self, _: str) -> Store:
+        return self
+
+    def paginate(self, Prefix: str, **_: Any) -> list[dict[str, Any]]:
+        found = sorted(key for key in self.files if key.startswith(Prefix))
+        return [{"Contents": [{"Key": key, "Size": len(self.files[key])} for key in found]}]
+
     def get_object(self, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
         return {"Body": io.BytesIO(self.files[Key])}
 
 
 def read(case: Case) -> Any:
     """The rows of a case, or what the reader says."""
-    store = Store(case.files)
-    files = (DataFile("lake", key, store) for key in sorted(case.files))
+    format = CsvFormat(**case.options)
+    store = Store({f"d/{name}": data for name, data in case.files.items()})
     try:
-        frame = read_frame(files, CsvFormat(**case.options), Loading(), None)
+        found = files(Place("s3://lake/d", format, case.completion), store)
+        frame = read_frame(found, format, Loading(), None)
     except ReadingError as fault:
         return fault.what
     return texts(frame.astype(object).to_dict("records"))

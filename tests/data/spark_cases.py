@@ -18,9 +18,11 @@ def wrong(spark: Any, home: Path) -> list[Any]:
         folder = home / str(number)
         folder.mkdir()
         for name, data in case.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         try:
-            frame = Source(spark, "orders", {"format": "CSV", **case.options}).read([folder.as_uri()])
+            described = {"format": "CSV", "completion": case.completion, **case.options}
+            frame = Source(spark, "orders", described).read([folder.as_uri()])
             rows: Any = texts([row.asDict() for row in frame.collect()])
         except Exception as fault:  # noqa: BLE001 - Spark raises what it likes
             rows = str(fault)
