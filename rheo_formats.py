@@ -510,6 +510,8 @@ def json_names(head: str) -> list[str]:
 INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
 NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 BOOLEAN = r"(?i:true|false)"
+# The types that a column which nobody declared may have, by what all of its texts are; a string else.
+INFERRED = {"long": INTEGER, "double": NUMBER, "boolean": BOOLEAN}
 # What the texts of a declared type are, for every reader: a cast alone takes more here, and less there.
 _DECIMAL = "[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
 _DOUBLE = f"{_DECIMAL}|(?i:nan|[+-]?inf(?:inity)?)"
@@ -533,7 +535,7 @@ def inferred(values: Iterable[str | None]) -> str:
     >>> inferred(["1", None, "20"]), inferred(["007", "1"]), inferred(["1.5", "2"]), inferred([])
     ('long', 'string', 'double', 'string')
     """
-    left = {"long": re.compile(INTEGER), "double": re.compile(NUMBER), "boolean": re.compile(BOOLEAN)}
+    left = {kind: re.compile(pattern) for kind, pattern in INFERRED.items()}
     some = False
     for value in values:
         if value is None:

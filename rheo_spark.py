@@ -304,15 +304,15 @@ def writing(format: Format) -> dict[str, str]:
     if format.format in ("CSV", "JSON"):
         if java_charset(format.encoding) != "UTF-8":
             options["encoding"] = java_charset(format.encoding)
-        options |= {"timestampFormat": _MICROSECONDS, **_times(format)}
+        options |= {"timestampFormat": _MICROSECONDS, **times(format)}
     return options
 
 
 _MICROSECONDS = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"  # Spark itself writes thousandths
 
 
-def _times(format: Format) -> dict[str, str]:
-    """Spark's options for dates and times that are declared to be written in another way than ISO 8601."""
+def times(format: Format) -> dict[str, str]:
+    """Return Spark's options for dates and times that are declared to be written in another way than ISO 8601."""
     said = {"dateFormat": format.date_format, "timestampFormat": format.timestamp_format}
     return {name: java_pattern(written) for name, written in said.items() if written is not None}
 
@@ -382,11 +382,7 @@ class Source:
         self.completion = frozenset(described.get("completion", ()))
         self.markers = rheo_formats.markers(self.completion, self.format.format)
         self.keys: Sequence[str] = described.get("keys", ())
-        self.template: str | None = described.get("path")
-        self.dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
-        self.pattern: str | None = described.get("pattern")
-        self.texts: Sequence[Sequence[int | str]] = described.get("texts", ())
-        self.spelled: Mapping[str, Sequence[str]] = described.get("spelled", {})
+        self.described = described
 
     def read(self, paths: Sequence[str]) -> DataFrame:
         """Return one frame of the partitions that exist. The first is the tip: announced, or asked for."""
@@ -562,90 +558,29 @@ class Source:
         charset = java_charset(encoding)
         if charset not in _STANDARD:
             self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
-        read = self._reader(
-            files,
-            schema=", ".join(f"`{name}` string" for name in _fields(width)),
-            header=str(self.format.header).lower(),
-            sep=self.format.delimiter,
-            quote=self.format.quote,
-            escape=self.format.escape or self.format.quote,
-            nullValue=_NO_TEXT,
-            emptyValue="",
-            multiLine=str(self.format.multiline).lower(),
-            encoding=charset,
-        )
+        schema = ", ".join(f"`{name}` string" for name in _fields(width))
+        read = self._reader(files, schema=schema, **{**csv_options(self.format), "encoding": charset})
         if encoding == "utf-8-sig" and not self.format.header:
             read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
-        more = f.trim(f.concat_ws("", *_fields(width)[named:]))
-        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", named))))
-        read = read.where(f.when(more == "", True).otherwise(_raise(error, "boolean")))
+        read = read.where(f.expr(no_more(width, named)))
         kinds = dict(self.format.declared)
         chosen = [
             (
                 _null(kinds.get(name, "string"))
                 if at is None
-                else self._field(f"c{at}", name, kinds.get(name), whole)
+                else f.expr(field(f"c{at}", name, kinds.get(name), self.format, whole))
             ).alias(name)
             for name, at in columns
         ]
         discovered = [f.col(f"`{name}`") for name in read.columns if name not in (*_fields(width), _FILE)]
         return read.select(*chosen, *discovered, _FILE)
 
-    def _field(self, column: str, name: str, kind: str | None, whole: bool) -> Column:
-        """A field of CSV as its type; without a declared one its text.
-
-        ``whole`` says that a text with the character for bytes that are none of the encoding is an error.
-        """
-        from pyspark.sql import functions as f
-
-        read = f.col(column) if "" in self.format.nulls else f.coalesce(f.col(column), f.lit(""))
-        text = f.when(read.isin(*self.format.nulls), None).otherwise(read)
-        if kind is None or rheo_formats.simple(kind) == "string":
-            if not whole:
-                return text
-            error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.lost("", self.format))))
-            return f.when(f.instr(text, rheo_formats.LOST) > 0, _raise(error, "string")).otherwise(text)
-        return self._checked(
-            text, self._parsed(f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})", kind), name, kind
-        )
-
-    def _parsed(self, text: str, kind: str) -> str:
-        """The SQL of what a text says, as a cast takes it."""
-        word = rheo_formats.simple(kind)
-        if word in ("array", "map", "struct", "binary"):
-            raise FormatError(f"{self.alias}: a column of CSV cannot be {kind}", "declare it as string")
-        if word in rheo_formats.INTEGERS:
-            return f"regexp_extract({text}, '^([+-]?[0-9]+)(?:[.]0*)?$', 1)"
-        if word == "boolean":
-            return f"lower({text})"
-        written = self.format.date_format if word == "date" else self.format.timestamp_format
-        if word in ("date", "timestamp", "timestamp_ntz") and written is not None:
-            pattern, iso = map(_sql_text, rheo_formats.time_pattern(written))
-            return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {iso}) END"
-        if word in rheo_formats.TEXTS:
-            whole = f"substr({text}, 1, 10)" if word == "date" else text
-            return f"CASE WHEN {text} RLIKE {_sql_text(f'^(?:{rheo_formats.TEXTS[word]})$')} THEN {whole} END"
-        return text
-
-    def _checked(self, text: Column, parsed: str, name: str, kind: str) -> Column:
-        """A value that was read as its type; one that could not be ends the run, by its file."""
-        from pyspark.sql import functions as f
-
-        before, _, after = str(rheo_formats.unreadable("\0", kind, name, "")).partition(repr("\0"))
-        error = f.concat(f.col(_FILE), f.lit(f"{before}'"), text.cast("string"), f.lit(f"'{after}"))
-        value = f.expr(f"try_cast({parsed} AS {_kind(kind)})")
-        return f.when(text.isNotNull(), f.coalesce(value, _raise(error, kind)))
-
     def _inferred(self, frame: DataFrame) -> DataFrame:
         """Texts as numbers and truth values where all of a column are some; none with a leading zero is."""
         from pyspark.sql import functions as f
 
         names = [name for name, kind in frame.dtypes if kind == "string" and name != _FILE]
-        patterns = {
-            "long": rheo_formats.INTEGER,
-            "double": rheo_formats.NUMBER,
-            "boolean": rheo_formats.BOOLEAN,
-        }
+        patterns = rheo_formats.INFERRED
         tests = [
             f.min(f.col(_quoted(name)).rlike(f"^(?:{pattern})$").cast("int")).alias(f"{kind}{number}")
             for number, name in enumerate(names)
@@ -678,7 +613,7 @@ class Source:
             options = {"multiLine": str(not lines).lower(), "mode": "FAILFAST"}
             if java_charset(encoding) != "UTF-8":
                 options["encoding"] = java_charset(encoding)
-            options |= _times(self.format)
+            options |= times(self.format)
             if self.format.columns == rheo_formats.STRICT:
                 for file in group:
                     names = [n for n in self._reader([file], **options).columns if n != _FILE]
@@ -742,9 +677,9 @@ class Source:
             if at is None:
                 column = _null(kind)
             elif rheo_formats.simple(have[names[at]]) == rheo_formats.simple(kind):
-                column = f.col(_quoted(names[at])).cast(_kind(kind))
+                column = f.col(_quoted(names[at])).cast(kind_of(kind))
             else:
-                column = self._checked(f.col(_quoted(names[at])), _quoted(names[at]), name, kind)
+                column = f.expr(checked(_quoted(names[at]), _quoted(names[at]), name, kind))
             chosen.append(column.alias(name))
         return frame.select(*chosen, _FILE)
 
@@ -754,27 +689,9 @@ class Source:
         """A frame with the dimensions of its partitions as columns, where the data has none of that name."""
         from pyspark.sql import functions as f
 
-        if self.template is None:
-            return frame
         have = {name.lower() for name in frame.columns}
-        pattern, texts = self.pattern, self.texts
-        if pattern is None:
-            pattern = "([^/]+)".join(map(re.escape, self.template.rstrip("/").split("{}")))
-            texts = [[number] for number, _ in enumerate(self.dimensions, start=1)]
-        bucket = "" if "://" in self.template else "[^:/]+://[^/]*/"
-        pattern = f"^{bucket}{pattern}(?:/|$)"
-
-        def text(name: str, pieces: Sequence[int | str]) -> Column:
-            parts = [f.regexp_extract(_FILE, pattern, p) if isinstance(p, int) else f.lit(p) for p in pieces]
-            if name not in self.spelled:
-                return f.concat(*parts)
-            made, written = (java_pattern(format, _READ) for format in self.spelled[name])
-            return f.date_format(f.to_timestamp(f.concat(*parts), made), written)
-
         columns = [
-            text(name, pieces).cast("bigint" if kind == "LONG" else "string").alias(name)
-            for pieces, (name, kind) in zip(texts, self.dimensions, strict=True)
-            if name.lower() not in have
+            f.expr(sql).alias(name) for name, sql in located(self.described) if name.lower() not in have
         ]
         return frame.select("*", *columns) if columns else frame
 
@@ -802,21 +719,112 @@ def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _kind(kind: str) -> str:
-    """A type as a cast takes it: texts have no length."""
+def kind_of(kind: str) -> str:
+    """Return a type as a cast takes it: texts have no length."""
     return "string" if rheo_formats.simple(kind) == "string" else kind
 
 
 def _null(kind: str) -> Column:
     from pyspark.sql import functions as f
 
-    return f.lit(None).cast(_kind(kind))
+    return f.lit(None).cast(kind_of(kind))
 
 
-def _raise(error: Column, kind: str) -> Column:
-    from pyspark.sql import functions as f
+def csv_options(format: Format) -> dict[str, str]:
+    """Return Spark's options for reading CSV as texts, all but the encoding."""
+    return {
+        "header": str(format.header).lower(),
+        "sep": format.delimiter,
+        "quote": format.quote,
+        "escape": format.escape or format.quote,
+        "nullValue": _NO_TEXT,
+        "emptyValue": "",
+        "multiLine": str(format.multiline).lower(),
+    }
 
-    return f.raise_error(error).cast(_kind(kind))
+
+def located(described: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and SQL of each dimension of a partition, of the address of a file that lies in it."""
+    template: str | None = described.get("path")
+    dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
+    if template is None:
+        return []
+    pattern: str | None = described.get("pattern")
+    texts: Sequence[Sequence[int | str]] = described.get("texts", ())
+    if pattern is None:
+        pattern = "([^/]+)".join(map(re.escape, template.rstrip("/").split("{}")))
+        texts = [[number] for number, _ in enumerate(dimensions, start=1)]
+    bucket = "" if "://" in template else "[^:/]+://[^/]*/"
+    pattern = _sql_text(f"^{bucket}{pattern}(?:/|$)")
+    found = []
+    for pieces, (name, kind) in zip(texts, dimensions, strict=True):
+        parts = (
+            f"regexp_extract({_FILE}, {pattern}, {piece})" if isinstance(piece, int) else _sql_text(piece)
+            for piece in pieces
+        )
+        sql = f"concat({', '.join(parts)})"
+        if name in described.get("spelled", {}):
+            made, written = (_sql_text(java_pattern(format, _READ)) for format in described["spelled"][name])
+            sql = f"date_format(to_timestamp({sql}, {made}), {written})"
+        found.append((name, f"CAST({sql} AS {'bigint' if kind == 'LONG' else 'string'})"))
+    return found
+
+
+def field(column: str, name: str, kind: str | None, format: Format, whole: bool = True) -> str:
+    """Return the SQL of a field of CSV as its type; without a declared one as its text.
+
+    ``whole`` says that a text with the character for bytes that are none of the encoding is an error.
+    """
+    text = column if "" in format.nulls else f"coalesce({column}, '')"
+    if format.nulls:
+        nulls = ", ".join(map(_sql_text, format.nulls))
+        text = f"CASE WHEN {text} IN ({nulls}) THEN NULL ELSE {text} END"
+    if kind is None or rheo_formats.simple(kind) == "string":
+        if not whole:
+            return text
+        said = f"concat({_FILE}, {_sql_text(str(rheo_formats.lost('', format)))})"
+        lost = _sql_text(rheo_formats.LOST)
+        return f"CASE WHEN instr({text}, {lost}) > 0 THEN {_raised(said, 'string')} ELSE {text} END"
+    trimmed = f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})"
+    return checked(text, _parsed(trimmed, name, kind, format), name, kind)
+
+
+def no_more(width: int, named: int) -> str:
+    """Return the SQL that is true of a record that ends with its ``named`` fields, and else ends the run."""
+    said = f"concat({_FILE}, {_sql_text(str(rheo_formats.too_long('', named)))})"
+    more = ", ".join(_fields(width)[named:])
+    return f"CASE WHEN trim(concat_ws('', {more})) = '' THEN true ELSE {_raised(said, 'boolean')} END"
+
+
+def checked(text: str, parsed: str, name: str, kind: str) -> str:
+    """Return the SQL of a value that is read as its type; one that cannot be ends the run, by its file."""
+    before, _, after = str(rheo_formats.unreadable("\0", kind, name, "")).partition(repr("\0"))
+    said = f"""concat({_FILE}, {_sql_text(f"{before}'")}, CAST({text} AS string), {_sql_text(f"'{after}")})"""
+    value = f"coalesce(try_cast({parsed} AS {kind_of(kind)}), {_raised(said, kind)})"
+    return f"CASE WHEN {text} IS NOT NULL THEN {value} END"
+
+
+def _parsed(text: str, name: str, kind: str, format: Format) -> str:
+    """The SQL of what a text says, as a cast takes it."""
+    word = rheo_formats.simple(kind)
+    if word in ("array", "map", "struct", "binary"):
+        raise FormatError(f"the column {name!r} of CSV cannot be {kind}", "declare it as string")
+    if word in rheo_formats.INTEGERS:
+        return f"regexp_extract({text}, '^([+-]?[0-9]+)(?:[.]0*)?$', 1)"
+    if word == "boolean":
+        return f"lower({text})"
+    written = format.date_format if word == "date" else format.timestamp_format
+    if word in ("date", "timestamp", "timestamp_ntz") and written is not None:
+        pattern, iso = map(_sql_text, rheo_formats.time_pattern(written))
+        return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {iso}) END"
+    if word in rheo_formats.TEXTS:
+        whole = f"substr({text}, 1, 10)" if word == "date" else text
+        return f"CASE WHEN {text} RLIKE {_sql_text(f'^(?:{rheo_formats.TEXTS[word]})$')} THEN {whole} END"
+    return text
+
+
+def _raised(said: str, kind: str) -> str:
+    return f"CAST(raise_error({said}) AS {kind_of(kind)})"
 
 
 def _sql_text(text: str) -> str:

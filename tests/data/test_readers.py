@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import pandas as pd
 import pytest
 from support.cloud import Cloud
 
+from codegen import scala_script as scala
+from codegen.compiler import files
 from codegen.planning import build_plan
 from codegen.spark_script import reading
 from codegen.targets.base import operator
@@ -27,8 +30,9 @@ from rheo_airflow.tasks.compat import AirflowFailException
 from rheo_platforms.data.errors import ReadingError
 from rheo_platforms.local.athena import QueryFault, unload
 from rheo_platforms.local.aws_stand_in import without_aws
+from rheo_platforms.local.scala import ScalaRunner
 from rheo_platforms.local.spark import SparkRun, SparkWorkers
-from rheodsl import Application, CsvFormat, PrestoSQL
+from rheodsl import Application, BatchCompute, CsvFormat, PrestoSQL, scala_script
 from rheodsl.errors import ComputeError
 
 
@@ -197,7 +201,7 @@ def test_spark_finds_names_of_json_in_any_case(spark: Any, tmp_path: Path) -> No
     assert frame.columns == ["id", "price"]
     assert sorted(map(tuple, frame.fillna(0).collect())) == [(0, 5.5), (1, 0), (2, 7.5)]
     (tmp_path / "c.json").write_text('{"ID": 3}\n{"id": 4}\n')
-    with pytest.raises(FormatError, match="c.json spells the column 'id' in several ways: ID, id"):
+    with pytest.raises(FormatError, match=r"c\.json spells the column 'id' in several ways: ID, id"):
         source.read([f"file://{tmp_path}"])
 
 
@@ -234,6 +238,87 @@ def test_load_data_gives_spark_files_of_any_name(spark: Any, app: Application, c
         cloud.session.client("s3").put_object(Bucket="lake", Key=key, Body=b"id\n1\n")
     orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format=CsvFormat(schema="id int"))
     assert next(app.load_data(orders["2024-01-01"], format="SPARK")).count() == 2
+
+
+# --- Scala: by its generated script, compiled and run as Glue does ---
+
+# What it cannot read is an error of the compile.
+NOT_BY_SCALA = [case for case in CASES if "escape" in case.options]
+DRIVER = """
+object GlueApp {
+  def main(words: Array[String]): Unit = {
+    val told = for (alias <- Reader.sources.keys.toSeq) yield try {
+      val frame = Reader.read(alias, Seq(s"${words(0)}/$alias"))
+      val types = frame.dtypes.map { case (name, kind) => s"$name=$kind" }.mkString(",")
+      val texts = frame.select(frame.columns.map(n => col("`" + n.replace("`", "``") + "`").cast("string").as(n)): _*)
+      val rows = texts.select(to_json(struct(col("*")), Map("ignoreNullFields" -> "false").asJava)).collect.map(_.getString(0))
+      (Seq(alias, types) ++ rows).mkString("\u0001")
+    } catch { case fault: Throwable =>
+      val causes = Iterator.iterate(fault)(_.getCause).takeWhile(_ != null).map(_.getMessage).mkString(" <- ")
+      Seq(alias, "error", causes).mkString("\u0001")
+    }
+    java.nio.file.Files.write(java.nio.file.Paths.get(words(1)), told.mkString("\u0002").getBytes("UTF-8"))
+  }
+}
+"""
+
+
+@pytest.mark.slow
+def test_scala(tmp_path: Path) -> None:
+    app, read = Application("shop"), {}
+    for number, case in enumerate(case for case in (*CASES, *TYPED) if case not in NOT_BY_SCALA):
+        read[f"c{number}"] = case
+        described = CsvFormat(**case.options)
+        orders = app.s3(f"c{number}", f"s3://lake/c{number}", completion=case.completion, format=described)
+        app.create_data(f"n{number}", [orders], compute_targets=BatchCompute(scala_script(f"c{number}")))
+        for name, data in case.files.items():
+            file = tmp_path / "files" / f"c{number}" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    first, *others = build_plan(app.graph()).dags
+    every = replace(first, inputs=tuple(dag.inputs[0] for dag in (first, *others)))
+    text = scala.scala_script(first, first.tasks[0])  # type: ignore[arg-type]
+    text = text.replace(scala._sources(first), scala._sources(every)).replace(
+        "object GlueApp", "object Reader"
+    )
+    (tmp_path / "cases.scala").write_text(text + DRIVER)
+    told = tmp_path / "told"
+    run = SparkRun(
+        id="cases",
+        script=tmp_path / "cases.scala",
+        argv=((tmp_path / "files").as_uri(), str(told)),
+        log=tmp_path / "log",
+        root=tmp_path / "root",
+        buckets=(),
+        timeout=500.0,
+    )
+    outcome = ScalaRunner().run(run)
+    assert outcome.error is None, outcome.traceback
+    wrong = []
+    for each in told.read_text("utf-8").split("\x02"):
+        alias, types, *rows = each.split("\x01")
+        case = read.pop(alias)
+        if case.error:
+            if types != "error" or case.error not in rows[0] or "a.csv" not in rows[0]:
+                wrong.append((case.name, types, rows))
+            continue
+        made = [json.loads(row) for row in rows] if types != "error" else []
+        doubles = [of.partition("=")[0] for of in types.split(",") if of.endswith("=DoubleType")]
+        for row in made:
+            row.update({name: float(row[name]) for name in doubles if row[name] is not None})
+        if texts(made) != wanted(case):
+            wrong.append((case.name, types, rows))
+    assert (wrong, read) == ([], {})
+
+
+@pytest.mark.parametrize("case", NOT_BY_SCALA, ids=lambda case: case.name)
+def test_scala_refuses(case: Case) -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/{day}", format=CsvFormat(**case.options))
+    app.create_data("n", [orders], compute_targets=BatchCompute(scala_script("orders")))
+    with pytest.raises(ComputeError, match="quotes of 'orders' are escaped, and Scala's reader") as fault:
+        files(build_plan(app.graph()))
+    assert "read it by PySpark" in str(fault.value)
 
 
 # --- Athena: by the tables and the query that its task makes, run by the stand-in ---
