@@ -625,6 +625,49 @@ def converted(text: str, kind: str, format: Format) -> Any:
     return text
 
 
+def as_kind(value: Any, kind: str, format: Format) -> Any:
+    """Return the value of a file that knows types, as a declared type; raises ValueError where it is none.
+
+    >>> as_kind(7.0, "int", Format("JSON")), as_kind(7, "string", Format("JSON")), as_kind("2024-01-02", "date", Format("JSON"))
+    (7, '7', datetime.date(2024, 1, 2))
+    """
+    name = simple(kind)
+    if value is None or name not in _CONVERTED:
+        return value
+    if isinstance(value, bool) and name not in ("boolean", "string"):
+        raise ValueError(value)
+    if name == "string":
+        if isinstance(value, bool | dict | list):
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        return str(value)
+    match value:
+        case str():
+            return converted(value, kind, format)
+        case datetime() if name in ("timestamp", "timestamp_ntz"):
+            offset = value.utcoffset()
+            return value.replace(tzinfo=None) - offset if offset is not None else value
+        case date() if name == "date":
+            return date(value.year, value.month, value.day)
+        case date() if name in ("timestamp", "timestamp_ntz"):
+            return datetime(value.year, value.month, value.day)
+        case bool() if name == "boolean":
+            return value
+        case float() | Decimal() if name in INTEGERS and value == value.__trunc__():
+            return converted(str(int(value)), kind, format)
+        case int() | float() | Decimal() if name in ("double", "float"):
+            return float(value)
+        case int() if name in INTEGERS:
+            return converted(str(value), kind, format)
+        case int() | float() | Decimal() if name == "decimal":
+            return _decimal(str(value), kind)
+    raise ValueError(value)
+
+
+_CONVERTED = (
+    *INTEGERS, "string", "double", "float", "decimal", "boolean", "date", "timestamp", "timestamp_ntz",
+)  # fmt: skip
+
+
 def _decimal(text: str, kind: str) -> Decimal:
     """A number rounded to the digits of its type, as databases do; one with too many before the point is none."""
     size = [int(number) for number in re.findall("[0-9]+", kind)] or [10]

@@ -602,8 +602,14 @@ class Source:
         for file, head in zip(files, self._heads(files), strict=True):
             text = rheo_formats.decoded(head, self.format, file.path)
             encoding = rheo_formats.encoding_of(head, self.format, file.path)
+            lines = rheo_formats.json_is_lines(text)
+            if lines and java_charset(encoding) in ("UTF-16", "UTF-32"):
+                raise FormatError(
+                    f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
+                    "let it be written in utf-8",
+                )
             key = (
-                rheo_formats.json_is_lines(text),
+                lines,
                 encoding,
                 self._spelled(rheo_formats.json_names(text), file.path),
             )
@@ -666,7 +672,6 @@ class Source:
 
         if not self.format.declared:
             return frame
-        have = dict(frame.dtypes)
         names = [name for name in frame.columns if name != _FILE]
         chosen = []
         for (name, kind), (_, at) in zip(
@@ -674,12 +679,7 @@ class Source:
             rheo_formats.placed(names, self.format, self.alias),
             strict=True,
         ):
-            if at is None:
-                column = _null(kind)
-            elif rheo_formats.simple(have[names[at]]) == rheo_formats.simple(kind):
-                column = f.col(_quoted(names[at])).cast(kind_of(kind))
-            else:
-                column = f.expr(checked(_quoted(names[at]), _quoted(names[at]), name, kind))
+            column = _null(kind) if at is None else f.expr(as_kind(_quoted(names[at]), name, kind))
             chosen.append(column.alias(name))
         return frame.select(*chosen, _FILE)
 
@@ -786,7 +786,7 @@ def field(column: str, name: str, kind: str | None, format: Format, whole: bool 
         lost = _sql_text(rheo_formats.LOST)
         return f"CASE WHEN instr({text}, {lost}) > 0 THEN {_raised(said, 'string')} ELSE {text} END"
     trimmed = f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})"
-    return checked(text, _parsed(trimmed, name, kind, format), name, kind)
+    return _checked(text, _parsed(trimmed, name, kind, format), name, kind)
 
 
 def no_more(width: int, named: int) -> str:
@@ -796,8 +796,17 @@ def no_more(width: int, named: int) -> str:
     return f"CASE WHEN trim(concat_ws('', {more})) = '' THEN true ELSE {_raised(said, 'boolean')} END"
 
 
-def checked(text: str, parsed: str, name: str, kind: str) -> str:
-    """Return the SQL of a value that is read as its type; one that cannot be ends the run, by its file."""
+def as_kind(column: str, name: str, kind: str) -> str:
+    """Return the SQL of a column that has a type, as the declared one; a value that is none ends the run."""
+    word = rheo_formats.simple(kind)
+    if word in ("array", "map", "struct", "binary"):
+        return f"CAST({column} AS {kind_of(kind)})"
+    whole = f"CASE WHEN try_cast({column} AS double) % 1 = 0 THEN {column} END"  # a cast leaves fractions out
+    return _checked(column, whole if word in rheo_formats.INTEGERS else column, name, kind)
+
+
+def _checked(text: str, parsed: str, name: str, kind: str) -> str:
+    """The SQL of a value that is read as its type; one that cannot be ends the run, by its file."""
     before, _, after = str(rheo_formats.unreadable("\0", kind, name, "")).partition(repr("\0"))
     said = f"""concat({_FILE}, {_sql_text(f"{before}'")}, CAST({text} AS string), {_sql_text(f"'{after}")})"""
     value = f"coalesce(try_cast({parsed} AS {kind_of(kind)}), {_raised(said, kind)})"

@@ -348,7 +348,7 @@ def _source(i: p.Input, described: Mapping[str, Any]) -> str:
         options = {"mode": "FAILFAST", **rheo_spark.times(format)}
     columns = [
         f"({_text(name)}, {_text(rheo_spark.kind_of(kind))}, "
-        f"{_text(rheo_spark.field(_FIELD, name, kind, format) if csv else rheo_spark.checked(_FIELD, _FIELD, name, kind))})"
+        f"{_text(rheo_spark.field(_FIELD, name, kind, format) if csv else rheo_spark.as_kind(_FIELD, name, kind))})"
         for name, kind in format.declared
     ]
     places = [f"({_text(name)}, {_text(sql)})" for name, sql in rheo_spark.located(described)]

@@ -106,8 +106,26 @@ def open_columnar(file: DataFile, format: str) -> tuple[Any, list[str]]:
 DECLARE = "declare how the data is written: dataset_format=DataFormat.CSV, or what it is"
 
 
-def read_table(opened: Any, format: str, names: list[str], left: int | None) -> Any:
-    """Return columns of an open file as a table of pyarrow, in the order of ``names``, at most ``left`` rows."""
+def objects(values: Any) -> list[Any]:
+    """Return a table or a column of pyarrow as objects of Python, maps as dicts."""
+    found: list[Any] = values.to_pylist(maps_as_pydicts="strict")
+    return found
+
+
+def read_table(opened: Any, file: DataFile, format: str, names: list[str], left: int | None) -> Any:
+    """Return columns of an open file as a table of pyarrow, in the order of ``names``, at most ``left`` rows.
+
+    Raises ReadingError for what is no file of the format, or cannot be had here.
+    """
+    import pyarrow
+
+    try:
+        return _read(opened, format, names, left)
+    except pyarrow.ArrowException as fault:
+        raise ReadingError(f"{file.name} cannot be read: {fault}", hint="read it by Spark") from None
+
+
+def _read(opened: Any, format: str, names: list[str], left: int | None) -> Any:
     if format == "ORC":
         table = opened.read(columns=names).select(names)  # it answers in the file's order
         return table if left is None else table.slice(0, left)

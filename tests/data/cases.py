@@ -254,7 +254,7 @@ def texts(rows: list[dict[str, Any]]) -> list[Row]:
     return sorted(made, key=lambda row: str(sorted(row.items(), key=str)))
 
 
-def wanted(case: Case) -> list[Row]:
+def wanted(case: Any) -> list[Row]:
     """The right rows, every one with all columns of the case."""
     assert case.rows is not None
     names = {name: None for row in case.rows for name in row}
