@@ -13,6 +13,7 @@ from codegen import plan as p
 from codegen import spark_script
 from rheo_formats import STRICT, Format
 from rheodsl.errors import ComputeError
+from rheodsl.texts import SCALA_OUTPUT
 
 _IMPORTS = (
     "import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}",
@@ -312,7 +313,7 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
         *task.code.text.strip("\n").rstrip().split("\n"),
         END,
     ]
-    named = re.search(r"(?m)^\s*va[lr]\s+output\b", task.code.text) is not None
+    named = SCALA_OUTPUT.search(task.code.text) is not None
     main = (
         _MAIN.replace("@INPUTS@", _sources(dag))
         .replace("@WRITE@", _writing(dag, task))
