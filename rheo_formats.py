@@ -302,18 +302,43 @@ def lost(file: str, format: Format) -> FormatError:
     )
 
 
-def records(lines: Iterable[str], format: Format, file: str) -> Iterator[list[str]]:
+def records(lines: Iterable[str], format: Format, file: str, *, cut: bool = False) -> Iterator[list[str]]:
     """Yield the records of lines of CSV; blank lines are none. Raises FormatError for quotes that are not as declared.
 
-    A declared escape stands within quotes, before a quote or itself; all else it is a character.
+    ``cut`` says that the lines are the beginning of more. A declared escape stands within quotes, before a quote or itself; all else it is a character.
 
     >>> list(records(['1,"say \\\\"hi\\\\"",C:\\\\new,"C:\\\\new"'], Format("CSV", escape="\\\\"), "a"))
     [['1', 'say "hi"', 'C:\\\\new', 'C:\\\\new']]
     """
     csv.field_size_limit(1 << 30)
     plain = lines if format.escape is None else _doubled(lines, format, format.escape, file)
-    made = csv.reader(plain, delimiter=format.delimiter, quotechar=format.quote, doublequote=True)
-    return (record for record in made if record)
+    made = csv.reader(
+        plain, delimiter=format.delimiter, quotechar=format.quote, doublequote=True, strict=True
+    )
+    try:
+        for record in made:
+            if not format.multiline and any("\n" in field or "\r" in field for field in record):
+                raise FormatError(f"{file} has a line break within quotes", "declare multiline=True")
+            if record:
+                yield record
+    except csv.Error as fault:
+        ended = "unexpected end" in str(fault)
+        if not (cut and ended):
+            what = "a quotation that does not end" if ended else "text behind the quote that ends a quotation"
+            raise FormatError(f"{file}: line {made.line_num} has {what}", _QUOTES) from None
+
+
+_QUOTES = 'declare its delimiter and quote as they are written: CsvFormat(delimiter=";", quote="\'")'
+
+
+def line_end(head: str) -> str:
+    """Return how lines of a CSV file end, by the first; such a break within quotes is read as ``\\n``, as Spark does.
+
+    >>> line_end('a,b\\r\\n"c\\n",d'), line_end("a")
+    ('\\r\\n', '\\n')
+    """
+    found = re.search("\r\n|\n|\r", head)
+    return found[0] if found else "\n"
 
 
 def _doubled(lines: Iterable[str], format: Format, escape: str, file: str) -> Iterator[str]:
@@ -354,11 +379,10 @@ def header_of(head: bytes, format: Format, file: str) -> list[str]:
     ['id', 'unit\\nprice']
     """
     text = decoded(head, format, file, whole=len(head) < HEAD)
-    found = records(io.StringIO(text, newline=""), format, file)
+    found = records(io.StringIO(text, newline=""), format, file, cut=len(head) >= HEAD)
     header = next(found, [])
-    if format.escape is not None:
-        deque(found, 0)  # Spark says nothing of quotes that are not as declared
-    return header
+    deque(found, 0)  # what is wrong with quotes is told here by file and line, which Spark does not
+    return [field.replace(line_end(text), "\n") for field in header]
 
 
 def names_of(header: Sequence[str], file: str) -> list[str]:
@@ -461,10 +485,7 @@ def named(header: Sequence[str], format: Format, file: str) -> int:
 
 def too_long(file: str, expected: int) -> FormatError:
     """Return the error of a record with more fields than there are columns."""
-    return FormatError(
-        f"{file} has a record of more than {expected} fields",
-        'declare its delimiter and quote as they are written: CsvFormat(delimiter=";", quote="\'")',
-    )
+    return FormatError(f"{file} has a record of more than {expected} fields", _QUOTES)
 
 
 def json_is_lines(head: str) -> bool:
@@ -508,7 +529,7 @@ def json_names(head: str) -> list[str]:
 # --- texts and types ---
 
 INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
-NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 BOOLEAN = r"(?i:true|false)"
 # The types that a column which nobody declared may have, by what all of its texts are; a string else.
 INFERRED = {"long": INTEGER, "double": NUMBER, "boolean": BOOLEAN}
@@ -516,7 +537,8 @@ INFERRED = {"long": INTEGER, "double": NUMBER, "boolean": BOOLEAN}
 _DECIMAL = "[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
 _DOUBLE = f"{_DECIMAL}|(?i:nan|[+-]?inf(?:inity)?)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = f"{_DAY}(?:[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.][0-9]{{1,9}})?)?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?"
+OFFSET = "[+-][0-9]{2}:[0-9]{2}"
+_TIME = f"{_DAY}(?:[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.][0-9]{{1,9}})?)?(?:Z|{OFFSET})?)?"
 TEXTS = {
     "double": _DOUBLE, "float": _DOUBLE, "decimal": _DECIMAL,
     "date": _TIME, "timestamp": _TIME, "timestamp_ntz": _TIME,

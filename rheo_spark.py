@@ -740,6 +740,7 @@ def csv_options(format: Format) -> dict[str, str]:
         "nullValue": _NO_TEXT,
         "emptyValue": "",
         "multiLine": str(format.multiline).lower(),
+        "unescapedQuoteHandling": "RAISE_ERROR",
     }
 
 

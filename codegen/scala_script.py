@@ -12,12 +12,12 @@ import rheo_spark
 from codegen import plan as p
 from codegen import spark_script
 from rheo_formats import STRICT, Format
-from rheodsl.errors import ComputeError
 from rheodsl.texts import SCALA_OUTPUT
 
 _IMPORTS = (
     "import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}",
     "import com.univocity.parsers.csv.{CsvParser, CsvParserSettings}",
+    "import org.apache.commons.io.input.BoundedInputStream",
     "import org.apache.hadoop.fs.{FileSystem, Path}",
     "import org.apache.hadoop.io.compress.CompressionCodecFactory",
     "import org.apache.spark.sql.{Column, DataFrame, Dataset, SparkSession}",
@@ -217,8 +217,12 @@ object GlueApp {
       settings.setNullValue("")
       settings.setEmptyValue("")
       val parser = new CsvParser(settings)
-      parser.beginParsing(bytes, charset)
-      (charset, Option(parser.parseNext()).fold(Seq.empty[String])(_.toSeq))
+      parser.beginParsing(new BoundedInputStream(bytes, @HEAD@), charset)
+      val records = Iterator.continually(parser.parseNext()).takeWhile(_ != null).map(_.toSeq).toList
+      val whole = if (system.getFileStatus(path).getLen < @HEAD@) records else records.dropRight(1)
+      if (source.options("multiLine") == "false" && whole.flatten.exists(field => field != null && field.exists("\\r\\n".contains(_))))
+        throw new IllegalArgumentException(s"$file has a line break within quotes; declare multiline=True")
+      (charset, records.headOption.getOrElse(Nil))
     } finally stream.close()
   }
 
@@ -290,13 +294,6 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
     The code is the body of a function: its last expression is the output, or the value that it names so. No
     line of the script depends on where the code stands in the user's file.
     """
-    for i in dag.inputs:
-        if i.readable and i.format.format == "CSV" and i.format.escape is not None:
-            raise ComputeError(
-                f"quotes of {i.alias!r} are escaped, and Scala's reader of CSV takes doubled ones alone",
-                where=task.where,
-                hint="read it by PySpark or SparkSQL; leave escape out where quotes are doubled",
-            )
     frames = [i.alias for n, i in enumerate(dag.inputs) if i.readable for _ in _names(n, i)]
     names = [name for n, i in enumerate(dag.inputs) if i.readable for name in _names(n, i)]
     parameters = ", ".join([_OFFERED, *(f"`{name}`: DataFrame" for name in names)])
@@ -318,6 +315,7 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
         _MAIN.replace("@INPUTS@", _sources(dag))
         .replace("@WRITE@", _writing(dag, task))
         .replace("@MORE@", str(rheo_formats.MORE))
+        .replace("@HEAD@", str(rheo_formats.HEAD))
         .replace(
             "@KINDS@",
             ", ".join(f"{_text(kind)} -> {_text(of)}" for kind, of in rheo_formats.INFERRED.items()),

@@ -117,14 +117,16 @@ def layout_of(head: bytes, format: Format, file: str) -> Layout | None:
     header = rheo_formats.header_of(head, format, file)
     if not header:
         return None
-    for record in rheo_formats.records(io.StringIO(text, newline=""), format, file):
+    for record in rheo_formats.records(
+        io.StringIO(text, newline=""), format, file, cut=len(head) >= rheo_formats.HEAD
+    ):
         if any("\n" in field or "\r" in field for field in record):
             raise FormatError(
                 f"{file} has a line break within quotes, which Athena does not read", _ELSEWHERE
             )
     if (
         format.header
-        and next(rheo_formats.records(re.split("\r\n|\n|\r", text)[:1], format, file), []) != header
+        and next(rheo_formats.records(re.split("\r\n|\n|\r", text)[:1], format, file, cut=True), []) != header
     ):
         raise FormatError(
             f"{file} does not begin with its header, which Athena skips as one line", _ELSEWHERE
@@ -240,7 +242,10 @@ def _only(word: str, text: str, parsed: str) -> str:
     """What a text says where it is one of a type, else NULL: a cast takes other texts, too."""
     if word not in rheo_formats.TEXTS:
         return text
-    return f"CASE WHEN regexp_like({text}, {quoted(f'^(?:{rheo_formats.TEXTS[word]})$')}) THEN {parsed} END"
+    pattern = rheo_formats.TEXTS[word]
+    if word.startswith("timestamp"):
+        pattern = pattern.replace(f"|{rheo_formats.OFFSET}", "")  # which no cast to a timestamp takes
+    return f"CASE WHEN regexp_like({text}, {quoted(f'^(?:{pattern})$')}) THEN {parsed} END"
 
 
 def _type(name: str, kind: str) -> str:

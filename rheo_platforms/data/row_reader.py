@@ -67,6 +67,7 @@ def _csv(file: DataFile, format: Format) -> Iterator[Row]:
     header = rheo_formats.header_of(head, format, file.name)
     columns = rheo_formats.layout(header, format, file.name)
     encoding = rheo_formats.encoding_of(head, format, file.name)
+    ends = rheo_formats.line_end(rheo_formats.decoded(head, format, file.name))
     lines = rheo_formats.records(
         io.TextIOWrapper(file.stream(), encoding=encoding, newline=""), format, file.name
     )
@@ -77,14 +78,14 @@ def _csv(file: DataFile, format: Format) -> Iterator[Row]:
                 continue
             if any(field.strip() for field in line[width:]):
                 raise rheo_formats.too_long(file.name, width)
-            yield {name: _field(line, at, format) for name, at in columns}
+            yield {name: _field(line, at, format, ends) for name, at in columns}
     except UnicodeDecodeError as fault:
         raise rheo_formats.undecodable(file.name, format, fault) from None
 
 
-def _field(line: list[str], at: int | None, format: Format) -> str | None:
+def _field(line: list[str], at: int | None, format: Format, ends: str) -> str | None:
     text = line[at] if at is not None and at < len(line) else None
-    return None if text in format.nulls else text
+    return None if text is None or text in format.nulls else text.replace(ends, "\n")
 
 
 def _json(file: DataFile, format: Format, exact: bool) -> Iterator[Row]:

@@ -6,6 +6,7 @@ same texts back, numbers spelled as numbers.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,9 +161,51 @@ CASES = (
     one(
         "a doubled quote beside an escape",
         b'id,note\n1,"a""b"\n',
-        error="a quote within quotes is doubled",
+        error="quote",
         escape="\\",
     ),
+    one("text behind a quotation", b'id,note\n1,"a"b\n', error="quote"),
+    one(
+        "line breaks as the file has them",
+        b'id,note\r\n1,"a\r\nb"\r\n2,c\r\n',
+        [{"id": "1", "note": "a\nb"}, {"id": "2", "note": "c"}],
+    ),
+    one(
+        "a line break where there may be none", b'id,note\n1,"a\nb"\n', error="within quotes", multiline=False
+    ),
+    one(
+        "a number of many digits stays a text", b"id\n1234567890123456789\n", [{"id": "1234567890123456789"}]
+    ),
+    one(
+        "nor may a fraction beside it cost digits",
+        b"id\n1234567890123456\n1.5\n",
+        [{"id": "1234567890123456"}, {"id": "1.5"}],
+    ),
+    one("old line ends", b"id,note\r1,a\r2,b\r", [{"id": "1", "note": "a"}, {"id": "2", "note": "b"}]),
+    one("a quote within a text", b'id,note\n1,5" pipe\n', [{"id": "1", "note": '5" pipe'}]),
+    one(
+        "a backslash ends a text",
+        b'id,note\n1,"C:\\"\n2,"d"\n',
+        [{"id": "1", "note": "C:\\"}, {"id": "2", "note": "d"}],
+    ),
+    one("a comma as the decimal point", b"n;m\n1,5;x\n", [{"n": "1,5", "m": "x"}], delimiter=";"),
+    one("a sign that begins comments elsewhere", b"#id,note\n#1,a\n", [{"#id": "#1", "note": "a"}]),
+    one(
+        "a mark and no header", b"\xef\xbb\xbf1,5\n", [{"id": "1", "price": "5"}], header=False, schema=SCHEMA
+    ),
+    one(
+        "utf-16 as declared",
+        "id,city\n1,Zürich\n".encode("utf-16-le"),
+        [{"id": "1", "city": "Zürich"}],
+        encoding="utf-16-le",
+    ),
+    Case(
+        "two packed parts",
+        {"a.csv.gz": gzip.compress(b"id\n1\n") + gzip.compress(b"2\n")},
+        [{"id": "1"}, {"id": "2"}],
+    ),
+    Case("packed otherwise", {"a.csv.bz2": bz2.compress(b"id\n1\n")}, [{"id": "1"}]),
+    Case("packed, and not named so", {"a.csv": gzip.compress(b"id\n1\n")}, error="is not written in utf-8"),
     Case(
         "hidden objects are no data",
         {
@@ -236,6 +279,35 @@ TYPED = (
         [{"d": "9999-12-31"}, {"d": "2024-01-02"}],
         schema="d date",
     ),
+    one(
+        "a comma is no decimal point",
+        b"n;m\n1,5;2\n",
+        error="'1,5' of the column 'n' is no double",
+        delimiter=";",
+        schema="n double, m int",
+    ),
+    one("a sign of thousands", b'n\n"1,234"\n', error="'1,234' of the column 'n' is no int", schema="n int"),
+    one(
+        "truth values",
+        b"b\nTRUE\nyes\n1\nF\nno\n",
+        [{"b": b} for b in ("True", "True", "True", "False", "False")],
+        schema="b boolean",
+    ),
+    one(
+        "a time with a zone",
+        b"t\n2024-01-02T03:04:05+02:00\n",
+        [{"t": "2024-01-02 01:04:05"}],
+        schema="t timestamp",
+    ),
+    one(
+        "a date of another land",
+        b"d\n1/2/24\n",
+        [{"d": "2024-01-02"}],
+        schema="d date",
+        date_format="%m/%d/%y",
+    ),
+    one("a decimal with an exponent", b"n\n1.55e1\n", [{"n": "15.5"}], schema="n decimal(5,1)"),
+    one("no byte", b"n\n128\n", error="'128' of the column 'n' is no byte", schema="n byte"),
     one("another date", b"d\n2024-12-31\n", error="is no date", schema="d date", date_format="%d.%m.%Y"),
 )
 
