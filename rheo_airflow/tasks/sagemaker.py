@@ -226,6 +226,10 @@ def _source(s3: Any, manifest: str, found: Mapping[str, Sequence[str]]) -> dict[
     buckets = sorted({partitions.split(path)[0] for path in found})
     if len(buckets) != 1:
         raise AirflowException(f"one channel reads one bucket, not {', '.join(buckets)}")
+    if not any(found.values()):
+        raise AirflowException(
+            f"announced, but empty: {', '.join(found)}; SageMaker reads no channel without data"
+        )
     content = [{"prefix": f"s3://{buckets[0]}/"}, *(key for keys in found.values() for key in sorted(keys))]
     bucket, key = partitions.split(manifest)
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(content).encode())

@@ -10,7 +10,7 @@ from rheo_formats import Format
 from rheo_platforms.data.errors import told
 from rheo_platforms.data.files import DataFile, objects, open_columnar, read_table
 from rheo_platforms.data.row_reader import rows_of
-from rheo_platforms.data.schemas import chosen, pandas_type
+from rheo_platforms.data.schemas import NULLABLE, chosen, pandas_type
 from rheodsl import ir
 from rheodsl.analysis import Loading
 
@@ -59,12 +59,10 @@ def merge_frames(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 def _lacking(frame: pd.DataFrame, everywhere: set[Any]) -> pd.DataFrame:
     """A frame whose whole numbers and truth values stay such beside frames that lack the column."""
-    import numpy as np
-
     wanted = {
-        name: "boolean" if kind.kind == "b" else str(kind).capitalize()
+        name: NULLABLE[str(kind)]
         for name, kind in frame.dtypes.items()
-        if name not in everywhere and isinstance(kind, np.dtype) and kind.kind in "ib"
+        if name not in everywhere and str(kind) in NULLABLE
     }
     return frame.astype(wanted)
 
@@ -170,13 +168,8 @@ def _plain(values: Any) -> pd.Series[Any]:
 
     if pa.types.is_nested(values.type):
         return pd.Series(objects(values), dtype="object")
-    if values.null_count and (pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)):
-        name = (
-            "boolean"
-            if pa.types.is_boolean(values.type)
-            else str(values.type).replace("i", "I").replace("u", "U")
-        )
-        dtype = pd.api.types.pandas_dtype(name)
+    if values.null_count and str(values.type) in NULLABLE:
+        dtype = pd.api.types.pandas_dtype(NULLABLE[str(values.type)])
         made: pd.Series[Any] = values.to_pandas(types_mapper=lambda _: dtype)
         return made
     return pd.Series(values.to_pandas())

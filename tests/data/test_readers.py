@@ -26,7 +26,7 @@ from rheo_airflow.tasks import partitions
 from rheo_airflow.tasks.athena import AthenaComputeOperator
 from rheo_airflow.tasks.athena_tables import statement
 from rheo_airflow.tasks.compat import AirflowFailException
-from rheo_platforms.data.errors import ReadingError
+from rheo_platforms.data.errors import MissingDataError, ReadingError
 from rheo_platforms.local.athena import QueryFault, unload
 from rheo_platforms.local.aws_stand_in import without_aws
 from rheo_platforms.local.scala import ScalaRunner
@@ -89,6 +89,14 @@ def test_pandas_3() -> None:
     told = json.loads(made.stdout)
     assert told["pandas"].startswith("3.")
     assert told["wrong"] == []
+
+
+def test_what_a_job_that_has_not_ended_left_is_no_partition(app: Application, cloud: Cloud) -> None:
+    case = Case("left", {"_temporary/0/a.csv": b"id\n1\n", ".x.csv": b"id\n"}, options={"schema": "id int"})
+    with pytest.raises(MissingDataError, match="there is no data at s3://lake/orders/2024-01-01"):
+        load(app, cloud, case, "PANDAS")
+    frame = load(app, cloud, replace(case, files={"_SUCCESS": b""}), "PANDAS")
+    assert (list(frame.columns), len(frame)) == (["id"], 0), "announced, and empty"
 
 
 def test_without_a_schema_only_what_is_a_number_throughout_becomes_one(
