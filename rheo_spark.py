@@ -649,22 +649,22 @@ class Source:
         return tuple(spelled)
 
     def _columnar(self, files: Sequence[File]) -> DataFrame:
-        """Parquet and ORC, merged by name; a column that has two types in two partitions takes the wider one."""
-        folders: dict[str, list[File]] = {}
-        for file in files:
-            folders.setdefault(file.folder, []).append(file)
-        merging = {"mergeSchema": "true"}
+        """Parquet and ORC, merged by name; a column that has two types in two files takes the wider one."""
         if self.format.declared and self.format.strict:
-            for folder, group in folders.items():
-                names = [name for name in self._reader(group, **merging).columns if name != _FILE]
+            for folder, group in _folders(files).items():
+                names = [name for name in self._merged(group).columns if name != _FILE]
                 rheo_formats.placed(names, self.format, folder)
+        return self._conforming(self._merged(files))
+
+    def _merged(self, files: Sequence[File]) -> DataFrame:
         try:
-            frame = self._reader(files, **merging)
+            return self._reader(files, mergeSchema="true")
         except Exception:  # Spark merges no two types, whatever it calls that; a union does
-            if len(folders) == 1:
+            if len(files) == 1:
                 raise
-            frame = union([self._reader(group, **merging) for group in folders.values()])
-        return self._conforming(frame)
+            folders = _folders(files)
+            parts = folders.values() if len(folders) > 1 else [[file] for file in files]
+            return union([self._merged(part) for part in parts])
 
     def _conforming(self, frame: DataFrame) -> DataFrame:
         """The declared columns of a frame, in their types."""
@@ -704,6 +704,14 @@ class Source:
         for name, _, value in (key.partition("=") for key in keys):
             frame = frame.where(f.col(name).cast("string") == value)
         return frame
+
+
+def _folders(files: Sequence[File]) -> dict[str, list[File]]:
+    """The files of each partition."""
+    folders: dict[str, list[File]] = {}
+    for file in files:
+        folders.setdefault(file.folder, []).append(file)
+    return folders
 
 
 def _literal(path: str) -> str:

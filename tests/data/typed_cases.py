@@ -96,6 +96,19 @@ TYPED_CASES: tuple[TypedCase, ...] = (
         {"i": pa.array([2], pa.int64()), "k": pa.array([2**53 + 1], pa.int64())},
         rows=[{"i": 1, "k": None}, {"i": 2, "k": 2**53 + 1}],
     ),
+    *(
+        TypedCase(
+            f"PARQUET: types that widen within a partition{', declared' if options else ''}",
+            "PARQUET",
+            {
+                "0/a.parquet": written(pa.table({"i": pa.array([1], pa.int32())}), "PARQUET"),
+                "0/b.parquet": written(pa.table({"i": pa.array([2**40], pa.int64())}), "PARQUET"),
+            },
+            [{"i": 1}, {"i": 2**40}],
+            options=options,
+        )
+        for options in ({}, {"schema": "i long"})
+    ),
     TypedCase(
         "PARQUET: far away",
         "PARQUET",
