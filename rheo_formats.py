@@ -14,16 +14,19 @@ import csv
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
 STRICT, LENIENT = "strict", "lenient"
 # How much of a file is looked at to know its header.
 HEAD = 1 << 16
+_ENCODINGS = 'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...'
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -119,24 +122,45 @@ _SIMPLE = {
 INTEGERS = ("long", "int", "short", "byte")
 
 
+# What is one thing in a schema: a text, a name in backticks, a comment, else a character.
+_TOKEN = re.compile(
+    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`|--[^\n]*|/\*.*?\*/|.""", re.DOTALL
+)
+_BESIDE = re.compile(r"""(?is)\s+(?:comment\s+(?:'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")|not\s+null\b)""")
+
+
 @lru_cache(maxsize=256)
 def _columns(schema: str) -> tuple[tuple[str, str], ...]:
     found = []
-    for part in _split(schema):
+    for part in parts_of(schema):
         named = re.match(r"\s*(`(?:[^`]|``)+`|[^\s:`]+)\s*:?\s*(.*)", part, re.DOTALL)
         if named is None:
             raise FormatError(f"{part.strip()!r} is no column", "write schema='id long, price double'")
         name = named[1].strip("`").replace("``", "`")
-        kind = re.sub(r"(?is)\s+comment\s+'.*$", "", named[2].strip())
-        kind = re.sub(r"(?i)\s+not\s+null$", "", kind)
-        found.append((name, kind or "string"))
+        found.append((name, _BESIDE.sub("", f" {named[2]}").strip() or "string"))
     return tuple(found)
+
+
+def parts_of(schema: str) -> list[str]:
+    """Return what a schema says of each column, as it stands there without comments.
+
+    >>> parts_of("id long COMMENT 'a, b', -- the key\\n`x,y` struct<a: int, b: int>")
+    ["id long COMMENT 'a, b'", ' \\n`x,y` struct<a: int, b: int>']
+    """
+    parts, depth = [""], 0
+    for token in _TOKEN.findall(schema):
+        depth += (token in "(<") - (token in ")>")
+        if token == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += "" if token.startswith(("--", "/*")) else token
+    return [part for part in parts if part.strip()]
 
 
 def columns_of(schema: str | None) -> list[tuple[str, str]]:
     """Return name and type of each column of a schema as Spark writes it.
 
-    >>> columns_of("`id` BIGINT NOT NULL, price DECIMAL(10, 2), tags: ARRAY<STRING>")
+    >>> columns_of("`id` BIGINT NOT NULL COMMENT 'a, b', price DECIMAL(10, 2), tags: ARRAY<STRING>")
     [('id', 'BIGINT'), ('price', 'DECIMAL(10, 2)'), ('tags', 'ARRAY<STRING>')]
     """
     return list(_columns(schema or ""))
@@ -153,16 +177,81 @@ def simple(kind: str) -> str:
     return _SIMPLE.get(name, name)
 
 
-def _split(schema: str) -> list[str]:
-    """At commas that stand in no brackets."""
-    parts, depth = [""], 0
-    for letter in schema:
-        depth += (letter in "(<") - (letter in ")>")
-        if letter == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part for part in parts if part.strip()]
+# --- which objects are data ---
+
+# How the names of files of a format end, before what says that they are packed.
+_ENDINGS = {
+    "CSV": ("csv", "tsv", "tab", "psv", "txt", "dat"), "JSON": ("json", "jsonl", "ndjson"),
+    "PARQUET": ("parquet", "parq", "pq"), "ORC": ("orc",),
+}  # fmt: skip
+_PACKED = ("gz", "gzip", "bz2", "zst", "snappy", "lz4", "deflate", "xz")
+
+
+def hidden(name: str) -> bool:
+    """Say whether an object or a folder is no data by its name: what Hadoop, Spark and others leave behind.
+
+    >>> [name for name in ("part-0", "_SUCCESS", ".part-0.crc", "day_$folder$", "") if not hidden(name)]
+    ['part-0']
+    """
+    return not name or name[0] in "_." or name.endswith("_$folder$")
+
+
+def markers(completion: Iterable[str], format: str) -> tuple[str, ...]:
+    """Return those completion names of a partition whose objects are no data, as patterns.
+
+    What completes a partition is data where its name ends as files of the format do, or in any text.
+
+    >>> markers(["_SUCCESS", "*.done", "*.csv.gz", "orders.csv", "part-*", "orders_{0}.json", "../DONE"], "CSV")
+    ('_SUCCESS', '*.done', 'orders_*.json')
+    """
+    found = []
+    for name in (re.sub(r"\{\d+\}", "*", name) for name in completion if "/" not in name):
+        ends = name.lower().split(".")
+        while len(ends) > 1 and ends[-1] in _PACKED:
+            ends.pop()
+        if name[-1] not in "*?]" and (len(ends) == 1 or ends[-1] not in _ENDINGS.get(format, ())):
+            found.append(name)
+    return tuple(found)
+
+
+def is_data(inside: str, size: int | None = None, markers: Iterable[str] = ()) -> bool:
+    """Say whether an object of a partition is data: the one answer that every reader has.
+
+    ``inside`` is its key below the partition's folder. An empty object is none, nor is one of `markers`, nor what
+    is hidden or lies in a hidden folder.
+
+    >>> [is_data(key) for key in ("a.csv", "c=US/a.csv", "_SUCCESS", "_temporary/0/a.csv", "c=US/.a.crc", "c=US/")]
+    [True, True, False, False, False, False]
+    >>> is_data("a.done", 5, ["*.done"]), is_data("a.csv", 0)
+    (False, False)
+    """
+    *folders, name = inside.split("/")
+    if size == 0 or any(hidden(each) and each != _HIVE_NULL for each in folders) or hidden(name):
+        return False
+    return not any(fnmatchcase(name, mark) for mark in markers)
+
+
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def complete(names: Iterable[str], completion: Iterable[str]) -> bool:
+    """Say whether one of the objects that stand in a partition's folder completes it.
+
+    A pattern means no hidden object, unless its underscore is written.
+
+    >>> complete(["_SUCCESS"], ["*_SUCCESS"]), complete([".a.csv"], ["*.csv"]), complete(["_DONE"], ["*DONE"])
+    (True, False, False)
+    """
+    return any(_completes(name, mark) for name in names for mark in completion)
+
+
+def _completes(name: str, mark: str) -> bool:
+    if not fnmatchcase(name, mark):
+        return False
+    if mark[0] not in "*?[" or not hidden(name):
+        return True
+    spelled = mark.lstrip("*")
+    return spelled.startswith("_") and name.startswith("_") and fnmatchcase(name, spelled)
 
 
 # --- the head of a file ---
@@ -177,7 +266,7 @@ def encoding_of(head: bytes, format: Format, file: str) -> str:
     try:
         codecs.lookup(format.encoding)
     except LookupError:
-        raise FormatError(f"{file}: {format.encoding!r} is no encoding", 'say encoding="latin-1"') from None
+        raise FormatError(f"{file}: {format.encoding!r} is no encoding", _ENCODINGS) from None
     return next((name for mark, name in _MARKS if head.startswith(mark)), format.encoding)
 
 
@@ -198,7 +287,7 @@ def undecodable(file: str, format: Format, fault: UnicodeDecodeError) -> FormatE
     bad = fault.object[fault.start : fault.start + 1]
     return FormatError(
         f"{file} is not written in {format.encoding}: byte {bad!r} at {fault.start}",
-        'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...',
+        _ENCODINGS,
     )
 
 
@@ -209,17 +298,78 @@ def lost(file: str, format: Format) -> FormatError:
     """Return the error of a text in which a decoder that goes on has met bytes that it cannot read."""
     return FormatError(
         f"{file} is not written in {format.encoding}: a text of it has the character U+FFFD",
-        'declare how it is written: encoding="latin-1", or "cp1252", "utf-16", ...',
+        _ENCODINGS,
     )
 
 
-def records(lines: Iterable[str], format: Format) -> Iterator[list[str]]:
-    """Yield the records of lines of CSV; blank lines are none."""
+def records(lines: Iterable[str], format: Format, file: str, *, cut: bool = False) -> Iterator[list[str]]:
+    """Yield the records of lines of CSV; blank lines are none. Raises FormatError for quotes that are not as declared.
+
+    ``cut`` says that the lines are the beginning of more. A declared escape stands within quotes, before a quote or itself; all else it is a character.
+
+    >>> list(records(['1,"say \\\\"hi\\\\"",C:\\\\new,"C:\\\\new"'], Format("CSV", escape="\\\\"), "a"))
+    [['1', 'say "hi"', 'C:\\\\new', 'C:\\\\new']]
+    """
     csv.field_size_limit(1 << 30)
+    plain = lines if format.escape is None else _doubled(lines, format, format.escape, file)
     made = csv.reader(
-        lines, delimiter=format.delimiter, quotechar=format.quote, escapechar=format.escape, doublequote=True
+        plain, delimiter=format.delimiter, quotechar=format.quote, doublequote=True, strict=True
     )
-    return (record for record in made if record)
+    try:
+        for record in made:
+            if not format.multiline and any("\n" in field or "\r" in field for field in record):
+                raise FormatError(f"{file} has a line break within quotes", "declare multiline=True")
+            if record:
+                yield record
+    except csv.Error as fault:
+        ended = "unexpected end" in str(fault)
+        if not (cut and ended):
+            what = "a quotation that does not end" if ended else "text behind the quote that ends a quotation"
+            raise FormatError(f"{file}: line {made.line_num} has {what}", _QUOTES) from None
+
+
+_QUOTES = 'declare its delimiter and quote as they are written: CsvFormat(delimiter=";", quote="\'")'
+
+
+def line_end(head: str) -> str:
+    """Return how lines of a CSV file end, by the first; such a break within quotes is read as ``\\n``, as Spark does.
+
+    >>> line_end('a,b\\r\\n"c\\n",d'), line_end("a")
+    ('\\r\\n', '\\n')
+    """
+    found = re.search("\r\n|\n|\r", head)
+    return found[0] if found else "\n"
+
+
+def _doubled(lines: Iterable[str], format: Format, escape: str, file: str) -> Iterator[str]:
+    """Lines in which a quote within quotes is doubled, of lines in which it is escaped."""
+    quote = format.quote
+    special = re.compile(f"{re.escape(escape)}([{re.escape(quote + escape)}])|{re.escape(quote)}")
+    quoted = False
+    for line in lines:
+        made, at = "", 0
+        while at < len(line):
+            if not quoted:
+                quoted = line[at] == quote
+                ends = at + 1 if quoted else (line.find(format.delimiter, at) + 1 or len(line))
+                made, at = made + line[at:ends], ends
+                continue
+            found = special.search(line, at)
+            if found is None:
+                made, at = made + line[at:], len(line)
+                continue
+            made += line[at : found.start()] + (found[1] or "").replace(quote, quote * 2)
+            at = found.end()
+            if found[1] is None:
+                if line[at : at + 1] == quote:
+                    raise FormatError(
+                        f"{file}: a quote within quotes is doubled, and the declared escape is {escape!r}: "
+                        f"{line.strip()[:80]}",
+                        "leave escape out where quotes are doubled",
+                    )
+                quoted, ends = False, line.find(format.delimiter, at) + 1 or len(line)
+                made, at = made + quote + line[at:ends], ends
+        yield made
 
 
 def header_of(head: bytes, format: Format, file: str) -> list[str]:
@@ -229,7 +379,10 @@ def header_of(head: bytes, format: Format, file: str) -> list[str]:
     ['id', 'unit\\nprice']
     """
     text = decoded(head, format, file, whole=len(head) < HEAD)
-    return next(records(io.StringIO(text, newline=""), format), [])
+    found = records(io.StringIO(text, newline=""), format, file, cut=len(head) >= HEAD)
+    header = next(found, [])
+    deque(found, 0)  # what is wrong with quotes is told here by file and line, which Spark does not
+    return [field.replace(line_end(text), "\n") for field in header]
 
 
 def names_of(header: Sequence[str], file: str) -> list[str]:
@@ -332,10 +485,7 @@ def named(header: Sequence[str], format: Format, file: str) -> int:
 
 def too_long(file: str, expected: int) -> FormatError:
     """Return the error of a record with more fields than there are columns."""
-    return FormatError(
-        f"{file} has a record of more than {expected} fields",
-        'declare its delimiter and quote as they are written: CsvFormat(delimiter=";", quote="\'")',
-    )
+    return FormatError(f"{file} has a record of more than {expected} fields", _QUOTES)
 
 
 def json_is_lines(head: str) -> bool:
@@ -379,13 +529,16 @@ def json_names(head: str) -> list[str]:
 # --- texts and types ---
 
 INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
-NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+NUMBER = r"[+-]?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 BOOLEAN = r"(?i:true|false)"
+# The types that a column which nobody declared may have, by what all of its texts are; a string else.
+INFERRED = {"long": INTEGER, "double": NUMBER, "boolean": BOOLEAN}
 # What the texts of a declared type are, for every reader: a cast alone takes more here, and less there.
 _DECIMAL = "[+-]?(?:[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
 _DOUBLE = f"{_DECIMAL}|(?i:nan|[+-]?inf(?:inity)?)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = f"{_DAY}(?:[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.][0-9]{{1,9}})?)?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?"
+OFFSET = "[+-][0-9]{2}:[0-9]{2}"
+_TIME = f"{_DAY}(?:[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.][0-9]{{1,9}})?)?(?:Z|{OFFSET})?)?"
 TEXTS = {
     "double": _DOUBLE, "float": _DOUBLE, "decimal": _DECIMAL,
     "date": _TIME, "timestamp": _TIME, "timestamp_ntz": _TIME,
@@ -404,7 +557,7 @@ def inferred(values: Iterable[str | None]) -> str:
     >>> inferred(["1", None, "20"]), inferred(["007", "1"]), inferred(["1.5", "2"]), inferred([])
     ('long', 'string', 'double', 'string')
     """
-    left = {"long": re.compile(INTEGER), "double": re.compile(NUMBER), "boolean": re.compile(BOOLEAN)}
+    left = {kind: re.compile(pattern) for kind, pattern in INFERRED.items()}
     some = False
     for value in values:
         if value is None:
@@ -492,6 +645,49 @@ def converted(text: str, kind: str, format: Format) -> Any:
         case "timestamp" | "timestamp_ntz":
             return _time(stripped, name)
     return text
+
+
+def as_kind(value: Any, kind: str, format: Format) -> Any:
+    """Return the value of a file that knows types, as a declared type; raises ValueError where it is none.
+
+    >>> as_kind(7.0, "int", Format("JSON")), as_kind(7, "string", Format("JSON")), as_kind("2024-01-02", "date", Format("JSON"))
+    (7, '7', datetime.date(2024, 1, 2))
+    """
+    name = simple(kind)
+    if value is None or name not in _CONVERTED:
+        return value
+    if isinstance(value, bool) and name not in ("boolean", "string"):
+        raise ValueError(value)
+    if name == "string":
+        if isinstance(value, bool | dict | list):
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        return str(value)
+    match value:
+        case str():
+            return converted(value, kind, format)
+        case datetime() if name in ("timestamp", "timestamp_ntz"):
+            offset = value.utcoffset()
+            return value.replace(tzinfo=None) - offset if offset is not None else value
+        case date() if name == "date":
+            return date(value.year, value.month, value.day)
+        case date() if name in ("timestamp", "timestamp_ntz"):
+            return datetime(value.year, value.month, value.day)
+        case bool() if name == "boolean":
+            return value
+        case float() | Decimal() if name in INTEGERS and value == value.__trunc__():
+            return converted(str(int(value)), kind, format)
+        case int() | float() | Decimal() if name in ("double", "float"):
+            return float(value)
+        case int() if name in INTEGERS:
+            return converted(str(value), kind, format)
+        case int() | float() | Decimal() if name == "decimal":
+            return _decimal(str(value), kind)
+    raise ValueError(value)
+
+
+_CONVERTED = (
+    *INTEGERS, "string", "double", "float", "decimal", "boolean", "date", "timestamp", "timestamp_ntz",
+)  # fmt: skip
 
 
 def _decimal(text: str, kind: str) -> Decimal:

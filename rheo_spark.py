@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import reduce
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -305,15 +304,15 @@ def writing(format: Format) -> dict[str, str]:
     if format.format in ("CSV", "JSON"):
         if java_charset(format.encoding) != "UTF-8":
             options["encoding"] = java_charset(format.encoding)
-        options |= {"timestampFormat": _MICROSECONDS, **_times(format)}
+        options |= {"timestampFormat": _MICROSECONDS, **times(format)}
     return options
 
 
 _MICROSECONDS = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS][XXX]"  # Spark itself writes thousandths
 
 
-def _times(format: Format) -> dict[str, str]:
-    """Spark's options for dates and times that are declared to be written in another way than ISO 8601."""
+def times(format: Format) -> dict[str, str]:
+    """Return Spark's options for dates and times that are declared to be written in another way than ISO 8601."""
     said = {"dateFormat": format.date_format, "timestampFormat": format.timestamp_format}
     return {name: java_pattern(written) for name, written in said.items() if written is not None}
 
@@ -381,12 +380,9 @@ class Source:
         self.alias = alias
         self.format = Format.of(described)
         self.completion = frozenset(described.get("completion", ()))
+        self.markers = rheo_formats.markers(self.completion, self.format.format)
         self.keys: Sequence[str] = described.get("keys", ())
-        self.template: str | None = described.get("path")
-        self.dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
-        self.pattern: str | None = described.get("pattern")
-        self.texts: Sequence[Sequence[int | str]] = described.get("texts", ())
-        self.spelled: Mapping[str, Sequence[str]] = described.get("spelled", {})
+        self.described = described
 
     def read(self, paths: Sequence[str]) -> DataFrame:
         """Return one frame of the partitions that exist. The first is the tip: announced, or asked for."""
@@ -440,7 +436,7 @@ class Source:
         found: dict[str, list[File]] = {}
         for number, path in enumerate(paths):
             files, names = listed[path]
-            marked = any(fnmatchcase(name, mark) for mark in self.completion for name in names)
+            marked = rheo_formats.complete(names, self.completion)
             if (files or marked) if not number or not self.completion else marked:
                 found[path] = files
         return found
@@ -460,8 +456,7 @@ class Source:
             inside = address.removeprefix(root).split("/")
             if len(inside) == 1:
                 names.add(inside[0])
-            hidden = any(part.startswith(("_", ".")) for part in inside)
-            if not hidden and inside[-1] not in self.completion and entry.getLen():
+            if rheo_formats.is_data("/".join(inside), entry.getLen(), self.markers):
                 files.append(File(address, path, len(inside) > 1))
         return sorted(files, key=lambda file: file.path), names
 
@@ -563,90 +558,29 @@ class Source:
         charset = java_charset(encoding)
         if charset not in _STANDARD:
             self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
-        read = self._reader(
-            files,
-            schema=", ".join(f"`{name}` string" for name in _fields(width)),
-            header=str(self.format.header).lower(),
-            sep=self.format.delimiter,
-            quote=self.format.quote,
-            escape=self.format.escape or self.format.quote,
-            nullValue=_NO_TEXT,
-            emptyValue="",
-            multiLine=str(self.format.multiline).lower(),
-            encoding=charset,
-        )
+        schema = ", ".join(f"`{name}` string" for name in _fields(width))
+        read = self._reader(files, schema=schema, **{**csv_options(self.format), "encoding": charset})
         if encoding == "utf-8-sig" and not self.format.header:
             read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
-        more = f.trim(f.concat_ws("", *_fields(width)[named:]))
-        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", named))))
-        read = read.where(f.when(more == "", True).otherwise(_raise(error, "boolean")))
+        read = read.where(f.expr(no_more(width, named)))
         kinds = dict(self.format.declared)
         chosen = [
             (
                 _null(kinds.get(name, "string"))
                 if at is None
-                else self._field(f"c{at}", name, kinds.get(name), whole)
+                else f.expr(field(f"c{at}", name, kinds.get(name), self.format, whole))
             ).alias(name)
             for name, at in columns
         ]
         discovered = [f.col(f"`{name}`") for name in read.columns if name not in (*_fields(width), _FILE)]
         return read.select(*chosen, *discovered, _FILE)
 
-    def _field(self, column: str, name: str, kind: str | None, whole: bool) -> Column:
-        """A field of CSV as its type; without a declared one its text.
-
-        ``whole`` says that a text with the character for bytes that are none of the encoding is an error.
-        """
-        from pyspark.sql import functions as f
-
-        read = f.col(column) if "" in self.format.nulls else f.coalesce(f.col(column), f.lit(""))
-        text = f.when(read.isin(*self.format.nulls), None).otherwise(read)
-        if kind is None or rheo_formats.simple(kind) == "string":
-            if not whole:
-                return text
-            error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.lost("", self.format))))
-            return f.when(f.instr(text, rheo_formats.LOST) > 0, _raise(error, "string")).otherwise(text)
-        return self._checked(
-            text, self._parsed(f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})", kind), name, kind
-        )
-
-    def _parsed(self, text: str, kind: str) -> str:
-        """The SQL of what a text says, as a cast takes it."""
-        word = rheo_formats.simple(kind)
-        if word in ("array", "map", "struct", "binary"):
-            raise FormatError(f"{self.alias}: a column of CSV cannot be {kind}", "declare it as string")
-        if word in rheo_formats.INTEGERS:
-            return f"regexp_extract({text}, '^([+-]?[0-9]+)(?:[.]0*)?$', 1)"
-        if word == "boolean":
-            return f"lower({text})"
-        written = self.format.date_format if word == "date" else self.format.timestamp_format
-        if word in ("date", "timestamp", "timestamp_ntz") and written is not None:
-            pattern, iso = map(_sql_text, rheo_formats.time_pattern(written))
-            return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {iso}) END"
-        if word in rheo_formats.TEXTS:
-            whole = f"substr({text}, 1, 10)" if word == "date" else text
-            return f"CASE WHEN {text} RLIKE {_sql_text(f'^(?:{rheo_formats.TEXTS[word]})$')} THEN {whole} END"
-        return text
-
-    def _checked(self, text: Column, parsed: str, name: str, kind: str) -> Column:
-        """A value that was read as its type; one that could not be ends the run, by its file."""
-        from pyspark.sql import functions as f
-
-        before, _, after = str(rheo_formats.unreadable("\0", kind, name, "")).partition(repr("\0"))
-        error = f.concat(f.col(_FILE), f.lit(f"{before}'"), text.cast("string"), f.lit(f"'{after}"))
-        value = f.expr(f"try_cast({parsed} AS {_kind(kind)})")
-        return f.when(text.isNotNull(), f.coalesce(value, _raise(error, kind)))
-
     def _inferred(self, frame: DataFrame) -> DataFrame:
         """Texts as numbers and truth values where all of a column are some; none with a leading zero is."""
         from pyspark.sql import functions as f
 
         names = [name for name, kind in frame.dtypes if kind == "string" and name != _FILE]
-        patterns = {
-            "long": rheo_formats.INTEGER,
-            "double": rheo_formats.NUMBER,
-            "boolean": rheo_formats.BOOLEAN,
-        }
+        patterns = rheo_formats.INFERRED
         tests = [
             f.min(f.col(_quoted(name)).rlike(f"^(?:{pattern})$").cast("int")).alias(f"{kind}{number}")
             for number, name in enumerate(names)
@@ -668,14 +602,24 @@ class Source:
         for file, head in zip(files, self._heads(files), strict=True):
             text = rheo_formats.decoded(head, self.format, file.path)
             encoding = rheo_formats.encoding_of(head, self.format, file.path)
-            key = rheo_formats.json_is_lines(text), encoding, self._spelled(rheo_formats.json_names(text))
+            lines = rheo_formats.json_is_lines(text)
+            if lines and java_charset(encoding) in ("UTF-16", "UTF-32"):
+                raise FormatError(
+                    f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
+                    "let it be written in utf-8",
+                )
+            key = (
+                lines,
+                encoding,
+                self._spelled(rheo_formats.json_names(text), file.path),
+            )
             groups.setdefault(key, []).append(file)
         frames = []
         for (lines, encoding, spelled), group in groups.items():
             options = {"multiLine": str(not lines).lower(), "mode": "FAILFAST"}
             if java_charset(encoding) != "UTF-8":
                 options["encoding"] = java_charset(encoding)
-            options |= _times(self.format)
+            options |= times(self.format)
             if self.format.columns == rheo_formats.STRICT:
                 for file in group:
                     names = [n for n in self._reader([file], **options).columns if n != _FILE]
@@ -691,29 +635,36 @@ class Source:
             frames.append(frame)
         return union(frames)
 
-    def _spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+    def _spelled(self, names: Sequence[str], file: str) -> tuple[str, ...]:
         """The declared columns as a file spells them: Spark finds a name of JSON only in its own case."""
-        folded = {name.lower(): name for name in names}
-        declared = [name for name, _ in self.format.declared]
-        return tuple(name if name in names else folded.get(name.lower(), name) for name in declared)
+        spelled = []
+        for name, _ in self.format.declared:
+            found = [each for each in names if each.lower() == name.lower()]
+            if len(found) > 1:
+                raise FormatError(
+                    f"{file} spells the column {name!r} in several ways: {', '.join(found)}",
+                    "Spark finds a name of JSON in one alone: let it be written in one",
+                )
+            spelled.append(found[0] if found else name)
+        return tuple(spelled)
 
     def _columnar(self, files: Sequence[File]) -> DataFrame:
-        """Parquet and ORC, merged by name; a column that has two types in two partitions takes the wider one."""
-        folders: dict[str, list[File]] = {}
-        for file in files:
-            folders.setdefault(file.folder, []).append(file)
-        merging = {"mergeSchema": "true"}
+        """Parquet and ORC, merged by name; a column that has two types in two files takes the wider one."""
         if self.format.declared and self.format.strict:
-            for folder, group in folders.items():
-                names = [name for name in self._reader(group, **merging).columns if name != _FILE]
+            for folder, group in _folders(files).items():
+                names = [name for name in self._merged(group).columns if name != _FILE]
                 rheo_formats.placed(names, self.format, folder)
+        return self._conforming(self._merged(files))
+
+    def _merged(self, files: Sequence[File]) -> DataFrame:
         try:
-            frame = self._reader(files, **merging)
+            return self._reader(files, mergeSchema="true")
         except Exception:  # Spark merges no two types, whatever it calls that; a union does
-            if len(folders) == 1:
+            if len(files) == 1:
                 raise
-            frame = union([self._reader(group, **merging) for group in folders.values()])
-        return self._conforming(frame)
+            folders = _folders(files)
+            parts = folders.values() if len(folders) > 1 else [[file] for file in files]
+            return union([self._merged(part) for part in parts])
 
     def _conforming(self, frame: DataFrame) -> DataFrame:
         """The declared columns of a frame, in their types."""
@@ -721,7 +672,6 @@ class Source:
 
         if not self.format.declared:
             return frame
-        have = dict(frame.dtypes)
         names = [name for name in frame.columns if name != _FILE]
         chosen = []
         for (name, kind), (_, at) in zip(
@@ -729,12 +679,7 @@ class Source:
             rheo_formats.placed(names, self.format, self.alias),
             strict=True,
         ):
-            if at is None:
-                column = _null(kind)
-            elif rheo_formats.simple(have[names[at]]) == rheo_formats.simple(kind):
-                column = f.col(_quoted(names[at])).cast(_kind(kind))
-            else:
-                column = self._checked(f.col(_quoted(names[at])), _quoted(names[at]), name, kind)
+            column = _null(kind) if at is None else f.expr(as_kind(_quoted(names[at]), name, kind))
             chosen.append(column.alias(name))
         return frame.select(*chosen, _FILE)
 
@@ -744,27 +689,9 @@ class Source:
         """A frame with the dimensions of its partitions as columns, where the data has none of that name."""
         from pyspark.sql import functions as f
 
-        if self.template is None:
-            return frame
         have = {name.lower() for name in frame.columns}
-        pattern, texts = self.pattern, self.texts
-        if pattern is None:
-            pattern = "([^/]+)".join(map(re.escape, self.template.rstrip("/").split("{}")))
-            texts = [[number] for number, _ in enumerate(self.dimensions, start=1)]
-        bucket = "" if "://" in self.template else "[^:/]+://[^/]*/"
-        pattern = f"^{bucket}{pattern}(?:/|$)"
-
-        def text(name: str, pieces: Sequence[int | str]) -> Column:
-            parts = [f.regexp_extract(_FILE, pattern, p) if isinstance(p, int) else f.lit(p) for p in pieces]
-            if name not in self.spelled:
-                return f.concat(*parts)
-            made, written = (java_pattern(format, _READ) for format in self.spelled[name])
-            return f.date_format(f.to_timestamp(f.concat(*parts), made), written)
-
         columns = [
-            text(name, pieces).cast("bigint" if kind == "LONG" else "string").alias(name)
-            for pieces, (name, kind) in zip(texts, self.dimensions, strict=True)
-            if name.lower() not in have
+            f.expr(sql).alias(name) for name, sql in located(self.described) if name.lower() not in have
         ]
         return frame.select("*", *columns) if columns else frame
 
@@ -777,6 +704,14 @@ class Source:
         for name, _, value in (key.partition("=") for key in keys):
             frame = frame.where(f.col(name).cast("string") == value)
         return frame
+
+
+def _folders(files: Sequence[File]) -> dict[str, list[File]]:
+    """The files of each partition."""
+    folders: dict[str, list[File]] = {}
+    for file in files:
+        folders.setdefault(file.folder, []).append(file)
+    return folders
 
 
 def _literal(path: str) -> str:
@@ -792,21 +727,122 @@ def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _kind(kind: str) -> str:
-    """A type as a cast takes it: texts have no length."""
+def kind_of(kind: str) -> str:
+    """Return a type as a cast takes it: texts have no length."""
     return "string" if rheo_formats.simple(kind) == "string" else kind
 
 
 def _null(kind: str) -> Column:
     from pyspark.sql import functions as f
 
-    return f.lit(None).cast(_kind(kind))
+    return f.lit(None).cast(kind_of(kind))
 
 
-def _raise(error: Column, kind: str) -> Column:
-    from pyspark.sql import functions as f
+def csv_options(format: Format) -> dict[str, str]:
+    """Return Spark's options for reading CSV as texts, all but the encoding."""
+    return {
+        "header": str(format.header).lower(),
+        "sep": format.delimiter,
+        "quote": format.quote,
+        "escape": format.escape or format.quote,
+        "nullValue": _NO_TEXT,
+        "emptyValue": "",
+        "multiLine": str(format.multiline).lower(),
+        "unescapedQuoteHandling": "RAISE_ERROR",
+    }
 
-    return f.raise_error(error).cast(_kind(kind))
+
+def located(described: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and SQL of each dimension of a partition, of the address of a file that lies in it."""
+    template: str | None = described.get("path")
+    dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
+    if template is None:
+        return []
+    pattern: str | None = described.get("pattern")
+    texts: Sequence[Sequence[int | str]] = described.get("texts", ())
+    if pattern is None:
+        pattern = "([^/]+)".join(map(re.escape, template.rstrip("/").split("{}")))
+        texts = [[number] for number, _ in enumerate(dimensions, start=1)]
+    bucket = "" if "://" in template else "[^:/]+://[^/]*/"
+    pattern = _sql_text(f"^{bucket}{pattern}(?:/|$)")
+    found = []
+    for pieces, (name, kind) in zip(texts, dimensions, strict=True):
+        parts = (
+            f"regexp_extract({_FILE}, {pattern}, {piece})" if isinstance(piece, int) else _sql_text(piece)
+            for piece in pieces
+        )
+        sql = f"concat({', '.join(parts)})"
+        if name in described.get("spelled", {}):
+            made, written = (_sql_text(java_pattern(format, _READ)) for format in described["spelled"][name])
+            sql = f"date_format(to_timestamp({sql}, {made}), {written})"
+        found.append((name, f"CAST({sql} AS {'bigint' if kind == 'LONG' else 'string'})"))
+    return found
+
+
+def field(column: str, name: str, kind: str | None, format: Format, whole: bool = True) -> str:
+    """Return the SQL of a field of CSV as its type; without a declared one as its text.
+
+    ``whole`` says that a text with the character for bytes that are none of the encoding is an error.
+    """
+    text = column if "" in format.nulls else f"coalesce({column}, '')"
+    if format.nulls:
+        nulls = ", ".join(map(_sql_text, format.nulls))
+        text = f"CASE WHEN {text} IN ({nulls}) THEN NULL ELSE {text} END"
+    if kind is None or rheo_formats.simple(kind) == "string":
+        if not whole:
+            return text
+        said = f"concat({_FILE}, {_sql_text(str(rheo_formats.lost('', format)))})"
+        lost = _sql_text(rheo_formats.LOST)
+        return f"CASE WHEN instr({text}, {lost}) > 0 THEN {_raised(said, 'string')} ELSE {text} END"
+    trimmed = f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})"
+    return _checked(text, _parsed(trimmed, name, kind, format), name, kind)
+
+
+def no_more(width: int, named: int) -> str:
+    """Return the SQL that is true of a record that ends with its ``named`` fields, and else ends the run."""
+    said = f"concat({_FILE}, {_sql_text(str(rheo_formats.too_long('', named)))})"
+    more = ", ".join(_fields(width)[named:])
+    return f"CASE WHEN trim(concat_ws('', {more})) = '' THEN true ELSE {_raised(said, 'boolean')} END"
+
+
+def as_kind(column: str, name: str, kind: str) -> str:
+    """Return the SQL of a column that has a type, as the declared one; a value that is none ends the run."""
+    word = rheo_formats.simple(kind)
+    if word in ("array", "map", "struct", "binary"):
+        return f"CAST({column} AS {kind_of(kind)})"
+    whole = f"CASE WHEN try_cast({column} AS double) % 1 = 0 THEN {column} END"  # a cast leaves fractions out
+    return _checked(column, whole if word in rheo_formats.INTEGERS else column, name, kind)
+
+
+def _checked(text: str, parsed: str, name: str, kind: str) -> str:
+    """The SQL of a value that is read as its type; one that cannot be ends the run, by its file."""
+    before, _, after = str(rheo_formats.unreadable("\0", kind, name, "")).partition(repr("\0"))
+    said = f"""concat({_FILE}, {_sql_text(f"{before}'")}, CAST({text} AS string), {_sql_text(f"'{after}")})"""
+    value = f"coalesce(try_cast({parsed} AS {kind_of(kind)}), {_raised(said, kind)})"
+    return f"CASE WHEN {text} IS NOT NULL THEN {value} END"
+
+
+def _parsed(text: str, name: str, kind: str, format: Format) -> str:
+    """The SQL of what a text says, as a cast takes it."""
+    word = rheo_formats.simple(kind)
+    if word in ("array", "map", "struct", "binary"):
+        raise FormatError(f"the column {name!r} of CSV cannot be {kind}", "declare it as string")
+    if word in rheo_formats.INTEGERS:
+        return f"regexp_extract({text}, '^([+-]?[0-9]+)(?:[.]0*)?$', 1)"
+    if word == "boolean":
+        return f"lower({text})"
+    written = format.date_format if word == "date" else format.timestamp_format
+    if word in ("date", "timestamp", "timestamp_ntz") and written is not None:
+        pattern, iso = map(_sql_text, rheo_formats.time_pattern(written))
+        return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {iso}) END"
+    if word in rheo_formats.TEXTS:
+        whole = f"substr({text}, 1, 10)" if word == "date" else text
+        return f"CASE WHEN {text} RLIKE {_sql_text(f'^(?:{rheo_formats.TEXTS[word]})$')} THEN {whole} END"
+    return text
+
+
+def _raised(said: str, kind: str) -> str:
+    return f"CAST(raise_error({said}) AS {kind_of(kind)})"
 
 
 def _sql_text(text: str) -> str:

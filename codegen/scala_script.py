@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import rheo_formats
+import rheo_spark
 from codegen import plan as p
+from codegen import spark_script
+from rheo_formats import STRICT, Format
+from rheodsl.texts import SCALA_OUTPUT
 
 _IMPORTS = (
     "import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}",
-    "import org.apache.hadoop.fs.Path",
-    "import org.apache.spark.sql.{DataFrame, Dataset, SparkSession}",
+    "import com.univocity.parsers.csv.{CsvParser, CsvParserSettings}",
+    "import org.apache.commons.io.input.BoundedInputStream",
+    "import org.apache.hadoop.fs.{FileSystem, Path}",
+    "import org.apache.hadoop.io.compress.CompressionCodecFactory",
+    "import org.apache.spark.sql.{Column, DataFrame, Dataset, SparkSession}",
     "import org.apache.spark.sql.expressions.Window",
     "import org.apache.spark.sql.functions._",
     "import scala.collection.JavaConverters._",
@@ -18,62 +28,232 @@ _IMPORTS = (
 # Around the user's code: rheo_airflow.tasks.places finds the lines by them.
 BEGIN = "// --- the application's code, as it stands there ---"
 END = "// --- the end of the application's code ---"
+_FIELD = "@field"  # stands for the field in the SQL of a value
 # Names that the code may use beside its inputs.
 _OFFERED = "spark: SparkSession, inputs: Map[String, DataFrame], dimensions: Map[String, String], args: Map[String, String]"
 
 _MAIN = """\
 object GlueApp {
   val spark: SparkSession = SparkSession.builder.getOrCreate()
+  // The file that a row is from, while it is read.
+  val FILE = "rheo_file"
 
+  /** How an input reads: `columns` are the declared ones, name, type and SQL of a value, in which @field is the field. */
   case class Input(
-      format: String, options: Map[String, String], schema: Option[String], completion: Set[String], keys: Seq[String])
+      format: String, options: Map[String, String], columns: Seq[(String, String, String)], text: String, charset: String, header: Boolean,
+      strict: Boolean, same: Boolean, completion: Seq[String], markers: Seq[String], keys: Seq[String], places: Seq[(String, String)])
 
 @INPUTS@
 
-  /** Whether a folder has data, and one of the objects that say it is finished (none: any data is). */
-  def complete(path: String, names: Set[String]): Boolean = {
-    val folder = new Path(path)
-    val files = folder.getFileSystem(spark.sparkContext.hadoopConfiguration)
-    if (!files.exists(folder)) return false
-    if (files.getFileStatus(folder).isFile) return true
-    val found = files.listStatus(folder).map(_.getPath.getName).toSet
-    found.exists(name => !name.startsWith("_") && !name.startsWith(".")) && (names.isEmpty || names.exists(mark => found.exists(like(mark, _))))
+  /** The files of data in a folder, and the names of all objects that stand in it. */
+  def list(path: String, markers: Seq[String]): (Seq[String], Seq[String]) = {
+    val (folder, system) = place(path)
+    if (!system.exists(folder)) return (Nil, Nil)
+    val status = system.getFileStatus(folder)
+    if (status.isFile) return (Seq(path), Seq("."))
+    val entries = system.listFiles(folder, true)
+    val found = Iterator.continually(entries).takeWhile(_.hasNext).map(_.next).toList
+    val inside = found.map(entry => entry -> entry.getPath.toString.stripPrefix(s"${status.getPath}/").split("/").toSeq)
+    def hidden(name: String) = name.isEmpty || "_.".contains(name.head) || name.endsWith("_$folder$")
+    val data = inside.collect {
+      case (entry, folders :+ name) if entry.getLen > 0 && !hidden(name) && !markers.exists(name.matches(_))
+          && folders.forall(each => !hidden(each) || each == "__HIVE_DEFAULT_PARTITION__") => entry.getPath.toString
+    }
+    (data.sorted, inside.collect { case (_, Seq(name)) => name })
   }
 
-  /** Whether a name is one, or of a pattern: * stands for any text, ? for a character. */
-  def like(mark: String, name: String): Boolean =
-    name.matches(mark.split("(?<=[*?])|(?=[*?])").map { case "*" => ".*"; case "?" => "."; case text => java.util.regex.Pattern.quote(text) }.mkString)
+  def place(path: String): (Path, FileSystem) = {
+    val found = new Path(path)
+    (found, found.getFileSystem(spark.sparkContext.hadoopConfiguration))
+  }
 
-  /** One frame of the partitions that exist. The first is the tip: it was announced, or asked for. */
-  def read(alias: String, paths: Seq[String]): DataFrame = {
+  /** One frame of the partitions that exist. The first is the tip: it was announced, or asked for.
+    * Of an input that may be absent, and is, no rows where its columns are declared, else null. */
+  def read(alias: String, paths: Seq[String], optional: Boolean = false): DataFrame = {
     val source = sources(alias)
-    val found = paths.zipWithIndex.collect {
-      case (path, _) if path.startsWith("catalog://") => path
-      case (path, n) if complete(path, if (n == 0) Set.empty[String] else source.completion) => path
+    val found = paths.zipWithIndex.flatMap {
+      case (path, _) if path.startsWith("catalog://") => Some(path -> Seq(path))
+      case (path, number) =>
+        val (files, names) = list(path, source.markers)
+        val marked = names.exists(name => source.completion.exists(name.matches(_)))
+        val there = if (number == 0 || source.completion.isEmpty) files.nonEmpty || marked else marked
+        if (there) Some(path -> files) else None
     }
-    if (found.isEmpty)
-      throw new java.io.FileNotFoundException(s"no partition of '$alias' exists; looked for ${paths.mkString(", ")}")
-    val frames = found.map(partition(source, _))
-    if (source.keys.isEmpty) frames.reduce(_ unionByName _) else latest(frames, source.keys)
+    if (found.forall(_._2.isEmpty)) {
+      if ((found.nonEmpty || optional) && source.columns.nonEmpty) return located(source, nothing(source))
+      if (found.isEmpty && optional) return null
+      val empty = if (found.isEmpty) "" else s"; announced, but empty: ${found.map(_._1).mkString(", ")}; declare a schema"
+      throw new java.io.FileNotFoundException(s"no partition of '$alias' exists; looked for ${paths.mkString(", ")}$empty")
+    }
+    val (tables, folders) = found.filter(_._2.nonEmpty).partition(_._1.startsWith("catalog://"))
+    val parts = if (source.keys.nonEmpty) folders.map(_._2) else Seq(folders.flatMap(_._2)).filter(_.nonEmpty)
+    val frames = tables.map(each => table(each._1)) ++ parts.map(files => located(source, load(source, files)))
+    if (source.keys.isEmpty) union(frames) else latest(frames, source.keys)
   }
 
-  /** One partition; catalog://database/table/key=value is one of a table of the catalog. */
-  def partition(source: Input, path: String): DataFrame =
-    if (path.startsWith("catalog://")) {
-      val Array(database, table, keys @ _*) = path.stripPrefix("catalog://").split("/")
-      keys.map(_.split("=", 2)).foldLeft(spark.table(s"`$database`.`$table`")) {
-        (frame, key) => frame.where(col(key(0)).cast("string") === key(1))
-      }
-    } else {
-      val reader = spark.read.format(source.format).options(source.options)
-      source.schema.fold(reader)(reader.schema(_)).load(path)
+  /** A partition of a table of the catalog: catalog://database/table/key=value. */
+  def table(path: String): DataFrame = {
+    val Array(database, table, keys @ _*) = path.stripPrefix("catalog://").split("/")
+    keys.map(_.split("=", 2)).foldLeft(spark.table(s"`$database`.`$table`")) {
+      (frame, key) => frame.where(col(key(0)).cast("string") === key(1))
     }
+  }
+
+  def union(frames: Seq[DataFrame]): DataFrame = frames.reduce(_.unionByName(_, allowMissingColumns = true))
+
+  /** No rows, with the declared columns. */
+  def nothing(source: Input): DataFrame =
+    spark.range(0).select(source.columns.map { case (name, kind, _) => expr(s"CAST(NULL AS $kind)").as(name) } :+ lit("").as(FILE): _*)
+
+  /** The dimensions of each row's partition as columns, where the data has none of that name. */
+  def located(source: Input, frame: DataFrame): DataFrame = {
+    val more = source.places.filterNot { case (name, _) => frame.columns.exists(_.equalsIgnoreCase(name)) }
+    frame.select(col("*") +: more.map { case (name, sql) => expr(sql).as(name) }: _*).drop(FILE)
+  }
+
+  def load(source: Input, files: Seq[String]): DataFrame = source.format match {
+    case "csv" => csv(source, files)
+    case "json" =>
+      val names = reader(source, files).columns.filter(_ != FILE).toSeq
+      if (source.columns.isEmpty) return reader(source, files)
+      val placed = positions(source, names, files.head)
+      val schema = placed.map { case ((name, kind, _), at) => s"`${at.fold(name)(names(_))}` $kind" }.mkString(", ")
+      placed.foldLeft(reader(source, files, Some(schema))) { case (frame, ((name, _, _), at)) => at.fold(frame)(n => frame.withColumnRenamed(names(n), name)) }
+    case _ =>
+      val frame = reader(source, files)
+      if (source.columns.isEmpty) return frame
+      val names = frame.columns.filter(_ != FILE).toSeq
+      frame.select(values(positions(source, names, files.head), n => "`" + names(n).replace("`", "``") + "`") :+ col(FILE): _*)
+  }
+
+  /** Files as Spark reads them, each row with the file that it is from, as its address is spelled. */
+  def reader(source: Input, files: Seq[String], schema: Option[String] = None): DataFrame = {
+    val options = spark.read.format(source.format).options(source.options).option("recursiveFileLookup", "true")
+    val paths = files.map(_.replaceAll("([\\\\\\\\{}\\\\[\\\\]*?])", "\\\\\\\\$1"))
+    schema.fold(options)(options.schema(_)).load(paths: _*)
+      .withColumn(FILE, expr("reflect('java.net.URLDecoder', 'decode', replace(_metadata.file_path, '+', '%2B'), 'UTF-8')"))
+  }
+
+  /** The declared columns, and where a file has each: by its name as it is written, then without regard to case. */
+  def positions(source: Input, names: Seq[String], file: String): Seq[((String, String, String), Option[Int])] = {
+    val found = source.columns.map { column =>
+      val exact = names.indexOf(column._1)
+      column -> Some(if (exact >= 0) exact else names.indexWhere(_.equalsIgnoreCase(column._1))).filter(_ >= 0)
+    }
+    val missing = found.collect { case ((name, _, _), None) => s"'$name'" }
+    if (source.strict && missing.nonEmpty)
+      throw new IllegalArgumentException(s"$file has no column ${missing.mkString(", ")}; its columns: ${names.mkString(", ")}")
+    val unknown = names.indices.filterNot(n => found.exists(_._2.contains(n))).map(n => s"'${names(n)}'")
+    if (source.strict && unknown.nonEmpty)
+      throw new IllegalArgumentException(s"$file has the column ${unknown.mkString(", ")}, which the schema does not declare")
+    found
+  }
+
+  def values(placed: Seq[((String, String, String), Option[Int])], field: Int => String): Seq[Column] = placed.map {
+    case ((name, kind, sql), at) => expr(at.fold(s"CAST(NULL AS $kind)")(n => sql.replace("@field", field(n)))).as(name)
+  }
+
+  /** Files of one header are read together; what they have is merged by name. */
+  def csv(source: Input, files: Seq[String]): DataFrame = {
+    val heads = files.map(file => head(source, file) -> file).filter(_._1._2.nonEmpty)
+    if (heads.isEmpty) return nothing(source)
+    val names = heads.map { case ((_, header), file) => if (source.header) named(header, file) else header.indices.map(n => s"_c$n") }
+    for (((_, file), each) <- heads zip names if source.same && each.toSet != names.head.toSet)
+      throw new IllegalArgumentException(s"$file has the columns ${each.mkString(", ")}, and ${heads.head._2} has ${names.head.mkString(", ")}")
+    val merged = union(heads.map(_._1).distinct.map { case key @ (charset, header) =>
+      val group = heads.filter(_._1 == key).map(_._2)
+      val has = names(heads.indexWhere(_._1 == key))
+      val (placed, count) = layout(source, header, has, group.head)
+      val fields = (0 until header.size + @MORE@).map(n => s"c$n")
+      val schema = fields.map(name => s"`$name` string").mkString(", ")
+      val read = reader(source.copy(options = source.options + ("encoding" -> charset)), group, Some(schema))
+      val bare = if (source.header) read else read.withColumn("c0", regexp_replace(col("c0"), "^\ufeff", ""))
+      val more = fields.drop(count).mkString(", ")
+      val told = s"concat($FILE, ' has a record of more than $count fields')"
+      bare.where(expr(s"CASE WHEN trim(concat_ws('', $more)) = '' THEN true ELSE CAST(raise_error($told) AS boolean) END"))
+        .select(values(placed, n => s"c$n") :+ col(FILE): _*)
+    })
+    if (source.columns.nonEmpty) merged else inferred(merged)
+  }
+
+  /** Each column of the result with its position in records that begin so, and how many fields belong to a column. */
+  def layout(source: Input, header: Seq[String], names: Seq[String], file: String) =
+    if (source.columns.isEmpty) (names.zipWithIndex.map { case (name, n) => ((name, "string", source.text), Option(n)) }, names.size)
+    else if (source.header) (positions(source, names, file), names.size)
+    else {
+      val declared = source.columns.size
+      if (source.strict && (header.size < declared || header.drop(declared).exists(_.trim.nonEmpty)))
+        throw new IllegalArgumentException(s"$file has ${header.size} columns, and the schema declares $declared")
+      val placed = source.columns.zipWithIndex.map { case (column, n) => column -> Some(n).filter(_ < header.size) }
+      (placed, if (source.strict) declared else header.size)
+    }
+
+  /** The encoding of a file, by its mark or as it is declared, and the fields of its first record. */
+  def head(source: Input, file: String): (String, Seq[String]) = {
+    val (path, system) = place(file)
+    val codec = new CompressionCodecFactory(spark.sparkContext.hadoopConfiguration).getCodec(path)
+    val stream = system.open(path)
+    try {
+      val bytes = new java.io.BufferedInputStream(if (codec == null) stream else codec.createInputStream(stream))
+      bytes.mark(4)
+      val mark = Seq.fill(3)(bytes.read)
+      bytes.reset()
+      val charset = mark match {
+        case Seq(0xEF, 0xBB, 0xBF) => "UTF-8"
+        case Seq(0xFE, 0xFF, _) | Seq(0xFF, 0xFE, _) => "UTF-16"
+        case _ => source.charset
+      }
+      val settings = new CsvParserSettings
+      settings.getFormat.setDelimiter(source.options("sep").head)
+      settings.getFormat.setQuote(source.options("quote").head)
+      settings.getFormat.setQuoteEscape(source.options("escape").head)
+      settings.getFormat.setComment('\u0000')
+      settings.setLineSeparatorDetectionEnabled(true)
+      settings.setIgnoreLeadingWhitespaces(false)
+      settings.setIgnoreTrailingWhitespaces(false)
+      settings.setReadInputOnSeparateThread(false)
+      settings.setMaxCharsPerColumn(-1)
+      settings.setMaxColumns(20480)
+      settings.setNullValue("")
+      settings.setEmptyValue("")
+      val parser = new CsvParser(settings)
+      parser.beginParsing(new BoundedInputStream(bytes, @HEAD@), charset)
+      val records = Iterator.continually(parser.parseNext()).takeWhile(_ != null).map(_.toSeq).toList
+      val whole = if (system.getFileStatus(path).getLen < @HEAD@) records else records.dropRight(1)
+      if (source.options("multiLine") == "false" && whole.flatten.exists(field => field != null && field.exists("\\r\\n".contains(_))))
+        throw new IllegalArgumentException(s"$file has a line break within quotes; declare multiline=True")
+      (charset, records.headOption.getOrElse(Nil))
+    } finally stream.close()
+  }
+
+  /** The names of a header; what a trailing delimiter leaves is none. */
+  def named(header: Seq[String], file: String): Seq[String] = {
+    val names = header.map(_.trim.stripPrefix("\ufeff")).reverse.dropWhile(_.isEmpty).reverse.zipWithIndex.map { case (name, n) => if (name.isEmpty) s"_c$n" else name }
+    for (name <- names.find(name => names.count(_.equalsIgnoreCase(name)) > 1))
+      throw new IllegalArgumentException(s"$file: its header has the column '$name' twice")
+    names
+  }
+
+  /** Texts as numbers and truth values where all of a column are some; none with a leading zero is. */
+  def inferred(frame: DataFrame): DataFrame = {
+    val kinds = Seq(@KINDS@)
+    val names = frame.columns.filter(_ != FILE).toSeq
+    def quoted(name: String) = col("`" + name.replace("`", "``") + "`")
+    val tests = for (name <- names; (_, pattern) <- kinds) yield min(quoted(name).rlike(s"^(?:$pattern)$$").cast("int"))
+    if (tests.isEmpty) return frame
+    val found = frame.agg(tests.head, tests.tail: _*).first
+    val typed = for ((name, n) <- names.zipWithIndex) yield {
+      val kind = kinds.indices.find(k => !found.isNullAt(n * kinds.size + k) && found.getInt(n * kinds.size + k) == 1)
+      kind.fold(quoted(name))(k => quoted(name).cast(kinds(k)._1)).as(name)
+    }
+    frame.select(typed :+ col(FILE): _*)
+  }
 
   /** Of rows with the same keys one: that of the first frame which has it, the latest partition. */
   def latest(frames: Seq[DataFrame], keys: Seq[String]): DataFrame = {
     val ranked = frames.zipWithIndex.map { case (frame, rank) => frame.withColumn("rheo_rank", lit(rank)) }
     val order = Window.partitionBy(keys.map(col(_)): _*).orderBy("rheo_rank")
-    val rows = ranked.reduce(_ unionByName _).withColumn("rheo_row", row_number().over(order))
+    val rows = union(ranked).withColumn("rheo_row", row_number().over(order))
     rows.where("rheo_row = 1").drop("rheo_rank", "rheo_row")
   }
 
@@ -92,8 +272,9 @@ object GlueApp {
     val frames = execution.get("inputs").elements.asScala.toSeq.collect {
       case entry if sources.contains(entry.get("alias").asText) =>
         val alias = entry.get("alias").asText
-        val frame = read(alias, entry.get("paths").elements.asScala.map(_.asText).toSeq)
-        frame.createOrReplaceTempView(alias)
+        val optional = entry.path("absent").asBoolean || entry.path("signal").asText == execution.path("node").asText
+        val frame = read(alias, entry.get("paths").elements.asScala.map(_.asText).toSeq, optional)
+        if (frame != null) frame.createOrReplaceTempView(alias)
         alias -> frame
     }.toMap
     val dimensions = texts(execution.get("output").get("dimensions"))
@@ -129,10 +310,16 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
         *task.code.text.strip("\n").rstrip().split("\n"),
         END,
     ]
-    named = re.search(r"(?m)^\s*va[lr]\s+output\b", task.code.text) is not None
+    named = SCALA_OUTPUT.search(task.code.text) is not None
     main = (
         _MAIN.replace("@INPUTS@", _sources(dag))
         .replace("@WRITE@", _writing(dag, task))
+        .replace("@MORE@", str(rheo_formats.MORE))
+        .replace("@HEAD@", str(rheo_formats.HEAD))
+        .replace(
+            "@KINDS@",
+            ", ".join(f"{_text(kind)} -> {_text(of)}" for kind, of in rheo_formats.INFERRED.items()),
+        )
         .replace("@ARGS@", ", ".join(_text(name) for name, _ in task.args))
         .replace("@FRAMES@", "".join(f", frames({_text(alias)})" for alias in frames))
     )
@@ -145,20 +332,69 @@ def _names(number: int, i: p.Input) -> list[str]:
 
 
 def _sources(dag: p.DagPlan) -> str:
-    lines = []
-    for i in dag.inputs:
-        if not i.readable:
-            continue
-        options = {}
-        if i.format.format == "CSV":
-            options = {"header": str(i.format.header).lower(), "sep": i.format.delimiter}
-            options |= {} if i.format.schema else {"inferSchema": "true"}
-        schema = f"Some({_text(i.format.schema)})" if i.format.schema else "None"
-        completion, keys = (", ".join(map(_text, names)) for names in (i.marks, i.primary_keys))
-        lines.append(
-            f"    {_text(i.alias)} -> Input({_text(i.format.format.lower())}, {_map(options)}, {schema}, Set({completion}), Seq({keys}))"
+    lines = ",\n".join(
+        f"    {_text(i.alias)} -> {_source(i, spark_script.reading(i))}" for i in dag.inputs if i.readable
+    )
+    return f"  val sources: Map[String, Input] = Map(\n{lines}\n  )"
+
+
+def _source(i: p.Input, described: Mapping[str, Any]) -> str:
+    """How an input reads, in Scala: the SQL of its values is that of PySpark's reader."""
+    format = Format.of(i.format)
+    csv = format.format == "CSV"
+    options = rheo_spark.csv_options(format) if csv else {"mergeSchema": "true"}
+    if format.format == "JSON":
+        options = {"mode": "FAILFAST", **rheo_spark.times(format)}
+    columns = [
+        f"({_text(name)}, {_text(rheo_spark.kind_of(kind))}, "
+        f"{_text(rheo_spark.field(_FIELD, name, kind, format) if csv else rheo_spark.as_kind(_FIELD, name, kind))})"
+        for name, kind in format.declared
+    ]
+    places = [f"({_text(name)}, {_text(sql)})" for name, sql in rheo_spark.located(described)]
+    same = format.columns == STRICT and not format.declared
+    marks = [_pattern(mark) for mark in rheo_formats.markers(i.marks, format.format)]
+    return (
+        f"Input({_text(format.format.lower())}, {_map(options)},\n"
+        f"      {_seq(columns)}, {_text(rheo_spark.field(_FIELD, '', None, format))},\n"
+        f"      {_text(rheo_spark.java_charset(format.encoding))}, {_bool(format.header)}, {_bool(format.strict)}, {_bool(same)}, "
+        f"{_seq(map(_text, map(_pattern, i.marks)))}, {_seq(map(_text, marks))}, {_seq(map(_text, i.primary_keys))}, {_seq(places)})"
+    )
+
+
+def _pattern(name: str) -> str:
+    """The regular expression of the names that a completion name means; a pattern means no hidden object.
+
+    >>> _pattern("_SUCCESS"), _pattern("*.csv"), _pattern("*_DONE")
+    ('_SUCCESS', '(?![_.]).*[.]csv', '(?:(?![_.]).*_DONE|_DONE)')
+    """
+
+    def translated(text: str) -> str:
+        pieces = re.split(r"(\[!?[^\]]+\]|[*?])", text)
+        known = {"*": ".*", "?": "."}
+        return "".join(
+            known.get(
+                piece,
+                piece.replace("[!", "[^") if piece.startswith("[") and piece.endswith("]") else _plain(piece),
+            )
+            for piece in pieces
         )
-    return "\n".join(["  val sources: Map[String, Input] = Map(", ",\n".join(lines), "  )"])
+
+    if name[0] not in "*?[":
+        return translated(name)
+    spelled, visible = name.lstrip("*"), f"(?![_.]){translated(name)}"
+    return f"(?:{visible}|{translated(spelled)})" if spelled.startswith("_") else visible
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w\s-]", lambda sign: f"[{sign[0]}]" if sign[0] not in "^\\" else f"\\{sign[0]}", text)
+
+
+def _seq(items: Iterable[str]) -> str:
+    return f"Seq({', '.join(items)})"
+
+
+def _bool(value: bool) -> str:
+    return str(value).lower()
 
 
 def _writing(dag: p.DagPlan, task: p.ScriptTask) -> str:
@@ -168,9 +404,7 @@ def _writing(dag: p.DagPlan, task: p.ScriptTask) -> str:
             f"      throw new IllegalStateException({_text(f'{dag.node}: only the first Spark compute of a node writes its output')})\n"
             "    case _ => ()"
         )
-    options: dict[str, str] = {}
-    if dag.format.format == "CSV":
-        options = {"header": str(dag.format.header).lower(), "sep": dag.format.delimiter}
+    options = rheo_spark.writing(Format.of(dag.format))
     return (
         "    case frame: Dataset[_] =>\n"
         f'      frame.write.mode("overwrite").format({_text(dag.format.format.lower())}).options({_map(options)})\n'

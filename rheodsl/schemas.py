@@ -1,12 +1,13 @@
 """``"id long, price double"`` -> whether each column has a name of its own and a type that Spark's DDL has.
 
-What stands within a type is for Spark to read, and so is a schema with comments.
+What stands within a type is for Spark to read.
 """
 
 from __future__ import annotations
 
 import re
 
+import rheo_formats
 from rheodsl.errors import SpecError, did_you_mean
 
 # Of Spark 3.3 to 4.1; the last line are spellings that the readers on this machine take, too.
@@ -65,10 +66,8 @@ def check_schema(schema: object) -> None:
     """
     if not isinstance(schema, str):
         raise SpecError(f"the schema is {schema!r}", hint=_HINT)
-    if re.search(r"""['"]|--|/\*""", schema):
-        return
     names: set[str] = set()
-    for part in _split(schema):
+    for part in rheo_formats.parts_of(schema):
         found = _COLUMN.match(part)
         name, kind = (found[1], found[2]) if found else (part.strip(), "")
         if not kind:
@@ -81,16 +80,3 @@ def check_schema(schema: object) -> None:
         if name in names:
             raise SpecError(f"the schema has two columns {name!r}", hint="give each a name of its own")
         names.add(name)
-
-
-def _split(schema: str) -> list[str]:
-    """At commas that stand in no brackets and no name in backticks."""
-    parts, depth, named = [""], 0, False
-    for letter in schema:
-        named ^= letter == "`"
-        depth += 0 if named else (letter in "(<") - (letter in ")>")
-        if letter == "," and not depth and not named:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part for part in parts if part.strip()]

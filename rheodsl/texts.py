@@ -22,7 +22,8 @@ from rheodsl import ir
 from rheodsl.compute import AthenaQuery, Code, EmrCompute, Lang, SparkCompute
 from rheodsl.errors import ComputeError, SourceLocation, nearest
 
-PYTHON, SPARK_SQL, PRESTO = "PYTHON", "SPARK_SQL", "PRESTO_SQL"
+PYTHON, SPARK_SQL, PRESTO, SCALA = "PYTHON", "SPARK_SQL", "PRESTO_SQL", "SCALA"
+SCALA_OUTPUT = re.compile(r"(?m)^\s*va[lr]\s+output\b")  # where Scala names its output
 _WRITERS = (SparkCompute, EmrCompute, AthenaQuery)
 
 
@@ -52,8 +53,9 @@ def text_fault(node: ir.Node, code: Code, language: str, writes: bool) -> Comput
         Whether the target is the one of its node that writes the output.
     """
     if code.form == "function":
-        return None
-    found = _fault(code.text, language, writes)
+        found = _IN_VAIN if not writes and _returns(code.text) else None
+    else:
+        found = _fault(code.text, language, writes)
     if found is None:
         return None
     where = code.where if code.where is None else first_line(code.text, code.where)
@@ -77,7 +79,7 @@ _IN_VAIN = _Fault(
 def _fault(text: str, language: str, writes: bool) -> _Fault | None:
     if language == PYTHON:
         return _python_fault(text, writes)
-    if language == SPARK_SQL and not writes:
+    if not writes and (language == SPARK_SQL or (language == SCALA and SCALA_OUTPUT.search(text))):
         return _IN_VAIN
     return sql_fault(text, _STARTERS if language == SPARK_SQL else _QUERIES) if "SQL" in language else None
 
@@ -103,6 +105,25 @@ def _python_fault(text: str, writes: bool) -> _Fault | None:
     return _Fault(
         "the code assigns no 'output'", "assign the frame that becomes the output: output = orders.limit(10)"
     )
+
+
+def _returns(text: str) -> bool:
+    """Whether a function, the last that a text defines, returns something.
+
+    >>> _returns("def f(orders):\\n    return orders"), _returns("def f(orders):\\n    orders.show()\\n    return")
+    (True, False)
+    """
+    made = [each for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)]
+    waiting: list[ast.AST] = list(made[-1].body) if made else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Return) and not (
+            node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
+        ):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+    return False
 
 
 def _only_named(tree: ast.Module) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import rheo_formats
 from codegen import plan as p
 from codegen.targets.base import (
     LoweringContext,
@@ -121,8 +122,14 @@ def _csv(i: p.Input, task: AthenaTask) -> dict[str, Any]:
             where=task.where,
             hint="read it by SparkSQL, or BatchCompute",
         )
+    if i.format.escape is not None:
+        raise ComputeError(
+            f"quotes of {i.alias!r} are escaped, and Athena loses that character elsewhere",
+            where=task.where,
+            hint="read it by SparkSQL, or BatchCompute; leave escape out where quotes are doubled",
+        )
     usual = DataFormatSpec()
-    names = ("encoding", "quote", "escape", "nulls", "date_format", "timestamp_format")
+    names = ("encoding", "quote", "nulls", "date_format", "timestamp_format")
     given = {
         name: getattr(i.format, name) for name in names if getattr(i.format, name) != getattr(usual, name)
     }
@@ -151,26 +158,13 @@ def columns(schema: str) -> list[tuple[str, str]]:
     >>> columns("id long, `at` timestamp, tags array<struct<k:string,n:int>>, price decimal(10, 2) NOT NULL")
     [('id', 'bigint'), ('at', 'timestamp'), ('tags', 'array<struct<k:string,n:int>>'), ('price', 'decimal(10,2)')]
     """
-    found = []
-    for part in _split(schema):
-        name, _, rest = part.strip().replace(":", " ", 1 if ":" in part.split("<")[0] else 0).partition(" ")
-        kind = re.sub(
-            r"(?i)\s+(not null|comment\s+.*)$", "", re.sub(r"(?i)\s+comment\s+'.*$", "", rest.strip())
+    return [
+        (
+            name.lower(),
+            re.sub(r"[a-z]+", lambda m: _TYPES.get(m[0], m[0]), re.sub(r"\s+", "", kind.lower())),
         )
-        kind = re.sub(r"[a-z]+", lambda m: _TYPES.get(m[0], m[0]), re.sub(r"\s+", "", kind.lower()))
-        found.append((name.strip("`").lower(), kind))
-    return found
-
-
-def _split(schema: str) -> list[str]:
-    """At commas that stand in no brackets."""
-    parts, depth, start = [], 0, 0
-    for at, character in enumerate(schema):
-        depth += (character in "<(") - (character in ">)")
-        if character == "," and depth == 0:
-            parts.append(schema[start:at])
-            start = at + 1
-    return [part for part in (*parts, schema[start:]) if part.strip()]
+        for name, kind in rheo_formats.columns_of(schema)
+    ]
 
 
 @files.register

@@ -177,7 +177,8 @@ def _one(dag: p.DagPlan, task: p.Task, known: Mapping[str, p.Input], alias: str)
 
 
 def _reading(source: p.Input) -> dict[str, Any]:
-    return {"completion": list(source.marks), "content_type": _CONTENT[source.format.format]}
+    format = source.format.format
+    return {"completion": list(source.marks), "format": format, "content_type": _CONTENT[format]}
 
 
 @permissions.register(TrainingTask)

@@ -103,7 +103,7 @@ class AthenaComputeOperator(AthenaOperator):
         """What each alias stands for while the query runs."""
         glue = settings.client("glue")
         own = {alias: how for alias, how in self.inputs.items() if how is not None and "table" not in how}
-        found = partitions.inputs(s3, document, {alias: how["completion"] for alias, how in own.items()})
+        found = partitions.inputs(s3, document, own)
         paths = {entry["alias"]: entry["paths"] for entry in document["inputs"]}
         tables = {
             alias: from_catalog(paths[alias], (how or {}).get("table"))
@@ -118,11 +118,11 @@ class AthenaComputeOperator(AthenaOperator):
                         s3, glue, table_name(run, alias), how, found[alias], document, made
                     )
                     continue
-                table, objects = table_name(run, alias), _objects(how, found[alias])
+                table, only = table_name(run, alias), _only(s3, how, found[alias])
                 self._make(glue, table, how, list(found[alias]), document)
                 made.append(table)
                 columns = ", ".join(f'"{column}"' for column, _ in how["columns"])
-                where = f" WHERE {one_of(objects)}" if objects else ""
+                where = f" WHERE {only}" if only else ""
                 tables[alias] = f'SELECT {columns} FROM "{self.database}"."{table}"{where}'
             yield {alias: tables[alias] for alias in self.inputs}
         finally:
@@ -144,11 +144,11 @@ class AthenaComputeOperator(AthenaOperator):
         try:
             format = athena_csv.format_of(how)
             for number, (layout, paths) in enumerate(athena_csv.layouts(s3, found, format).items()):
-                name, objects = f"{table}_{number}", _objects(how, paths)
+                name, only = f"{table}_{number}", _only(s3, how, paths)
                 texts = {**how, "columns": athena_csv.texts(layout)}
                 self._make(glue, name, texts, paths, document)
                 made.append(name)
-                selects.append(athena_csv.select(f'"{self.database}"."{name}"', layout, format, objects))
+                selects.append(athena_csv.select(f'"{self.database}"."{name}"', layout, format, only))
             return " UNION ALL ".join(selects) or athena_csv.nothing(format)
         except FormatError as fault:
             raise AirflowFailException(str(fault)) from fault
@@ -185,6 +185,14 @@ class AthenaComputeOperator(AthenaOperator):
 def _objects(how: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
     """The objects that alone are read of their folders, where each is a partition."""
     return list(paths) if ITSELF in how["completion"] else []
+
+
+def _only(s3: Any, how: Mapping[str, Any], paths: Iterable[str]) -> str:
+    """The condition that a row is of the objects that are data, where their folders have others that Athena reads."""
+    if objects := _objects(how, paths):
+        return one_of(objects)
+    others = partitions.beside(s3, paths, how["completion"], how["format"])
+    return f"NOT {one_of(others)}" if others else ""
 
 
 def _placed(message: str, file: str, first: int) -> str:

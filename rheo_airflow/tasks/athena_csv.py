@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rheo_formats
-from rheo_airflow.tasks.athena_tables import one_of, quoted
+from rheo_airflow.tasks.athena_tables import quoted
 from rheo_formats import Format, FormatError
 
 _ELSEWHERE = "read it by SparkSQL or BatchCompute, or let it be written so, or as Parquet"
@@ -117,12 +117,17 @@ def layout_of(head: bytes, format: Format, file: str) -> Layout | None:
     header = rheo_formats.header_of(head, format, file)
     if not header:
         return None
-    for record in rheo_formats.records(io.StringIO(text, newline=""), format):
+    for record in rheo_formats.records(
+        io.StringIO(text, newline=""), format, file, cut=len(head) >= rheo_formats.HEAD
+    ):
         if any("\n" in field or "\r" in field for field in record):
             raise FormatError(
                 f"{file} has a line break within quotes, which Athena does not read", _ELSEWHERE
             )
-    if format.header and next(rheo_formats.records(re.split("\r\n|\n|\r", text)[:1], format), []) != header:
+    if (
+        format.header
+        and next(rheo_formats.records(re.split("\r\n|\n|\r", text)[:1], format, file, cut=True), []) != header
+    ):
         raise FormatError(
             f"{file} does not begin with its header, which Athena skips as one line", _ELSEWHERE
         )
@@ -140,15 +145,15 @@ def texts(layout: Layout) -> list[tuple[str, str]]:
     return [(f"c{number}", "string") for number in range(layout.width + rheo_formats.MORE)]
 
 
-def select(table: str, layout: Layout, format: Format, objects: Sequence[str] = ()) -> str:
+def select(table: str, layout: Layout, format: Format, only: str = "") -> str:
     """Return the query that reads a table of texts as the declared columns.
 
     Parameters
     ----------
     table
         Its name, as SQL writes it.
-    objects
-        Of the table's folders only these are read; all when there are none.
+    only
+        The condition that a row is of the objects to read; all of the table's folders without one.
 
     >>> query = select('"db"."t"', Layout((1,), 2, 2), Format("CSV", schema="id string", nulls=()))
     >>> query.partition(" WHEN")[0]
@@ -169,7 +174,7 @@ def select(table: str, layout: Layout, format: Format, objects: Sequence[str] = 
     many = f" has a record of more than {layout.named} fields"
     return (
         f"SELECT {', '.join(columns)} FROM {table} WHERE CASE"
-        f"{f' WHEN NOT {one_of(objects)} THEN FALSE' if objects else ''}"
+        f"{f' WHEN NOT ({only}) THEN FALSE' if only else ''}"
         f" WHEN {last} IS NULL THEN 0 = {_fault(quoted(few), 'BIGINT')}"
         f" WHEN trim({more}) <> '' THEN 0 = {_fault(quoted(many), 'BIGINT')}"
         " ELSE TRUE END"
@@ -237,7 +242,10 @@ def _only(word: str, text: str, parsed: str) -> str:
     """What a text says where it is one of a type, else NULL: a cast takes other texts, too."""
     if word not in rheo_formats.TEXTS:
         return text
-    return f"CASE WHEN regexp_like({text}, {quoted(f'^(?:{rheo_formats.TEXTS[word]})$')}) THEN {parsed} END"
+    pattern = rheo_formats.TEXTS[word]
+    if word.startswith("timestamp"):
+        pattern = pattern.replace(f"|{rheo_formats.OFFSET}", "")  # which no cast to a timestamp takes
+    return f"CASE WHEN regexp_like({text}, {quoted(f'^(?:{pattern})$')}) THEN {parsed} END"
 
 
 def _type(name: str, kind: str) -> str:

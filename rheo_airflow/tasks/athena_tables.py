@@ -51,7 +51,7 @@ def table_input(table: str, how: Mapping[str, Any], location: str) -> dict[str, 
         options = {
             "separatorChar": how["delimiter"],
             "quoteChar": how.get("quote", '"'),
-            "escapeChar": how.get("escape") or _NO_ESCAPE,
+            "escapeChar": _NO_ESCAPE,
         }
         if how["header"]:
             parameters["skip.header.line.count"] = "1"

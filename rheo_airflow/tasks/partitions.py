@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
+from rheo_formats import complete, hidden, is_data, markers
 from rheo_runtime.records import Document, execution_place
 from rheo_runtime.storage import delete
 from rheo_runtime.templates import ITSELF
@@ -28,22 +28,26 @@ def split(path: str) -> tuple[str, str]:
 
 def keys(s3: Any, path: str) -> Iterator[str]:
     """Yield the keys of all objects in a folder."""
+    return (key for key, _ in _objects(s3, path))
+
+
+def _objects(s3: Any, path: str) -> Iterator[tuple[str, int]]:
+    """The key and the size of each object in a folder."""
     bucket, key = split(path)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
-        yield from (entry["Key"] for entry in page.get("Contents", ()))
+        yield from ((entry["Key"], entry["Size"]) for entry in page.get("Contents", ()))
 
 
-def is_data(key: str) -> bool:
-    """Say whether an object is data: no folder, no mark such as ``_SUCCESS``."""
-    return not key.endswith("/") and not key.rpartition("/")[2].startswith(("_", "."))
+def existing(
+    s3: Any, paths: Sequence[str], completion: Iterable[str], format: str = ""
+) -> dict[str, list[str]]:
+    """Return the partitions that exist, each with the keys of its data; one that was announced empty has none.
 
-
-def existing(s3: Any, paths: Sequence[str], completion: Iterable[str]) -> dict[str, list[str]]:
-    """Return the partitions that exist, each with the keys of its data.
-
-    As in a Spark script: the first is the tip, which was announced; the others need their completion object.
+    As in a Spark script: the first is the tip, which was announced or asked for; the others need their completion
+    object. ``format`` is that of the data.
     """
     wanted = tuple(completion)
+    marks = markers(wanted, format)
     found: dict[str, list[str]] = {}
     for number, path in enumerate(paths):
         if ITSELF in wanted:
@@ -52,21 +56,34 @@ def existing(s3: Any, paths: Sequence[str], completion: Iterable[str]) -> dict[s
             if any(entry["Key"] == key for entry in listed):
                 found[path] = [key]
             continue
-        there = list(keys(s3, path))
-        data = [key for key in there if is_data(key)]
-        names = {key.rpartition("/")[2] for key in there}
-        complete = not number or not wanted or any(fnmatchcase(n, mark) for mark in wanted for n in names)
-        if data and complete:
+        _, folder = split(path)
+        there = {key.removeprefix(f"{folder}/"): size for key, size in _objects(s3, path)}
+        data = [f"{folder}/{inside}" for inside, size in there.items() if is_data(inside, size, marks)]
+        marked = complete((inside for inside in there if "/" not in inside), wanted)
+        if (data or marked) if not number or not wanted else marked:
             found[path] = data
     return found
 
 
-def inputs(
-    s3: Any, document: Document, completion: Mapping[str, Sequence[str]]
-) -> dict[str, dict[str, list[str]]]:
-    """Return, for each alias of ``completion``, its partitions that exist, with their keys.
+def beside(s3: Any, paths: Iterable[str], completion: Iterable[str], format: str) -> list[str]:
+    """Return the addresses of objects that are no data but by a completion name, which services do not know."""
+    marks = [mark for mark in markers(completion, format) if not hidden(mark)]
+    found = []
+    for path in paths if marks else ():
+        bucket, folder = split(path)
+        for key, size in _objects(s3, path):
+            inside = key.removeprefix(f"{folder}/")
+            if is_data(inside, size) and not is_data(inside, size, marks):
+                found.append(f"s3://{bucket}/{key}")
+    return found
 
-    Raises FileNotFoundError when an input has none, is not said to be absent, and is not the node's own past.
+
+def inputs(
+    s3: Any, document: Document, described: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, list[str]]]:
+    """Return, for each alias of ``described``, its partitions that exist, with their keys.
+
+    How each is described says its ``completion`` and its ``format``. Raises FileNotFoundError when an input has none, is not said to be absent, and is not the node's own past.
     """
     paths = {entry["alias"]: entry["paths"] for entry in document["inputs"]}
     absent = {
@@ -74,7 +91,10 @@ def inputs(
         for entry in document["inputs"]
         if entry.get("absent") or entry["signal"] == document["node"]
     }
-    found = {alias: existing(s3, paths[alias], names) for alias, names in completion.items()}
+    found = {
+        alias: existing(s3, paths[alias], how["completion"], how["format"])
+        for alias, how in described.items()
+    }
     for alias, partitions in found.items():
         if not partitions and alias not in absent:
             raise FileNotFoundError(f"no partition of {alias!r} exists; looked for {', '.join(paths[alias])}")
@@ -121,7 +141,8 @@ def _replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
 def move(s3: Any, staged: str, output: str) -> int:
     """Replace the output partition by the data of a folder in the same bucket; return how many objects it has."""
     _, folder = split(staged)
-    data = {key: key.removeprefix(f"{folder}/") for key in keys(s3, staged) if is_data(key)}
+    names = ((key, key.removeprefix(f"{folder}/")) for key in keys(s3, staged))
+    data = {key: name for key, name in names if is_data(name)}
     replace(s3, output, data)
     return len(data)
 
@@ -136,7 +157,8 @@ def take_over(s3: Any, folder: str, output: str, there: Iterable[str]) -> int:
     """
     bucket, prefix = split(folder)
     _, target = split(output)
-    data = {key: f"{target}/{key.removeprefix(f'{prefix}/')}" for key in there if is_data(key)}
+    names = ((key, key.removeprefix(f"{prefix}/")) for key in there)
+    data = {key: f"{target}/{name}" for key, name in names if is_data(name)}
     _replace(s3, output, data)
     s3.delete_object(Bucket=bucket, Key=f"{prefix}/{COMPLETION}")
     # A run that is tried again tells the checks again.

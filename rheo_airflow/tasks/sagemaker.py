@@ -132,8 +132,7 @@ class SageMakerTrainingComputeOperator(_Job, SageMakerTrainingOperator):
 
     def _request(self, document: Document, job: str) -> dict[str, Any]:
         s3, staged = settings.client("s3"), partitions.staging(document, job)
-        completion = {alias: how["completion"] for alias, how in self.inputs.items()}
-        found = partitions.inputs(s3, document, completion)
+        found = partitions.inputs(s3, document, self.inputs)
         own = {"RoleArn": settings.role_arn(self.role)} if self.role else {}
         return {
             **filled(self.config, document),
@@ -201,7 +200,7 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
     def _request(self, s3: Any, document: Document, job: str) -> dict[str, Any]:
         ((alias, how),) = self.inputs.items()
         staged = partitions.staging(document, job)
-        found = partitions.inputs(s3, document, {alias: how["completion"]})[alias]
+        found = partitions.inputs(s3, document, self.inputs)[alias]
         request = filled(self.config, document)
         given: dict[str, Any] = request.pop("TransformInput", {})
         transform = {
@@ -227,6 +226,10 @@ def _source(s3: Any, manifest: str, found: Mapping[str, Sequence[str]]) -> dict[
     buckets = sorted({partitions.split(path)[0] for path in found})
     if len(buckets) != 1:
         raise AirflowException(f"one channel reads one bucket, not {', '.join(buckets)}")
+    if not any(found.values()):
+        raise AirflowException(
+            f"announced, but empty: {', '.join(found)}; SageMaker reads no channel without data"
+        )
     content = [{"prefix": f"s3://{buckets[0]}/"}, *(key for keys in found.values() for key in sorted(keys))]
     bucket, key = partitions.split(manifest)
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(content).encode())

@@ -74,15 +74,15 @@ class _Raw(io.RawIOBase):
 
 def files(place: Place, s3: Any) -> Iterator[DataFile]:
     """Yield the files of a place in the order of their keys; markers and hidden ones are none."""
+    markers = rheo_formats.markers(place.markers, place.spec.format)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.prefix):
         for entry in page.get("Contents", ()):
             if place.whole:
                 if entry["Key"] == place.prefix:
                     yield DataFile(place.bucket, entry["Key"], s3)
                 continue
-            parts = entry["Key"][len(place.prefix) :].split("/")
-            hidden = any(part.startswith(("_", ".")) for part in parts)
-            if entry["Size"] and not hidden and parts[-1] not in place.markers:
+            inside = entry["Key"][len(place.prefix) :]
+            if rheo_formats.is_data(inside, entry["Size"], markers):
                 yield DataFile(place.bucket, entry["Key"], s3)
 
 
@@ -106,8 +106,26 @@ def open_columnar(file: DataFile, format: str) -> tuple[Any, list[str]]:
 DECLARE = "declare how the data is written: dataset_format=DataFormat.CSV, or what it is"
 
 
-def read_table(opened: Any, format: str, names: list[str], left: int | None) -> Any:
-    """Return columns of an open file as a table of pyarrow, in the order of ``names``, at most ``left`` rows."""
+def objects(values: Any) -> list[Any]:
+    """Return a table or a column of pyarrow as objects of Python, maps as dicts."""
+    found: list[Any] = values.to_pylist(maps_as_pydicts="strict")
+    return found
+
+
+def read_table(opened: Any, file: DataFile, format: str, names: list[str], left: int | None) -> Any:
+    """Return columns of an open file as a table of pyarrow, in the order of ``names``, at most ``left`` rows.
+
+    Raises ReadingError for what is no file of the format, or cannot be had here.
+    """
+    import pyarrow
+
+    try:
+        return _read(opened, format, names, left)
+    except pyarrow.ArrowException as fault:
+        raise ReadingError(f"{file.name} cannot be read: {fault}", hint="read it by Spark") from None
+
+
+def _read(opened: Any, format: str, names: list[str], left: int | None) -> Any:
     if format == "ORC":
         table = opened.read(columns=names).select(names)  # it answers in the file's order
         return table if left is None else table.slice(0, left)

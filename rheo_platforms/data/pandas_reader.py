@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import rheo_formats
 from rheo_formats import Format
 from rheo_platforms.data.errors import told
-from rheo_platforms.data.files import DataFile, open_columnar, read_table
+from rheo_platforms.data.files import DataFile, objects, open_columnar, read_table
 from rheo_platforms.data.row_reader import rows_of
-from rheo_platforms.data.schemas import chosen, pandas_type
+from rheo_platforms.data.schemas import NULLABLE, chosen, pandas_type
 from rheodsl import ir
 from rheodsl.analysis import Loading
 
@@ -51,7 +51,20 @@ def merge_frames(frames: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     filled = [frame for frame in frames if len(frame.columns)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+    if not filled:
+        return pd.DataFrame()
+    everywhere = set.intersection(*(set(frame.columns) for frame in filled))
+    return pd.concat([_lacking(frame, everywhere) for frame in filled], ignore_index=True)
+
+
+def _lacking(frame: pd.DataFrame, everywhere: set[Any]) -> pd.DataFrame:
+    """A frame whose whole numbers and truth values stay such beside frames that lack the column."""
+    wanted = {
+        name: NULLABLE[str(kind)]
+        for name, kind in frame.dtypes.items()
+        if name not in everywhere and str(kind) in NULLABLE
+    }
+    return frame.astype(wanted)
 
 
 def _empty(format: Format) -> pd.DataFrame:
@@ -71,17 +84,95 @@ def _frame(
         case "CSV":
             return _csv(file, spec, format, left)
         case "JSON":
-            return pd.DataFrame(list(rows_of(file, spec, left)))
+            return _json(file, spec, format, left)
     opened, known = open_columnar(file, format.format)
-    if format.declared:
-        placed = rheo_formats.placed(known, format, file.name)
-        names = [known[at] for _, at in placed if at is not None]
-        frame: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas(ignore_metadata=True)
-        frame.columns = pd.Index([name for name, at in placed if at is not None])
-        return frame.reindex(columns=[name for name, _ in placed])
-    names = chosen(known, wanted.columns, file.name)
-    table: pd.DataFrame = read_table(opened, format.format, names, left).to_pandas(ignore_metadata=True)
-    return table
+    if not format.declared:
+        table = read_table(opened, file, format.format, chosen(known, wanted.columns, file.name), left)
+        columns = {name: _plain(table.column(name)) for name in table.column_names}
+        return pd.DataFrame(columns, index=range(table.num_rows))
+    placed = rheo_formats.placed(known, format, file.name)
+    table = read_table(opened, file, format.format, [known[at] for _, at in placed if at is not None], left)
+    kinds, made = dict(format.declared), {}
+    for name, at in placed:
+        values = None if at is None else table.column(known[at])
+        quick = None if values is None else _cast(values, kinds[name])
+        if quick is None:
+            given = [None] * table.num_rows if values is None else objects(values)
+            quick = _declared(given, name, kinds[name], format, file.name)
+        made[name] = quick
+    return pd.DataFrame(made, index=range(table.num_rows))
+
+
+def _json(file: DataFile, spec: ir.DataFormatSpec, format: Format, left: int | None) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = list(rows_of(file, spec, left, exact=bool(format.declared)))
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in names}
+    for name, values in columns.items():
+        kind = dict(format.declared).get(name)
+        if kind is not None:
+            columns[name] = _declared(values, name, kind, format, file.name)
+        elif None in values and (whole := _nullable(values)):
+            columns[name] = pd.Series(values, dtype=whole)
+    return pd.DataFrame(columns, index=range(len(rows)))
+
+
+def _nullable(values: list[Any]) -> str | None:
+    """The type of pandas for whole numbers or truth values of which some lack: without it they become fractions."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return "boolean"
+    whole = kinds == {int} and all(value is None or -(1 << 63) <= value < 1 << 63 for value in values)
+    return "Int64" if whole else None
+
+
+def _declared(values: list[Any], name: str, kind: str, format: Format, file: str) -> pd.Series[Any]:
+    """Values of a file that knows types, as the declared one; raises FormatError for one that is none."""
+    made = []
+    for value in values:
+        try:
+            made.append(rheo_formats.as_kind(value, kind, format))
+        except (ValueError, ArithmeticError):
+            raise rheo_formats.unreadable(str(value), kind, name, file) from None
+    return _series(made, kind)
+
+
+def _cast(values: Any, kind: str) -> pd.Series[Any] | None:
+    """A column of pyarrow as a declared type; None where it is not simply one."""
+    import pandas as pd
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    types, target = pa.types, pandas_type(kind)
+    if target.startswith("Int") and types.is_integer(values.type):
+        to = getattr(pa, target.lower())()
+    elif target.startswith("float") and (types.is_integer(values.type) or types.is_floating(values.type)):
+        return pd.Series(values.cast(getattr(pa, target)(), safe=False).to_pandas())
+    elif target == "boolean" and types.is_boolean(values.type):
+        to = pa.bool_()
+    else:
+        return None
+    try:
+        cast = values.cast(to)
+    except pa.ArrowInvalid:  # a number that is too large
+        return None
+    mapper = {to: pd.api.types.pandas_dtype(target)}
+    made: pd.Series[Any] = cast.to_pandas(types_mapper=mapper.get)
+    return made
+
+
+def _plain(values: Any) -> pd.Series[Any]:
+    """A column of pyarrow in its own type: with nulls whole numbers stay whole, what is nested stays as it is."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if pa.types.is_nested(values.type):
+        return pd.Series(objects(values), dtype="object")
+    if values.null_count and str(values.type) in NULLABLE:
+        dtype = pd.api.types.pandas_dtype(NULLABLE[str(values.type)])
+        made: pd.Series[Any] = values.to_pandas(types_mapper=lambda _: dtype)
+        return made
+    return pd.Series(values.to_pandas())
 
 
 def _csv(file: DataFile, spec: ir.DataFormatSpec, format: Format, left: int | None) -> pd.DataFrame:
@@ -99,8 +190,6 @@ def _csv(file: DataFile, spec: ir.DataFormatSpec, format: Format, left: int | No
 
 def _typed(column: pd.Series[Any], name: str, kind: str, format: Format, file: str) -> pd.Series[Any]:
     """Texts as values of a type; raises FormatError for one that is none."""
-    import pandas as pd
-
     if rheo_formats.simple(kind) == "string":
         return column
     values = []
@@ -109,10 +198,17 @@ def _typed(column: pd.Series[Any], name: str, kind: str, format: Format, file: s
             values.append(None if text is None else rheo_formats.converted(text, kind, format))
         except (ValueError, ArithmeticError):
             raise rheo_formats.unreadable(text, kind, name, file) from None
+    return _series(values, kind)
+
+
+def _series(values: list[Any], kind: str) -> pd.Series[Any]:
+    """Values as the type of pandas that a declared one has."""
+    import pandas as pd
+
     try:
-        return pd.Series(values, index=column.index, dtype=pandas_type(kind))
+        return pd.Series(values, dtype=pandas_type(kind))
     except pd.errors.OutOfBoundsDatetime:  # nanoseconds end in 2262
-        return pd.Series(values, index=column.index, dtype="datetime64[us]")
+        return pd.Series(values, dtype="datetime64[us]")
 
 
 def _inferred(frame: pd.DataFrame) -> pd.DataFrame:

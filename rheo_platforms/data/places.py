@@ -7,6 +7,7 @@ Texts of a dimension -> the one closest to another.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 import boto3
 
+import rheo_formats
 from rheo_platforms.data.errors import ReadingError
 from rheo_runtime.templates import ITSELF, Field, template
 from rheo_runtime.values import (
@@ -184,10 +186,15 @@ class FolderPlaces:
     def find(self, texts: Texts) -> Place | None:
         whole = ITSELF in self._markers
         place = Place(self.name(texts), self._spec, self._markers, whole)
-        found = self._s3.list_objects_v2(Bucket=place.bucket, Prefix=place.prefix, MaxKeys=1)
         if whole:
+            found = self._s3.list_objects_v2(Bucket=place.bucket, Prefix=place.prefix, MaxKeys=1)
             return place if any(e["Key"] == place.prefix for e in found.get("Contents", ())) else None
-        return place if found.get("KeyCount") else None
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.prefix)
+        keys = (entry["Key"][len(place.prefix) :] for page in pages for entry in page.get("Contents", ()))
+        marks = [re.sub(r"\{\d+\}", "*", mark) for mark in self._markers]
+        # What a job that has not ended leaves is no partition; one that was announced may be empty.
+        there = any(rheo_formats.is_data(key) or rheo_formats.complete([key], marks) for key in keys)
+        return place if there else None
 
     def name(self, texts: Texts) -> str:
         return self._template.fill(partition_parser(self._kinds)(texts), self._kinds)

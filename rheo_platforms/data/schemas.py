@@ -15,6 +15,14 @@ _PANDAS = {
 }  # fmt: skip
 
 
+# A type of pandas that has no nulls, and of pyarrow -> the one of pandas that has: else whole numbers become fractions.
+NULLABLE = {
+    **{f"int{bits}": f"Int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"UInt{bits}" for bits in (8, 16, 32, 64)},
+    "bool": "boolean",
+}
+
+
 def pandas_type(kind: str) -> str:
     """Return the pandas type of a column.
 

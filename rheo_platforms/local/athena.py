@@ -11,11 +11,13 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
+import rheo_formats
 from rheo_platforms.local.http import HttpReply, HttpRequest
 from rheo_runtime.wire import S3Address
 
@@ -62,7 +64,7 @@ def unload(text: str, name: str, folder: Path, s3: Any, glue: Any) -> None:
                     folder,
                     s3,
                     glue,
-                    PATH in query,
+                    query,
                 )
             options, suffix = _target(how)
             file = folder / f"result.{suffix}"
@@ -115,9 +117,10 @@ def _define(
     folder: Path,
     s3: Any,
     glue: Any,
-    paths: bool,
+    query: str,
 ) -> None:
-    """Make a view of a table: a union of its partitions, each with its keys as columns."""
+    """Make a view of a table that a query reads: a union of its partitions, each with its keys as columns."""
+    paths = PATH in query
     pages = glue.get_paginator("get_partitions").paginate(
         DatabaseName=table["DatabaseName"], TableName=table["Name"]
     )
@@ -126,7 +129,8 @@ def _define(
     selects = []
     for number, part in enumerate(partitions or ([] if keys else [{"Values": []}])):
         place = part.get("StorageDescriptor", {}).get("Location") or table["StorageDescriptor"]["Location"]
-        files = _fetch(s3, place, folder / table["DatabaseName"] / table["Name"] / str(number))
+        home = folder / table["DatabaseName"] / table["Name"] / str(number)
+        files = _fetch(s3, place, home, _left_out(query))
         if files:
             values = [
                 f"CAST({_text(value)} AS {duckdb_type(key['Type'])}) AS {_name(key['Name'])}"
@@ -142,15 +146,27 @@ def _define(
     connection.execute(f"CREATE VIEW {_name(table['DatabaseName'])}.{_name(table['Name'])} AS {body}")
 
 
-def _fetch(s3: Any, place: str, folder: Path) -> list[Path]:
+def _left_out(query: str) -> frozenset[str]:
+    """The objects that a query does not take: Athena opens none of these."""
+    listed = re.findall(r'NOT "\$path" IN \(([^()]*)\)', query)
+    return frozenset(
+        text.replace("''", "'") for each in listed for text in re.findall(r"'((?:[^']|'')*)'", each)
+    )
+
+
+def _fetch(s3: Any, place: str, folder: Path, without: frozenset[str]) -> list[Path]:
     bucket, prefix = S3Address.of(place)
+    start = f"{prefix.rstrip('/')}/"
     folder.mkdir(parents=True)
     files: list[Path] = []
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix.rstrip('/')}/"):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start):
         for entry in page.get("Contents", ()):
-            name = entry["Key"].rpartition("/")[2]
-            if name and not name.startswith(("_", ".")):  # Athena leaves these out, too
-                file = folder / f"{len(files)}-{name}"
+            inside = entry["Key"].removeprefix(start)
+            left_out = f"s3://{bucket}/{entry['Key']}" in without
+            if (
+                rheo_formats.is_data(inside, entry["Size"]) and not left_out
+            ):  # as Athena leaves out what is hidden
+                file = folder / f"{len(files)}-{quote(inside, safe='')}"
                 file.write_bytes(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
                 files.append(file)
     return files
@@ -173,7 +189,7 @@ def _read(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool)
             casts = ", ".join(f"CAST({_name(n)} AS {kind}) AS {_name(n)}" for n, kind in types.items())
             return f"(SELECT {casts}{path} FROM read_parquet({listed}, union_by_name = true))"
         case "JsonSerDe":
-            return f"(SELECT *{path} FROM read_json({listed}, columns = {columns}, format = 'newline_delimited'))"
+            return f"({' UNION ALL '.join(f'SELECT *{path} FROM {_json(file, types)}' for file in files)})"
         case "LazySimpleSerDe":
             header = "skip.header.line.count" in table.get("Parameters", {})
             delimiter = storage["SerdeInfo"].get("Parameters", {}).get("field.delim", ",")
@@ -213,9 +229,41 @@ def _texts(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool
     return f"({' UNION ALL '.join(selects)})"
 
 
+def _json(file: Path, types: Mapping[str, str]) -> str:
+    """The rows of JSON as OpenX's SerDe reads them: an object a line, names without regard to case."""
+    rows = file.with_suffix(".rows.json")
+    text = _unpacked(file).decode("utf-8-sig", "replace")
+    rows.write_text(text, "utf-8")
+    spelled: dict[str, dict[str, None]] = {name.lower(): {} for name in types}
+    for line in filter(str.strip, text.split("\n")):
+        try:
+            names = json.loads(line)
+        except ValueError:
+            names = None
+        if not isinstance(names, dict):
+            raise QueryFault(f"HIVE_CURSOR_ERROR: Row is not a valid JSON Object: {line[:80]}")
+        for name in names:
+            spelled.get(name.lower(), {})[name] = None
+
+    def value(name: str, kind: str) -> str:
+        found = [f"row ->> {_text(_pointer(each))}" for each in spelled[name.lower()]]
+        if kind not in ("TEXT", "VARCHAR"):
+            found = [f"CAST({each.replace('->>', '->')} AS {kind})" for each in found]
+        return f"coalesce({', '.join([*found, f'CAST(NULL AS {kind})'])}) AS {_name(name)}"
+
+    values = ", ".join(value(name, kind) for name, kind in types.items())
+    read = f"read_json({_text(str(rows))}, columns = {{row: 'JSON'}}, format = 'newline_delimited', records = false)"
+    return f"(SELECT {values} FROM {read})"
+
+
+def _pointer(name: str) -> str:
+    """The place of a name in an object, as JSON Pointer writes it."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 def _object(place: str, file: Path) -> str:
     """The object below a place that a file is a copy of."""
-    return f"s3://{'/'.join(S3Address.of(place)).rstrip('/')}/{file.name.partition('-')[2]}"
+    return f"s3://{'/'.join(S3Address.of(place)).rstrip('/')}/{unquote(file.name.partition('-')[2])}"
 
 
 def _unpacked(file: Path) -> bytes:

@@ -247,7 +247,7 @@ def _result(dags: Dags, run: DagRun, checks: list[dict[str, Any]], s3: Any) -> C
     spec = dags.signal(run.node).data
     for address in sorted(made.files):
         key = address.removeprefix(f"s3://{bucket}/")
-        if made.files[address] and not key.rpartition("/")[2].startswith(("_", ".")):
+        if rheo_formats.is_data(key.removeprefix(f"{folder}/"), len(made.files[address])):
             made.rows += rows_of(DataFile(bucket, key, s3), spec, None)
     made.rows = _typed(made.rows, rheo_formats.Format.of(spec))
     made.columns = list(dict.fromkeys(name for row in made.rows for name in row))

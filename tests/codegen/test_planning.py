@@ -31,12 +31,13 @@ from rheodsl import (
     SageMakerTrainingJob,
     SageMakerTransformJob,
     Sns,
+    SparkSQL,
     StepFunctions,
     compute,
     row_count,
     scala_script,
 )
-from rheodsl.errors import ComputeError, InvalidNameError, UnknownNameError
+from rheodsl.errors import ComputeError, GraphError, InvalidNameError, UnknownNameError
 
 LIMIT = 3
 
@@ -269,6 +270,32 @@ def test_scala_stands_as_it_is_and_ends_in_what_it_names_output() -> None:
     shown = "val output =\n  sales.limit(1)"
     assert f"{scala.BEGIN}\n{shown}\n{scala.END}\n    output\n  }}\n}}\n" in script
     assert Path(__file__).name not in script
+
+
+def shown(sales):  # type: ignore[no-untyped-def]
+    sales.show()
+
+
+def kept(sales):  # type: ignore[no-untyped-def]
+    return sales
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        BatchCompute("output = sales"),
+        BatchCompute(kept),
+        EMR("output = sales"),
+        SparkSQL("SELECT 1"),
+        BatchCompute(scala_script("val output = sales")),
+    ],
+    ids=["text", "function", "emr", "sql", "scala"],
+)
+def test_a_second_spark_target_with_an_output_is_an_error(second: Any) -> None:
+    first = BatchCompute("output = sales")
+    assert "glue/n_2.py" in written([first, BatchCompute(shown)], sales)
+    with pytest.raises(GraphError, match="only the first Spark compute of a node writes its output"):
+        written([first, second], sales)
 
 
 def test_every_compute_class_has_a_rule() -> None:

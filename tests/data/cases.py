@@ -6,6 +6,7 @@ same texts back, numbers spelled as numbers.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +16,14 @@ Row = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Case:
-    """Files of one partition, by their names; the rows that they hold, or what the error says."""
+    """Objects of one partition, by their names; the rows that they hold, or what the error says."""
 
     name: str
     files: dict[str, bytes]
     rows: list[Row] | None = None
     error: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    completion: tuple[str, ...] = ("_SUCCESS",)
 
 
 SCHEMA = "id string, price double"
@@ -134,6 +136,102 @@ CASES = (
         [{"id": "1", "region": "NA", "price": "5"}, {"id": "2", "region": None, "price": "7"}],
     ),
     Case("an empty file beside", {"a.csv": b"id\n1\n", "b.csv": b""}, [{"id": "1"}]),
+    one(
+        "an escape within quotes, before a quote or itself",
+        b'id,note\n1,"say \\"hi\\", x"\n2,"a\\\\"\n3,"C:\\new\\\\x"\n4,"\\\\\\"q"\n',
+        [
+            {"id": "1", "note": 'say "hi", x'},
+            {"id": "2", "note": "a\\"},
+            {"id": "3", "note": "C:\\new\\x"},
+            {"id": "4", "note": '\\"q'},
+        ],
+        escape="\\",
+    ),
+    one(
+        "elsewhere an escape is a character",
+        b'id,note\n1,C:\\new\n2,a\\"b\n3,\\"x\\"\n4,x\\\\y\n5,"C:\\new"\n6,\\N\n7,"\\N"\n8,a\\\n',
+        [
+            {"id": str(n), "note": note}
+            for n, note in enumerate(
+                ["C:\\new", 'a\\"b', '\\"x\\"', "x\\\\y", "C:\\new", None, None, "a\\"], 1
+            )
+        ],
+        escape="\\",
+    ),
+    one(
+        "a doubled quote beside an escape",
+        b'id,note\n1,"a""b"\n',
+        error="quote",
+        escape="\\",
+    ),
+    one("text behind a quotation", b'id,note\n1,"a"b\n', error="quote"),
+    one(
+        "line breaks as the file has them",
+        b'id,note\r\n1,"a\r\nb"\r\n2,c\r\n',
+        [{"id": "1", "note": "a\nb"}, {"id": "2", "note": "c"}],
+    ),
+    one(
+        "a line break where there may be none", b'id,note\n1,"a\nb"\n', error="within quotes", multiline=False
+    ),
+    one(
+        "a number of many digits stays a text", b"id\n1234567890123456789\n", [{"id": "1234567890123456789"}]
+    ),
+    one(
+        "nor may a fraction beside it cost digits",
+        b"id\n1234567890123456\n1.5\n",
+        [{"id": "1234567890123456"}, {"id": "1.5"}],
+    ),
+    one("old line ends", b"id,note\r1,a\r2,b\r", [{"id": "1", "note": "a"}, {"id": "2", "note": "b"}]),
+    one("a quote within a text", b'id,note\n1,5" pipe\n', [{"id": "1", "note": '5" pipe'}]),
+    one(
+        "a backslash ends a text",
+        b'id,note\n1,"C:\\"\n2,"d"\n',
+        [{"id": "1", "note": "C:\\"}, {"id": "2", "note": "d"}],
+    ),
+    one("a comma as the decimal point", b"n;m\n1,5;x\n", [{"n": "1,5", "m": "x"}], delimiter=";"),
+    one("a sign that begins comments elsewhere", b"#id,note\n#1,a\n", [{"#id": "#1", "note": "a"}]),
+    one(
+        "a mark and no header", b"\xef\xbb\xbf1,5\n", [{"id": "1", "price": "5"}], header=False, schema=SCHEMA
+    ),
+    one(
+        "utf-16 as declared",
+        "id,city\n1,Zürich\n".encode("utf-16-le"),
+        [{"id": "1", "city": "Zürich"}],
+        encoding="utf-16-le",
+    ),
+    Case(
+        "two packed parts",
+        {"a.csv.gz": gzip.compress(b"id\n1\n") + gzip.compress(b"2\n")},
+        [{"id": "1"}, {"id": "2"}],
+    ),
+    Case("packed otherwise", {"a.csv.bz2": bz2.compress(b"id\n1\n")}, [{"id": "1"}]),
+    Case("packed, and not named so", {"a.csv": gzip.compress(b"id\n1\n")}, error="is not written in utf-8"),
+    Case(
+        "hidden objects are no data",
+        {
+            "a.csv": b"id\n1\n",
+            "_temporary/0/a.csv": b"id\n2\n",
+            ".a.csv": b"id\n3\n",
+            "c=US/_a.csv": b"id\n4\n",
+            "_SUCCESS": b"id\n5\n",
+            "x_$folder$": b"id\n6\n",
+        },
+        [{"id": "1"}],
+        completion=("_SUCCESS", "*_DONE"),
+    ),
+    Case(
+        "an object that completes a partition is no data",
+        {"a.csv": b"id\n1\n", "READY": b"id\n2\n", "orders_1.done": b"id\n3\n"},
+        [{"id": "1"}],
+        completion=("READY", "*.done"),
+    ),
+    Case(
+        "but where it is named as data",
+        {"a.csv": b"id\n1\n", "b.csv": b"id\n2\n"},
+        [{"id": "1"}, {"id": "2"}],
+        completion=("*.csv",),
+    ),
+    Case("a file that completes itself", {"a.csv": b"id\n1\n"}, [{"id": "1"}], completion=("a.csv",)),
 )
 # What only a reader with types can refuse.
 TYPED = (
@@ -181,6 +279,35 @@ TYPED = (
         [{"d": "9999-12-31"}, {"d": "2024-01-02"}],
         schema="d date",
     ),
+    one(
+        "a comma is no decimal point",
+        b"n;m\n1,5;2\n",
+        error="'1,5' of the column 'n' is no double",
+        delimiter=";",
+        schema="n double, m int",
+    ),
+    one("a sign of thousands", b'n\n"1,234"\n', error="'1,234' of the column 'n' is no int", schema="n int"),
+    one(
+        "truth values",
+        b"b\nTRUE\nyes\n1\nF\nno\n",
+        [{"b": b} for b in ("True", "True", "True", "False", "False")],
+        schema="b boolean",
+    ),
+    one(
+        "a time with a zone",
+        b"t\n2024-01-02T03:04:05+02:00\n",
+        [{"t": "2024-01-02 01:04:05"}],
+        schema="t timestamp",
+    ),
+    one(
+        "a date of another land",
+        b"d\n1/2/24\n",
+        [{"d": "2024-01-02"}],
+        schema="d date",
+        date_format="%m/%d/%y",
+    ),
+    one("a decimal with an exponent", b"n\n1.55e1\n", [{"n": "15.5"}], schema="n decimal(5,1)"),
+    one("no byte", b"n\n128\n", error="'128' of the column 'n' is no byte", schema="n byte"),
     one("another date", b"d\n2024-12-31\n", error="is no date", schema="d date", date_format="%d.%m.%Y"),
 )
 
@@ -199,7 +326,7 @@ def texts(rows: list[dict[str, Any]]) -> list[Row]:
     return sorted(made, key=lambda row: str(sorted(row.items(), key=str)))
 
 
-def wanted(case: Case) -> list[Row]:
+def wanted(case: Any) -> list[Row]:
     """The right rows, every one with all columns of the case."""
     assert case.rows is not None
     names = {name: None for row in case.rows for name in row}

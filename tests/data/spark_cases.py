@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data.cases import CASES, TYPED, texts, wanted
+from data.typed_cases import TYPED_CASES
 from rheo_spark import Source
 
 
@@ -18,9 +19,11 @@ def wrong(spark: Any, home: Path) -> list[Any]:
         folder = home / str(number)
         folder.mkdir()
         for name, data in case.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         try:
-            frame = Source(spark, "orders", {"format": "CSV", **case.options}).read([folder.as_uri()])
+            described = {"format": "CSV", "completion": case.completion, **case.options}
+            frame = Source(spark, "orders", described).read([folder.as_uri()])
             rows: Any = texts([row.asDict() for row in frame.collect()])
         except Exception as fault:  # noqa: BLE001 - Spark raises what it likes
             rows = str(fault)
@@ -31,9 +34,33 @@ def wrong(spark: Any, home: Path) -> list[Any]:
     return found
 
 
+def wrong_typed(spark: Any, home: Path) -> list[Any]:
+    """The same of files that know types; an error has to be one."""
+    found = []
+    for number, case in enumerate(TYPED_CASES):
+        folder = home / f"typed{number}"
+        for name, data in case.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        paths = sorted({(folder / name).parent.as_uri() for name in case.files})
+        try:
+            frame = Source(spark, "orders", {"format": case.format, **case.options}).read(paths)
+            rows: Any = texts([row.asDict(recursive=True) for row in frame.collect()])
+        except Exception as fault:  # noqa: BLE001 - Spark raises what it likes
+            rows = str(fault)
+            if case.error and (case.format == "JSON" or case.error in rows):
+                continue
+        if case.error or rows != wanted(case):
+            found.append((case.name, rows if isinstance(rows, list) else rows[:300]))
+    return found
+
+
 if __name__ == "__main__":
     from pyspark.sql import SparkSession
 
     session = SparkSession.builder.getOrCreate()
-    told = {"spark": session.version, "wrong": wrong(session, Path(sys.argv[1]))}
+    told = {
+        "spark": session.version,
+        "wrong": wrong(session, Path(sys.argv[1])) + wrong_typed(session, Path(sys.argv[1])),
+    }
     Path(sys.argv[1], "told.json").write_text(json.dumps(told))

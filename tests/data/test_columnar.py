@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
-from pyarrow import orc, parquet  # type: ignore[import-untyped]
 
-from data.pandas_cases import Store
+from data.cases import wanted
+from data.pandas_cases import Store, read_typed
+from data.typed_cases import FAR, TYPED_CASES, TypedCase, written
+from rheo_platforms.data.errors import ReadingError
 from rheo_platforms.data.files import DataFile
 from rheo_platforms.data.pandas_reader import read_frame
 from rheo_platforms.data.row_reader import read_rows
 from rheodsl.analysis import Loading
 from rheodsl.external import make_data
 
-WRITERS: dict[str, Callable[..., None]] = {"PARQUET": parquet.write_table, "ORC": orc.write_table}
 
-
-def written(table: pa.Table, format: str) -> bytes:
-    target = io.BytesIO()
-    WRITERS[format](table, target)
-    return target.getvalue()
+@pytest.mark.parametrize("case", TYPED_CASES, ids=lambda case: case.name)
+def test_pandas_has_the_declared_types(case: TypedCase) -> None:
+    found = read_typed(case)
+    if case.error:
+        assert case.error in found
+        assert case.name.endswith("is no JSON") or f"s3://lake/0/a.{case.format.lower()}" in found
+        return
+    assert found == wanted(case)
 
 
 def frame(data: bytes, format: str, left: int | None = None, **options: Any) -> Any:
@@ -37,7 +39,7 @@ def rows(data: bytes, format: str, **options: Any) -> list[dict[str, Any]]:
     return read_rows(found, make_data(format, **options), Loading(), None)
 
 
-@pytest.mark.parametrize("format", WRITERS)
+@pytest.mark.parametrize("format", ["PARQUET", "ORC"])
 @pytest.mark.parametrize("left", [None, 1])
 def test_columns_are_found_by_name_whatever_the_order_of_the_file(format: str, left: int | None) -> None:
     data = written(pa.table({"price": [5.5], "ID": ["007"]}), format)
@@ -51,3 +53,8 @@ def test_an_index_of_pandas_is_a_column_as_it_is_for_every_other_reader() -> Non
     data = written(table, "PARQUET")
     assert frame(data, "PARQUET").to_dict("records") == [{"price": 5.5, "id": "007"}]
     assert rows(data, "PARQUET") == [{"price": 5.5, "id": "007"}]
+
+
+def test_what_pyarrow_cannot_read_is_an_error_that_names_the_file() -> None:
+    with pytest.raises(ReadingError, match=r"s3://lake/a cannot be read: .*out of range"):
+        rows(written(FAR, "ORC"), "ORC")

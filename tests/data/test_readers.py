@@ -6,7 +6,8 @@ import itertools
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,23 @@ import pandas as pd
 import pytest
 from support.cloud import Cloud
 
+from codegen import scala_script as scala
 from codegen.planning import build_plan
 from codegen.spark_script import reading
-from codegen.targets.athena import columns
+from codegen.targets.base import operator
 from data.cases import CASES, TYPED, Case, texts, wanted
 from data.conftest import SPARK_4_1
+from rheo_airflow.tasks import partitions
 from rheo_airflow.tasks.athena import AthenaComputeOperator
 from rheo_airflow.tasks.athena_tables import statement
 from rheo_airflow.tasks.compat import AirflowFailException
-from rheo_platforms.data.errors import ReadingError
+from rheo_platforms.data.errors import MissingDataError, ReadingError
 from rheo_platforms.local.athena import QueryFault, unload
 from rheo_platforms.local.aws_stand_in import without_aws
+from rheo_platforms.local.scala import ScalaRunner
 from rheo_platforms.local.spark import SparkRun, SparkWorkers
-from rheodsl import Application, CsvFormat
+from rheodsl import Application, BatchCompute, CsvFormat, PrestoSQL, scala_script
+from rheodsl.errors import ComputeError
 
 
 @pytest.fixture
@@ -40,7 +45,8 @@ def load(app: Application, cloud: Cloud, case: Case, format: str) -> Any:
     """The data of a case as a format has it."""
     for name, data in case.files.items():
         cloud.session.client("s3").put_object(Bucket="lake", Key=f"orders/2024-01-01/{name}", Body=data)
-    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format=CsvFormat(**case.options))
+    path, described = "s3://lake/orders/{day:%Y-%m-%d}", CsvFormat(**case.options)
+    orders = app.s3("orders", path, completion=case.completion, format=described)
     return next(app.load_data(orders["2024-01-01"], format=format))
 
 
@@ -83,6 +89,14 @@ def test_pandas_3() -> None:
     told = json.loads(made.stdout)
     assert told["pandas"].startswith("3.")
     assert told["wrong"] == []
+
+
+def test_what_a_job_that_has_not_ended_left_is_no_partition(app: Application, cloud: Cloud) -> None:
+    case = Case("left", {"_temporary/0/a.csv": b"id\n1\n", ".x.csv": b"id\n"}, options={"schema": "id int"})
+    with pytest.raises(MissingDataError, match="there is no data at s3://lake/orders/2024-01-01"):
+        load(app, cloud, case, "PANDAS")
+    frame = load(app, cloud, replace(case, files={"_SUCCESS": b""}), "PANDAS")
+    assert (list(frame.columns), len(frame)) == (["id"], 0), "announced, and empty"
 
 
 def test_without_a_schema_only_what_is_a_number_throughout_becomes_one(
@@ -184,6 +198,7 @@ def test_spark_reads_files_of_any_name_and_knows_which_a_row_is_from(
 
 @pytest.mark.slow
 def test_spark_finds_names_of_json_in_any_case(spark: Any, tmp_path: Path) -> None:
+    from rheo_formats import FormatError
     from rheo_spark import Source
 
     (tmp_path / "a.json").write_text('{"ID": 1, "more": {"PRICE": 2}}\n{"price": 5.5}\n')
@@ -192,6 +207,9 @@ def test_spark_finds_names_of_json_in_any_case(spark: Any, tmp_path: Path) -> No
     frame = source.read([f"file://{tmp_path}"])
     assert frame.columns == ["id", "price"]
     assert sorted(map(tuple, frame.fillna(0).collect())) == [(0, 5.5), (1, 0), (2, 7.5)]
+    (tmp_path / "c.json").write_text('{"ID": 3}\n{"id": 4}\n')
+    with pytest.raises(FormatError, match=r"c\.json spells the column 'id' in several ways: ID, id"):
+        source.read([f"file://{tmp_path}"])
 
 
 @pytest.mark.slow
@@ -229,6 +247,80 @@ def test_load_data_gives_spark_files_of_any_name(spark: Any, app: Application, c
     assert next(app.load_data(orders["2024-01-01"], format="SPARK")).count() == 2
 
 
+# --- Scala: by its generated script, compiled and run as Glue does ---
+
+DRIVER = """
+object GlueApp {
+  def main(words: Array[String]): Unit = {
+    val told = for (alias <- Reader.sources.keys.toSeq) yield try {
+      val frame = Reader.read(alias, Seq(s"${words(0)}/$alias"))
+      val types = frame.dtypes.map { case (name, kind) => s"$name=$kind" }.mkString(",")
+      val texts = frame.select(frame.columns.map(n => col("`" + n.replace("`", "``") + "`").cast("string").as(n)): _*)
+      val rows = texts.select(to_json(struct(col("*")), Map("ignoreNullFields" -> "false").asJava)).collect.map(_.getString(0))
+      (Seq(alias, types) ++ rows).mkString("\u001d")
+    } catch { case fault: Throwable =>
+      val causes = Iterator.iterate(fault)(_.getCause).takeWhile(_ != null).map(_.getMessage).mkString(" <- ")
+      Seq(alias, "error", causes).mkString("\u001d")
+    }
+    java.nio.file.Files.write(java.nio.file.Paths.get(words(1)), told.mkString("\u001e").getBytes("UTF-8"))
+  }
+}
+"""
+
+
+@pytest.mark.slow
+def test_scala(tmp_path: Path) -> None:
+    app, read = Application("shop"), {}
+    for number, case in enumerate((*CASES, *TYPED)):
+        read[f"c{number}"] = case
+        described = CsvFormat(**case.options)
+        orders = app.s3(f"c{number}", f"s3://lake/c{number}", completion=case.completion, format=described)
+        app.create_data(f"n{number}", [orders], compute_targets=BatchCompute(scala_script(f"c{number}")))
+        for name, data in case.files.items():
+            file = tmp_path / "files" / f"c{number}" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    first, *others = build_plan(app.graph()).dags
+    every = replace(first, inputs=tuple(dag.inputs[0] for dag in (first, *others)))
+    text = scala.scala_script(first, first.tasks[0])  # type: ignore[arg-type]
+    text = text.replace(scala._sources(first), scala._sources(every)).replace(
+        "object GlueApp", "object Reader"
+    )
+    (tmp_path / "cases.scala").write_text(text + DRIVER)
+    told = tmp_path / "told"
+    run = SparkRun(
+        id="cases",
+        script=tmp_path / "cases.scala",
+        argv=((tmp_path / "files").as_uri(), str(told)),
+        log=tmp_path / "log",
+        root=tmp_path / "root",
+        buckets=(),
+        timeout=500.0,
+    )
+    outcome = ScalaRunner().run(run)
+    assert outcome.error is None, outcome.traceback
+    wrong = []
+    for each in told.read_text("utf-8").split("\x1e"):
+        alias, types, *rows = each.split("\x1d")
+        case = read.pop(alias)
+        if case.error:
+            if (
+                types != "error"
+                or case.error not in rows[0]
+                or not ("a.csv" in rows[0] or case.error == "quote")
+            ):
+                wrong.append((case.name, types, rows))
+            continue
+        made = [json.loads(row) for row in rows] if types != "error" else []
+        doubles = [of.partition("=")[0] for of in types.split(",") if of.endswith("=DoubleType")]
+        for row in made:
+            row.update({name: float(row[name]) for name in doubles if row[name] is not None})
+            row.update({name: text.capitalize() for name, text in row.items() if text in ("true", "false")})
+        if texts(made) != wanted(case):
+            wrong.append((case.name, types, rows))
+    assert (wrong, read) == ([], {})
+
+
 # --- Athena: by the tables and the query that its task makes, run by the stand-in ---
 
 # What Athena's own reader of CSV cannot do is an error that says so.
@@ -240,6 +332,14 @@ NOT_BY_ATHENA = {
     "windows": "Athena reads CSV in utf-8 alone",
     "blank lines": "an empty line",  # which looks like what a line break within quotes leaves
     "files of other headers": "has no column 'region'",  # with a schema, which Athena needs
+    "an escape within quotes, before a quote or itself": "quotes of 'orders' are escaped",
+    "elsewhere an escape is a character": "quotes of 'orders' are escaped",
+    "a doubled quote beside an escape": "quotes of 'orders' are escaped",
+    "line breaks as the file has them": "has a line break within quotes",
+    "utf-16 as declared": "Athena reads CSV in utf-8 alone",
+    "a time with a zone": "is no timestamp",
+    "a quote within a text": "a record of fewer than 2 fields",
+    "no byte": "'128' of the column 'n' is no tinyint",
 }
 
 
@@ -251,23 +351,29 @@ def query(cloud: Cloud, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
     glue.create_database(DatabaseInput={"Name": "db"})
     numbers = itertools.count()
 
-    def ask(files: Mapping[str, bytes], schema: str, **options: Any) -> list[dict[str, Any]]:
+    def ask(
+        files: Mapping[str, bytes],
+        schema: str,
+        completion: Sequence[str] | None = ("_SUCCESS",),
+        **options: Any,
+    ) -> list[dict[str, Any]]:
         number = next(numbers)
-        found: dict[str, list[str]] = {}
         for path, data in files.items():
-            key = f"{number}/{path}"
-            s3.put_object(Bucket="lake", Key=key, Body=data)
-            found.setdefault(f"s3://lake/{key.rpartition('/')[0]}", []).append(key)
-        lenient = {"lenient": True} if options.pop("columns", None) == "lenient" else {}
-        how = {
-            "columns": columns(schema), "format": "CSV", "header": True, "delimiter": ",", "completion": [],
-            **options, **lenient,
-        }  # fmt: skip
-        operator = AthenaComputeOperator(
-            task_id="compute", code="", inputs={"orders": how}, result={}, database="db"
+            s3.put_object(Bucket="lake", Key=f"{number}/{path}", Body=data)
+        folders = dict.fromkeys(f"s3://lake/{number}/{path.partition('/')[0]}" for path in files)
+        app = Application("shop")
+        orders = app.s3(
+            "orders", "s3://lake/{day}", completion=completion, format=CsvFormat(schema=schema, **options)
         )
+        app.create_data(
+            "n", [orders], compute_targets=PrestoSQL("SELECT * FROM orders"), dataset_format="JSON"
+        )
+        [dag] = build_plan(app.graph()).dags
+        how: Any = operator(dag.tasks[0], dag).arguments["inputs"]
+        task = AthenaComputeOperator(task_id="compute", code="", inputs=how, result={}, database="db")
         document: Any = {"output": {"path": "s3://lake/out"}}
-        select = operator._csv(s3, glue, f"t{number}", how, found, document, [])
+        found = partitions.existing(s3, list(folders), how["orders"]["completion"], "CSV")
+        select = task._csv(s3, glue, f"t{number}", how["orders"], found, document, [])
         text = statement(
             "SELECT * FROM orders", {"orders": select}, f"s3://lake/out/{number}/", {"format": "JSON"}
         )
@@ -293,16 +399,20 @@ def test_athena(query: Callable[..., list[dict[str, Any]]], case: Case) -> None:
         if case.rows
         else next(iter(case.files.values())).decode("latin-1").split()[0].split(",")
     )
-    schema = options.pop("schema", None) or ", ".join(f"{name} string" for name in dict.fromkeys(names))
+    schema = options.pop("schema", None) or ", ".join(f"`{name}` string" for name in dict.fromkeys(names))
     files = {f"2024-01-01/{name}": data for name, data in case.files.items()}
     error = NOT_BY_ATHENA.get(case.name, case.error)
     if not error:
-        assert texts(query(files, schema, **options)) == wanted(case)
+        assert texts(query(files, schema, case.completion, **options)) == wanted(case)
         return
-    with pytest.raises((AirflowFailException, QueryFault)) as fault:
-        query(files, schema, **options)
+    with pytest.raises((AirflowFailException, QueryFault, ComputeError)) as fault:
+        query(files, schema, case.completion, **options)
     assert error in str(fault.value)
-    assert "a.csv" in str(fault.value) or case.name == "files of other headers"
+    assert (
+        "a.csv" in str(fault.value)
+        or case.name == "files of other headers"
+        or isinstance(fault.value, ComputeError)
+    )
 
 
 @pytest.mark.slow
@@ -313,7 +423,7 @@ def test_athena_reads_partitions_of_other_orders_by_name(query: Callable[..., li
         "3/a.csv": b"id,price\n009,7\n",
         "4/a.csv": b"id,price,\n",
     }
-    assert texts(query(files, "id string, price double")) == texts(
+    assert texts(query(files, "id string, price double", None)) == texts(
         [{"id": "007", "price": "5"}, {"id": "008", "price": "6"}, {"id": "009", "price": "7"}]
     )
     assert query({"1/a.csv": b""}, "id string, price double") == []

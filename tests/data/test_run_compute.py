@@ -98,6 +98,35 @@ def test_an_announced_day_without_data(rheo_compute: Compute) -> None:
     assert "declare a schema" in str(run.error)
 
 
+@pytest.mark.parametrize("format", ["CSV", "JSON", "PARQUET"])
+def test_an_announced_day_without_data_on_athena(rheo_compute: Compute, format: str) -> None:
+    app = Application("shop")
+    path, schema = "s3://lake/orders/{day:%Y-%m-%d}", "id string, price double"
+    orders = app.s3("orders", path, format=format, schema=schema)
+    query = PrestoSQL("SELECT count(*) AS n, max(price) AS most, max(id) AS last FROM orders")
+    app.create_data("daily", [orders], compute_targets=query)
+    files = {"s3://lake/orders/2024-01-02/_SUCCESS": b"", "s3://lake/orders/2024-01-02/_temporary/a": b"?"}
+    run = rheo_compute(app, "daily", DAY, files=files)
+    assert (run.rows, run.error, run.published) == ([{"n": 0, "most": None, "last": None}], None, True)
+    run = rheo_compute(app, "daily", DAY, files={"s3://lake/orders/2024-01-02/_temporary/a": b"?"})
+    assert "no partition of 'orders' exists" in str(run.error)
+
+
+@pytest.mark.parametrize("compute", [SparkSQL, PrestoSQL], ids=["spark", "athena"])
+@pytest.mark.parametrize("format", ["json", "parquet"])
+def test_what_completes_a_day_is_no_row_of_it(rheo_compute: Compute, compute: Any, format: str) -> None:
+    app = Application("shop")
+    path, names = "s3://lake/orders/{day:%Y-%m-%d}", ["READY", "*.done"]
+    orders = app.s3("orders", path, completion=names, format=format.upper(), schema="id long")
+    app.create_data("daily", [orders], compute_targets=compute("SELECT id FROM orders"))
+    data = {"json": b'{"ID": 1}\n{"ID": 2}\n', "parquet": parquet([1, 2])}[format]
+    files = {f"a.{format}": data, f"deep/b.{format}": data, "READY": b"yes", "x.done": b'{"id": 3}'}
+    run = rheo_compute(
+        app, "daily", DAY, files={f"s3://lake/orders/2024-01-02/{n}": d for n, d in files.items()}
+    )
+    assert (sorted(row["id"] for row in run.rows), run.error) == ([1, 1, 2, 2], None)
+
+
 def test_a_failure_is_told_by_the_application_s_line(rheo_compute: Compute) -> None:
     app = shop(
         BatchCompute(

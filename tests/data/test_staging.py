@@ -11,7 +11,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from rheo_airflow.tasks import PublishOperator, partitions, settings
+from rheo_airflow.tasks import PublishOperator, partitions, sagemaker, settings
+from rheo_airflow.tasks.compat import AirflowException
 from rheo_runtime import executions
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import CheckResult, Stored
@@ -142,3 +143,30 @@ def test_it_may_be_killed_at_any_call_and_done_again(s3: Any, call: int, after: 
     if "staging/n/EU/1/_SUCCESS" in there(s3, "staging/"):  # as publish asks
         take_over(s3)
     assert there(s3, "internal_data/") == {"internal_data/n/EU/part-1": b"new"}
+
+
+def test_what_an_attempt_of_a_job_has_left_is_not_taken_over(s3: Any) -> None:
+    s3.put_object(Bucket="rheo-a", Key="staging/n/EU/1/_temporary/0/part-9", Body=b"half")
+    assert take_over(s3) == 1
+    assert there(s3, "internal_data/") == {"internal_data/n/EU/part-1": b"new"}
+
+
+def test_which_partitions_exist_and_what_of_them_is_data(s3: Any) -> None:
+    def put(*names: str) -> None:
+        for name in names:
+            s3.put_object(Bucket="rheo-a", Key=f"in/{name}", Body=b"x")
+
+    put("1/_SUCCESS", "2/a.csv", "2/c=US/b.csv", "2/READY", "3/_temporary/_SUCCESS", "4/_SUCCESS", "5/a.csv")
+    paths = [f"s3://rheo-a/in/{day}" for day in (1, 2, 3, 4, 5)]
+    completion = ("_SUCCESS", "READY")
+    found = partitions.existing(s3, paths, completion, "CSV")
+    assert found == {paths[0]: [], paths[1]: ["in/2/a.csv", "in/2/c=US/b.csv"], paths[3]: []}
+    assert partitions.existing(s3, paths[4:], completion, "CSV") == {paths[4]: ["in/5/a.csv"]}, "asked for"
+    assert partitions.existing(s3, paths[2:3], completion, "CSV") == {}
+    assert partitions.beside(s3, found, completion, "CSV") == ["s3://rheo-a/in/2/READY"]
+
+
+def test_sagemaker_says_of_a_channel_that_it_is_empty(s3: Any) -> None:
+    found = {"s3://rheo-a/in/1": [], "s3://rheo-a/in/2": []}
+    with pytest.raises(AirflowException, match="announced, but empty: s3://rheo-a/in/1, s3://rheo-a/in/2"):
+        sagemaker._source(s3, "s3://rheo-a/staging/_a.manifest", found)

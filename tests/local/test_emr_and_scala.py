@@ -215,9 +215,9 @@ def test_scala_reads_writes_beside_the_partition_and_is_given_arguments(
     put("s3://rheo-a/internal_data/n/EU/_SUCCESS")
     code = """
     import org.apache.spark.sql.types.IntegerType
-    val most = args("limit").toInt
+    val most = args("limit").toLong
     val shout = udf((item: String) => item.toUpperCase + dimensions("region"))
-    spark.sql("SELECT item, price FROM sales").as[(String, Int)].filter(_._2 < most).toDF("item", "price")
+    spark.sql("SELECT item, price FROM sales").as[(String, Long)].filter(_._2 < most).toDF("item", "price")
       .select(shout($"item").as("item"), $"price".cast(IntegerType)).union(input0.limit(0))
     """
     run = scala(service, put, code, "--limit", "6")

@@ -60,8 +60,8 @@ with DAG(
         task_id="compute",
         channels={"train": "features", "validation": "checks"},
         inputs={
-            "checks": {"completion": ["_SUCCESS"], "content_type": "text/csv"},
-            "features": {"completion": ["_SUCCESS"], "content_type": "text/csv"},
+            "checks": {"completion": ["_SUCCESS"], "content_type": "text/csv", "format": "CSV"},
+            "features": {"completion": ["_SUCCESS"], "content_type": "text/csv", "format": "CSV"},
         },
         config={
             "AlgorithmSpecification": {"TrainingImage": "1.ecr/xgboost:1", "TrainingInputMode": "File"},

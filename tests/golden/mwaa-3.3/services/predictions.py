@@ -56,7 +56,14 @@ with DAG(
 
     compute = SageMakerTransformComputeOperator(
         task_id="compute",
-        inputs={"sales": {"completion": ["_SUCCESS"], "content_type": "text/csv", "split_type": "Line"}},
+        inputs={
+            "sales": {
+                "completion": ["_SUCCESS"],
+                "content_type": "text/csv",
+                "format": "CSV",
+                "split_type": "Line",
+            },
+        },
         config={"TransformResources": {"InstanceCount": 1, "InstanceType": "ml.m5.large"}},
         model={
             "PrimaryContainer": {"Image": "1.ecr/xgboost:1", "ModelDataUrl": "{inputs[model]}/model.tar.gz"},
