@@ -35,7 +35,6 @@ from rheo_runtime.records import (
     Arrival,
     ArrivalIndex,
     Arrivals,
-    Binding,
     CheckResult,
     ConsumedMark,
     Execution,
@@ -48,8 +47,10 @@ from rheo_runtime.records import (
     Stored,
     Touched,
     Used,
+    User,
     Waiter,
     Writer,
+    carried,
     first_bound,
     status_of,
     unsettled,
@@ -135,10 +136,54 @@ def unpacked(value: Mapping[str, Any]) -> Any:
     return json.loads(value["S"] if "S" in value else zlib.decompress(bytes(value["B"])))
 
 
-def used_of(value: Mapping[str, Any]) -> Used:
-    """Return what a binding used, of an attribute."""
-    fired, marks = unpacked(value)
-    return fired, tuple((since, n) for since, n in marks)
+def used_of(value: Mapping[str, Any]) -> tuple[Sequence[str], Used]:
+    """Return what a binding used, of an attribute: the short name of each that there is a mark of, and the marks.
+
+    Of the first edition there are no names.
+    """
+    fired, marks, *names = unpacked(value)
+    return names[0] if names else (), (fired, tuple((since, n) for since, n in marks))
+
+
+def short_names(user: User) -> list[str]:
+    """Return a short name of each that a binding has a mark of: 48 bits of its hash."""
+    return [
+        urlsafe_b64encode(blake2b(encode(each).encode(), digest_size=6).digest()).decode()
+        for each in user.named
+    ]
+
+
+def use_name(user: User) -> str:
+    """Return the attribute in which stands what a binding used."""
+    return f"{USED}{user.means.name}:{digest(encode(user.binding))}"
+
+
+def first_edition_use(user: User) -> str:
+    """Return the attribute in which that stood in the first edition: of partitions in declared order, whatever they were."""
+    return USED + digest(encode([user.binding[i] for i in user.means.order]))
+
+
+def used_by(item: Item, user: User, spilled: Callable[[str], Mapping[str, Any] | None]) -> Used | None:
+    """Return what a binding has used, as `Ledger.output` says; ``spilled`` reads what has an item of its own."""
+    apart = item.get("spilled", {})
+    for name, has_more in ((use_name(user), apart), (first_edition_use(user), "BOOL" in apart)):
+        value = item.get(name) or (spilled(name) if has_more else None)
+        if value is None:
+            continue
+        names, used = used_of(value)
+        if not names:
+            if len(used[1]) != len(user.binding):
+                return None
+            marks = {i: used[1][place] for place, i in enumerate(user.means.order)}
+            return used[0], tuple(marks[i] for i in range(len(marks)))
+        return carried(short_names(user), [(names, used)], user.means.updates)
+    others = [
+        used_of(value)
+        for name, value in item.items()
+        if name.startswith(USED) and ":" in (means := name[len(USED) :])
+        and means.partition(":")[0] not in user.means.now
+    ]  # fmt: skip
+    return carried(short_names(user), others) if others else None
 
 
 def output_body(output: Output) -> bytes:
@@ -270,8 +315,14 @@ def reader_pk(signal: str, partition: Partition) -> str:
     return partition_key(f"R|{signal}|{encode(partition)}")
 
 
+def _binding_key(left: Waiter | Reader) -> str:
+    """The name of a binding: what it means stands in it, where that is written (the first edition did not)."""
+    means = f"{left.means}|" if left.means else ""
+    return f"{left.node}|{means}{encode(left.binding)}"
+
+
 def reader_key(reader: Reader) -> dict[str, Any]:
-    sk = sort_key(f"{reader.node}|{encode(reader.binding)}")
+    sk = sort_key(_binding_key(reader))
     return {"pk": {"S": reader_pk(reader.signal, reader.partition)}, "sk": {"S": sk}}
 
 
@@ -284,7 +335,7 @@ def watch_pk(signal: str, partition: Partition) -> str:
 
 
 def watch_key(watch: Waiter) -> dict[str, Any]:
-    sk = sort_key(f"{watch.node}|{encode(watch.binding)}")
+    sk = sort_key(_binding_key(watch))
     return {"pk": {"S": watch_pk(watch.signal, watch.partition)}, "sk": {"S": sk}}
 
 
@@ -614,21 +665,21 @@ class DynamoLedger:
 
     # --- outputs -------------------------------------------------------------------------------
 
-    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
+    def output(self, node: str, partition: str, user: User | None) -> tuple[Output | None, Used | None]:
         item = self._get(output_key(node, partition))
         if item is None:
             self._recent.pop((node, partition), None)
             return None, None
         output = output_of(item)
         self._remember(output)
-        if binding is None:
+        if user is None:
             return output, None
-        name = USED + digest(encode(binding))
-        used = item.get(name)
-        if used is None and "spilled" in item:
-            spilled = self._get(spilled_key(node, partition, name))
-            used = None if spilled is None else spilled["used"]
-        return output, None if used is None else used_of(used)
+
+        def spilled(name: str) -> Mapping[str, Any] | None:
+            found = self._get(spilled_key(node, partition, name))
+            return None if found is None else found["used"]
+
+        return output, used_by(item, user, spilled)
 
     def recent(self, node: str, partition: str) -> Output | None:
         seen, output = self._recent.get((node, partition), (0.0, None))
@@ -642,7 +693,7 @@ class DynamoLedger:
             self._recent.pop(tuple(self._recent)[0], None)  # noqa: RUF015
 
     def save(
-        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+        self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:
         names = {"#version": "version", "#body": "body", "#at": "at", "#node": "node", "#p": "p"}
         values: dict[str, Any] = {
@@ -665,9 +716,9 @@ class DynamoLedger:
             sets.append("#todo = :todo")
         else:
             removes.append("#todo")
-        if binding is not None and used is not None:
-            names["#used"] = USED + digest(encode(binding))
-            values[":used"] = packed(used)
+        if user is not None and used is not None:
+            names["#used"] = use_name(user)
+            values[":used"] = packed((*used, short_names(user)))
             sets.append("#used = :used")
         if old is None:
             condition = "attribute_not_exists(#version)"
@@ -709,17 +760,17 @@ class DynamoLedger:
                 ExpressionAttributeNames={"#ttl": "ttl"},
                 ExpressionAttributeValues={
                     ":used": item[name],
-                    ":fired": number(used_of(item[name])[0]),
+                    ":fired": number(used_of(item[name])[1][0]),
                     ":ttl": number(int(self.now() + KEEP)),
                 },
             )
         originals = {f"#u{i}": name for i, name in enumerate(names)}
         self._conditionally(
             Key=output_key(output.node, output.partition),
-            UpdateExpression=f"SET spilled = :yes REMOVE {', '.join(originals)}",
+            UpdateExpression=f"SET spilled = if_not_exists(spilled, :named) REMOVE {', '.join(originals)}",
             ConditionExpression="#version = :version",
             ExpressionAttributeNames={"#version": "version", **originals},
-            ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": number(output.version)},
+            ExpressionAttributeValues={":named": {"S": "by name"}, ":version": number(output.version)},
         )
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
@@ -822,18 +873,7 @@ class DynamoLedger:
         self.client.put_item(TableName=self.table, Item={**reader_key(reader), **item})
 
     def unread(self, reader: Reader) -> None:
-        try:
-            self.client.delete_item(
-                TableName=self.table,
-                Key=reader_key(reader),
-                ConditionExpression="reader = :reader OR reader = :plain",
-                ExpressionAttributeValues={
-                    ":reader": {"S": encode(reader)},
-                    ":plain": {"S": encode(reader[:4])},  # an older version wrote no meaning
-                },
-            )
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return  # it was recorded anew
+        self.client.delete_item(TableName=self.table, Key=reader_key(reader))
 
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
         return [

@@ -72,7 +72,7 @@ from rheo_runtime.records import (
     Waiter,
     spread,
 )
-from rheo_runtime.rollup import Members, passes
+from rheo_runtime.rollup import Members
 from rheo_runtime.templates import ABOVE
 from rheo_runtime.values import BadValue, Partition, Value, identity, joined
 from rheo_runtime.waiting import (
@@ -90,6 +90,7 @@ from rheo_runtime.waiting import (
 from rheo_runtime.windows import Window
 
 T = TypeVar("T")
+Left = TypeVar("Left", Waiter, Reader)
 
 
 class Match(NamedTuple):
@@ -311,7 +312,7 @@ class Bindings:
         except BadValue as fault:
             self._refuse(outcome, node, binding, str(fault))
             return False
-        user = node.user(binding) if node.alternative else binding
+        user = node.user(binding, found)
         # The first event of each input, of an output that nobody else makes: most likely there is none yet.
         guess = node.alone and not node.checks and ledger.recent(node.id, text) is None
         while True:
@@ -384,7 +385,7 @@ class Bindings:
         except BadValue as fault:
             self._refuse(outcome, node, binding, str(fault))
             return False
-        user = node.user(binding) if node.alternative else binding
+        user = node.reader(binding, reads)
         while True:
             output, used = ledger.output(node.id, text, user)
             if used is None:
@@ -400,7 +401,7 @@ class Bindings:
             taken = dict(chosen)
             read = [r for r in reads if not r.nearest or r.partition in taken.get(r.alias, ())]
             for signal, partition in dict.fromkeys((r.signal, r.partition) for r in read):
-                ledger.read(Reader(signal, partition, node.key, binding, node.join.means))
+                ledger.read(Reader(signal, partition, node.id, binding, node.means.name))
             records = self._versions(reads)
             if used is not None and not _newer(records, used):
                 return False
@@ -452,16 +453,14 @@ class Bindings:
 
         What another version of the application has left is dropped unread, unless it means the same here.
         """
-        nodes = self.program.nodes
-        for reader in sorted(
-            self.ledger.readers(signal, partition),
-            key=lambda r: (r.node not in nodes or nodes[r.node].rank, repr(r.binding)),
-        ):
-            node = nodes.get(reader.node)
-            if node is None or reader.means != node.join.means:
+        for reader in self._in_order(self.ledger.readers(signal, partition)):
+            node = self.program.way(reader.node, reader.means)
+            if why := self._why_gone(node, reader):
                 what = f"a binding that was to run again with {signal}"
-                outcome.drop(Dropped(reader.node, what, _gone_why(node)))
+                outcome.drop(Dropped(reader.node, what, why))
                 self.ledger.unread(reader)
+            elif node is None:
+                continue
             elif node.updates:
                 self.update(outcome, node, reader.binding, self._records(node, reader.binding), now)
 
@@ -559,7 +558,7 @@ class Bindings:
         return True
 
     def _watch(self, node: Node, binding: Binding, window: Window, partition: Partition, now: float) -> None:
-        self.ledger.watch(Waiter(window.rows, partition, node.key, binding, now, node.join.means))
+        self.ledger.watch(Waiter(window.rows, partition, node.id, binding, now, node.means.name))
 
     def see(self, signal: str, partition: Partition, time: float | None = None) -> None:
         """Record that a partition exists, if anybody asks about its signal; an event says since when."""
@@ -585,10 +584,7 @@ class Bindings:
         watches = () if layout is None else self.ledger.waiters(layout.rows, partition)
         if not watches:
             return
-        nodes = self.program.nodes
-        for watch in sorted(
-            watches, key=lambda w: (w.node not in nodes or nodes[w.node].rank, repr(w.binding))
-        ):
+        for watch in self._in_order(watches):
             self.rouse(outcome, watch, now)
 
     def rouse(self, outcome: Outcome, watch: Waiter, now: float) -> None:
@@ -596,10 +592,11 @@ class Bindings:
 
         What another version of the application has left is dropped unread, unless it means the same here.
         """
-        node = self.program.nodes.get(watch.node)
-        if node is None or watch.means != node.join.means:
+        node = self.program.way(watch.node, watch.means)
+        why = self._why_gone(node, watch)
+        if node is None or why:
             what = f"a binding that waited for {watch.signal.split('~')[0]}"
-            outcome.drop(Dropped(watch.node, what, _gone_why(node)))
+            outcome.drop(Dropped(watch.node, what, why))
             self.ledger.unwatch(watch)
             return
         windows = [check.window for check in node.checks if check.window.rows == watch.signal][:1]
@@ -612,6 +609,22 @@ class Bindings:
             # It is there now: whether it was when the binding was looked at, only a second look can tell.
         self.ledger.unwatch(watch)
 
+    def _in_order(self, left: Iterable[Left]) -> list[Left]:
+        """What is left of bindings in the order of their nodes; what no node knows last."""
+
+        def place(one: Left) -> tuple[bool, int, str]:
+            way = self.program.way(one.node, one.means)
+            return way is None, 0 if way is None else way.rank, repr(one.binding)
+
+        return sorted(left, key=place)
+
+    def _why_gone(self, node: Node | None, left: Waiter | Reader) -> str:
+        """Why what another version has left of a binding means nothing now; "" while it means the same."""
+        if node is None:
+            known = self.program.ways(left.node)
+            return "its inputs or links have changed" if known else "the node is removed"
+        return "a filter leaves it out now" if node.leaves_out(left.binding) else ""
+
     def _refuse(self, outcome: Outcome, node: Node, binding: Binding, reason: str) -> None:
         sources = zip(node.join.triggers, binding, strict=True)
         texts = [joined(s.texts(self.program.signals[s.signal], p)) for s, p in sources]
@@ -621,11 +634,6 @@ class Bindings:
         """Record that something could not be used."""
         outcome.reject(rejected)
         self.recent.append((self.now(), rejected))
-
-
-def _gone_why(node: Node | None) -> str:
-    """Why what another version has left at a node means nothing now."""
-    return "the node is removed" if node is None else "its inputs or links have changed"
 
 
 def _newer(records: list[Arrivals | None], used: Used) -> bool:
@@ -951,9 +959,6 @@ class Engine:
         if not combination.complete:
             return
         found = tuple([record for record in combination.records if record is not None])
-        sources = zip(node.join.triggers, found, strict=True)
-        if any(passes(source.branches, record.partition) is None for source, record in sources):
-            return  # its filter leaves it out now
         text = node.output_text(node.output(node.binding(found)))
         if self.ledger.output(node.id, text, None)[0] is None:
             self._bindings.evaluate(outcome, node, found, now)
@@ -1157,8 +1162,10 @@ class Engine:
         keys = consumer.places(values)
         record = ledger.arrive(consumer.arrival_index, keys, partition, event_id, now, texts)
         if consumer.pair is not None:  # two inputs, the usual join, spelled out
-            arrival_index, index, key = consumer.pair
+            arrival_index, index, key, passes = consumer.pair
             for other in ledger.find(arrival_index, index, values if key is identity else key(values)):
+                if passes is not None and not passes(other.partition):
+                    continue
                 pair = (other, record) if consumer.position else (record, other)
                 self._bindings.evaluate(outcome, node, pair, now)
         elif node.join.size == 1:

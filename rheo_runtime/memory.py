@@ -20,7 +20,9 @@ from rheo_runtime.records import (
     Status,
     Touched,
     Used,
+    User,
     Waiter,
+    carried,
     first_bound,
     status_of,
     unsettled,
@@ -58,12 +60,12 @@ class MemoryLedger:
         self._shelves: dict[str, _Shelf] = {}
         self._touched: dict[str, dict[Partition, Touched]] = {}
         self._outputs: dict[_Place, Output] = {}
-        self._uses: dict[_Place, tuple[Binding, Used]] = {}
-        self._more_uses: dict[tuple[_Place, Binding], Used] = {}
+        self._uses: dict[_Place, tuple[User, Used]] = {}
+        self._more_uses: dict[_Place, dict[tuple[Binding, str], tuple[User, Used]]] = {}
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._changed: dict[tuple[str, Key, int], float] = {}  # when it was written or deleted last
-        self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding], Waiter]] = {}
-        self._readers: dict[tuple[str, Partition], dict[tuple[str, Binding], Reader]] = {}
+        self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding, str], Waiter]] = {}
+        self._readers: dict[tuple[str, Partition], dict[tuple[str, Binding, str], Reader]] = {}
         self._cursors: dict[str, int] = {}
         self._refused: dict[str, Refusal] = {}
         self._lapses: dict[tuple[str, int, Partition], dict[Partial, tuple[ConsumedMark, ...]]] = {}
@@ -126,32 +128,39 @@ class MemoryLedger:
         gone = shelf.forgotten.get(key, {})
         return [(partition, time) for partition, time in gone.items() if partition not in shelf.records]
 
-    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
+    def output(self, node: str, partition: str, user: User | None) -> tuple[Output | None, Used | None]:
         key = (node, partition)
         output = self._outputs.get(key)
-        if output is None or binding is None:
+        if output is None or user is None:
             return output, None
         use = self._uses.get(key)
-        if use is not None and use[0] == binding:
-            return output, use[1]
-        return output, self._more_uses.get((key, binding))
+        if use is None:
+            return output, None
+        more = self._more_uses.get(key, {})
+        found = use if _same(use[0], user) else more.get((user.binding, user.means.name))
+        if found is not None:
+            if found[0].reads == user.reads:
+                return output, found[1]
+            return output, carried(user.named, [(found[0].named, found[1])], user.means.updates)
+        others = [each for each in (use, *more.values()) if each[0].means.name not in user.means.now]
+        return output, carried(user.named, [(other.named, used) for other, used in others])
 
     def recent(self, node: str, partition: str) -> Output | None:
         return None  # to ask costs nothing
 
     def save(
-        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+        self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:
         key = (new.node, new.partition)
         if self._outputs.get(key) is not old:
             return False
         self._outputs[key] = new
-        if binding is not None and used is not None:
+        if user is not None and used is not None:
             use = self._uses.get(key)
-            if use is None or use[0] == binding:
-                self._uses[key] = (binding, used)
+            if use is None or _same(use[0], user):
+                self._uses[key] = (user, used)
             else:
-                self._more_uses[key, binding] = used
+                self._more_uses.setdefault(key, {})[user.binding, user.means.name] = (user, used)
         return True
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
@@ -194,13 +203,13 @@ class MemoryLedger:
 
     def watch(self, watch: Waiter) -> None:
         waiting = self._watches.setdefault((watch.signal, watch.partition), {})
-        known = waiting.get((watch.node, watch.binding), watch)
-        waiting[watch.node, watch.binding] = watch._replace(since=known.since)
+        place = (watch.node, watch.binding, watch.means)
+        waiting[place] = watch._replace(since=waiting.get(place, watch).since)
 
     def unwatch(self, watch: Waiter) -> None:
         key = (watch.signal, watch.partition)
         waiting = self._watches.get(key, {})
-        waiting.pop((watch.node, watch.binding), None)
+        waiting.pop((watch.node, watch.binding, watch.means), None)
         if not waiting:
             self._watches.pop(key, None)
 
@@ -218,12 +227,12 @@ class MemoryLedger:
         return [shelf.find(partition) for partition in partitions]
 
     def read(self, reader: Reader) -> None:
-        self._readers.setdefault((reader.signal, reader.partition), {})[reader.node, reader.binding] = reader
+        readers = self._readers.setdefault((reader.signal, reader.partition), {})
+        readers[reader.node, reader.binding, reader.means] = reader
 
     def unread(self, reader: Reader) -> None:
         readers = self._readers.get((reader.signal, reader.partition), {})
-        if readers.get((reader.node, reader.binding)) == reader:
-            del readers[reader.node, reader.binding]
+        readers.pop((reader.node, reader.binding, reader.means), None)
 
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
         return list(self._readers.get((signal, partition), {}).values())
@@ -281,6 +290,11 @@ class MemoryLedger:
                 index[key] = [partition for partition in group if partition not in gone]
                 if not index[key]:
                     del index[key]
+
+
+def _same(one: User, other: User) -> bool:
+    """Whether two are one binding, of one meaning."""
+    return one.binding == other.binding and one.means.name == other.means.name
 
 
 def _last(record: Arrivals | _Single) -> float:

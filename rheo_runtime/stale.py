@@ -106,8 +106,9 @@ def made_by(output: Output) -> Execution | None:
 
 def way_of(program: Program, document: Document) -> Node | None:
     """Return the alternative of a node that a document is of; None when there is none now."""
-    number = document.get("alternative")
-    return program.nodes.get(f"{document['node']}|{number}" if number else document["node"])
+    if way := document.get("way"):
+        return program.way(document["node"], way)
+    return program.nodes.get(document["node"])
 
 
 def binding_made(way: Node, document: Document) -> Binding:

@@ -116,8 +116,10 @@ def combinations(node: Node, ledger: Ledger, passed: Container[str] = ()) -> lis
     """
     join = node.join
     groups: list[list[Arrivals | Group]] = []
-    for arrival_index, members in zip(join.arrival_indexes, join.rolled, strict=True):
-        records = [r for r in ledger.arrivals(arrival_index) if r.times()]
+    for arrival_index, members, passes in zip(join.arrival_indexes, join.rolled, join.passes, strict=True):
+        records = [
+            r for r in ledger.arrivals(arrival_index) if r.times() and (passes is None or passes(r.partition))
+        ]
         there: list[Arrivals | Group] = [*records] if members is None else [*members.groups(records)]
         groups.append(sorted(there, key=lambda r: _sortable(r.partition)))
     found: dict[Partial, Combination] = {}
@@ -209,7 +211,7 @@ def _unused(
             return None
         if text in passed:
             return None
-        output, used = ledger.output(node.id, text, node.user(binding))
+        output, used = ledger.output(node.id, text, node.user(binding, records))
         if (node.updates and used is not None) or (node.once and output is not None and made(output)):
             return None  # it has run, and what starts it again is no arrival that waits
         left = free(whole, used, expiries)
@@ -238,7 +240,7 @@ def expiries_of(
 
 def _expiries(node: Node) -> str:
     """The name under which a node's expiries are kept: another one for each meaning of its combinations."""
-    return f"{node.key}~{node.join.means}"
+    return f"{node.id}~{node.means.name}"
 
 
 def _spread(marks: tuple[Any, ...], records: Sequence[Arrivals | Group | None]) -> tuple[ConsumedMark, ...]:

@@ -155,8 +155,8 @@ def _gone(program: Program, output: Output, storage: Storage) -> Iterator[Violat
 def _forgotten(program: Program, ledger: Ledger, before: float) -> Iterator[Violation]:
     """Bindings that wait for a partition that is there."""
     for waiter in ledger.watches():
-        node = program.nodes.get(waiter.node)
-        if node is None or waiter.means != node.join.means or waiter.since > before:
+        node = program.way(waiter.node, waiter.means)
+        if node is None or node.leaves_out(waiter.binding) or waiter.since > before:
             continue
         window = next((c.window for c in node.checks if c.window.rows == waiter.signal), None)
         if window is not None and window.exists(ledger, waiter.partition):
