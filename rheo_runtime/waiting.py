@@ -320,12 +320,11 @@ class _Words:
 
     def waiting(self) -> Waiting:
         node, combination = self._node, self._combination
+        triggers = node.join.triggers
         arrived = {
-            source.alias: source.texts(self._program.signals[source.signal], record.partition)
-            for source, record, n in zip(
-                node.join.triggers, combination.records, combination.left, strict=True
-            )
-            if record is not None and n > 0
+            alias: triggers[i].texts(self._program.signals[triggers[i].signal], record.partition)
+            for alias, i in node.join.positions.items()
+            if (record := combination.records[i]) is not None and combination.left[i] > 0
         }
         missing = self._gaps() if combination.complete else self._absent()
         return Waiting(node.id, arrived, tuple(missing), combination.since, self._output())
@@ -335,8 +334,9 @@ class _Words:
 
     def _absent(self) -> Iterator[Missing]:
         join, combination = self._node.join, self._combination
-        inputs = zip(join.triggers, combination.records, combination.fresh, join.rolled, strict=True)
-        for source, record, fresh, members in inputs:
+        for i in join.positions.values():
+            source, record = join.triggers[i], combination.records[i]
+            fresh, members = combination.fresh[i], join.rolled[i]
             if members is not None and isinstance(record, Group):
                 yield from self._lacking(source, record, fresh, members)
                 continue

@@ -579,12 +579,13 @@ def _pump(app: App, ledger: str) -> Scene:
 
 
 def _redeploy(app: App, ledger: str) -> Scene:
-    """A new version of the application, with one more node, comes while listeners of the old one work."""
+    """A new version, with one more node and the inputs turned round, comes while listeners of the old one work."""
     more = route("more", [view(A)], signals=list(app.routes.signals))
     scene = Redeployed(app.routes, ledger, Counter({"node/2": 1}))
     scene.before(*app.first[2:])
     bodies = [scene.send(*event) for event in app.first[:2]]
-    scene.add(lambda: scene.deploy(table(app.routes.signals, *app.routes.routes, more)))
+    turned = [dataclasses.replace(each, inputs=each.inputs[::-1]) for each in app.routes.routes]
+    scene.add(lambda: scene.deploy(table(app.routes.signals, *turned, more)))
     for body in bodies:
         scene.listen(body)
     return scene
