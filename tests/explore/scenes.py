@@ -436,7 +436,20 @@ class Killed(Dying):
 
 
 class Redeployed(Scene):
-    """A scene in which a new version adds a node: whatever came to it is made once."""
+    """A scene in which a new version adds a node: whatever came to it is made once.
+
+    A listener has the version that is there when it begins, and goes on with it.
+    """
+
+    def listen(self, body: str) -> None:
+        def begin() -> None:
+            self.stepper.step("version")
+            self.deliver(body)
+
+        self.add(begin)
+
+    def state(self) -> object:
+        return super().state(), len(self.table.routes)
 
     def deploy(self, routes: wire.RouteTable) -> None:
         """Put a new version of the application in the place of the old one."""
