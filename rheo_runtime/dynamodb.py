@@ -23,11 +23,12 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rheo_runtime.ledger import REFUSED, REMEMBERED
 from rheo_runtime.records import (
     ANNOUNCED,
+    BROKEN,
     CAME,
     CHUNK,
     CLAIMED,
@@ -46,6 +47,7 @@ from rheo_runtime.records import (
     Status,
     Stored,
     Touched,
+    Unreadable,
     Used,
     User,
     Waiter,
@@ -270,7 +272,35 @@ def _from_json(data: list[Any] | None) -> Execution | None:
 def watch_of(item: Item) -> Waiter:
     """Return the watch in an item."""
     signal, partition, node, binding, *means = _tuples(from_item(item, "watch"))
+    _hold(isinstance(binding, tuple) and all(isinstance(p, tuple) for p in binding))
     return Waiter(signal, partition, node, binding, float(item["since"]["N"]), *means)
+
+
+def status_in(item: Item) -> Status:
+    stage = item["stage"] if "stage" in item else item["state"]  # an older version wrote the state alone
+    return Status(item["node"]["S"], item["p"]["S"], stage["S"])
+
+
+def reader_of(item: Item) -> Reader:
+    reader = Reader(*_tuples(from_item(item, "reader")))
+    _hold(isinstance(reader.binding, tuple) and all(isinstance(p, tuple) for p in reader.binding))
+    return reader
+
+
+def refusal_of(item: Item) -> Refusal:
+    what, permission, time = from_item(item, "refusal")
+    return Refusal(str(what), str(permission), float(time))
+
+
+def expiry_of(item: Item, of: Partial) -> tuple[Partial, tuple[ConsumedMark, ...]]:
+    partial, marks = _tuples(from_item(item, "partial")), _tuples(unpacked(item["marks"]))
+    _hold(len(partial) == len(marks) == len(of) and all(isinstance(mark, tuple) for mark in marks))
+    return partial, marks
+
+
+def _hold(well: bool) -> None:
+    if not well:
+        raise ValueError("it is not as it is written")
 
 
 def number(value: float) -> dict[str, str]:
@@ -435,6 +465,7 @@ KEEP = 400 * 86400  # seconds that a spilled item outlives its last firing: long
 SLACK = 86400  # DynamoDB may take that long to delete an expired item, and may not be early
 
 Item = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class Move(NamedTuple):
@@ -464,6 +495,7 @@ class DynamoLedger:
         self.table = table
         self.client = make_client() if client is None else client
         self.now = now
+        self.unreadable: Callable[[str], None] = lambda _: None
         self._recent: dict[tuple[str, str], tuple[float, Output]] = {}
         self._together: dict[tuple[str, tuple[Key, ...], Partition, str], Arrivals] = {}
 
@@ -501,7 +533,7 @@ class DynamoLedger:
                 pk = arrivals_pk(index, 0, keys[0])
                 key = {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partition))}}
                 item = self._count(key, index, partition, events, now, texts) if len(events) > 1 else None
-                record = arrivals_of(item, self.now() - index.ttl) if item else None
+                record = self._record(item, self.now() - index.ttl)
                 if record is None or len(record.times()) > REMEMBERED:
                     continue  # some of them are counted already: `arrive` looks at each
                 assert item is not None
@@ -577,7 +609,7 @@ class DynamoLedger:
         item = self._count(key, arrival_index, partition, [event_id], now, texts)
         if item is None:
             item = self._get(key) or {}
-        record = arrivals_of(item, self.now() - arrival_index.ttl) if item else None
+        record = self._record(item, self.now() - arrival_index.ttl)
         if record is None:  # delivered again after its time to live: it counts no more
             record = Arrivals(partition, event_id, now, texts)
             record.ids = {}
@@ -615,26 +647,28 @@ class DynamoLedger:
             places = [{"pk": item[RECORD], "sk": item["sk"]} for item in items]
             known = {item["sk"]["S"]: item for item in self._get_many(places)} if places else {}
             items = [known[place["sk"]["S"]] for place in places if place["sk"]["S"] in known]
-        return [record for item in items if (record := arrivals_of(item, oldest)) is not None]
+        return self._records(items, oldest)
 
     def arrived(self, arrival_index: ArrivalIndex, key: Key, partition: Partition) -> Arrivals | None:
         pk, sk = arrivals_pk(arrival_index, 0, key), sort_key(encode(partition))
         item = self._get({"pk": {"S": pk}, "sk": {"S": sk}})
-        return None if item is None else arrivals_of(item, self.now() - arrival_index.ttl)
+        return self._record(item, self.now() - arrival_index.ttl)
 
     def forgotten(self, arrival_index: ArrivalIndex, key: Key) -> Sequence[tuple[Partition, float]]:
         oldest = self.now() - arrival_index.ttl
-        found = []
-        for item in self._query(arrivals_pk(arrival_index, 0, key)):
-            times = [float(v["N"]) for k, v in item.items() if k.startswith(EVENT)]
-            if times and max(times) <= oldest:
-                found.append((_tuples(from_item(item, "p")), max(times)))
-        return found
+
+        def came(item: Item) -> tuple[Partition, float]:
+            return _tuples(from_item(item, "p")), max(
+                (float(v["N"]) for k, v in item.items() if k.startswith(EVENT)), default=float("inf")
+            )
+
+        found = self._readable(came, self._query(arrivals_pk(arrival_index, 0, key)))
+        return [each for each in found if each[1] <= oldest]
 
     def arrivals(self, arrival_index: ArrivalIndex) -> Iterable[Arrivals]:
         oldest = self.now() - arrival_index.ttl
         items = self._scan(f"A|{arrival_index.node}|{arrival_index.alias}|{arrival_index.indexes[0]}|")
-        return [record for item in items if (record := arrivals_of(item, oldest)) is not None]
+        return self._records(items, oldest)
 
     def rename(self, moves: Sequence[Move]) -> Iterator[tuple[Move, Arrivals]]:
         """Let what stands under other names stand in its index too, and yield it: when, how often, all of it the same.
@@ -644,9 +678,10 @@ class DynamoLedger:
         known = {f"{move.old.node}|{move.old.alias}|{move.old.indexes[0]}": move for move in moves}
         for item in self._scan("A|"):
             move = known.get("|".join(item["pk"]["S"].split("|", 4)[1:4]))
-            record = None if move is None else arrivals_of(item, self.now() - move.new.ttl)
-            if move is None or record is None:
+            records = [] if move is None else self._records([item], self.now() - move.new.ttl)
+            if move is None or not records:
                 continue
+            (record,) = records
             keys = move.keys(record.partition)
             pk = arrivals_pk(move.new, 0, keys[0])
             try:
@@ -670,7 +705,7 @@ class DynamoLedger:
         if item is None:
             self._recent.pop((node, partition), None)
             return None, None
-        output = output_of(item)
+        output = self._read(output_of, item)
         self._remember(output)
         if user is None:
             return output, None
@@ -679,7 +714,7 @@ class DynamoLedger:
             found = self._get(spilled_key(node, partition, name))
             return None if found is None else found["used"]
 
-        return output, used_by(item, user, spilled)
+        return output, self._read(lambda item: used_by(item, user, spilled), item)
 
     def recent(self, node: str, partition: str) -> Output | None:
         seen, output = self._recent.get((node, partition), (0.0, None))
@@ -775,7 +810,7 @@ class DynamoLedger:
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         prefix = "O|" if node is None else f"O|{node}|"
-        return [output_of(item) for item in self._scan(prefix) if "version" in item]
+        return list(self._readable(output_of, (item for item in self._scan(prefix) if "version" in item)))
 
     def statuses(self, node: str | None = None) -> Iterable[Status]:
         pages: Iterable[Mapping[str, Any]]
@@ -793,17 +828,14 @@ class DynamoLedger:
         underway: list[dict[str, Any]] = []
         for page in pages:
             for item in page["Items"]:
-                if item["state"]["S"] in UNDERWAY:
+                if item.get("state", {}).get("S") in UNDERWAY:
                     underway.append({"pk": item["pk"], "sk": item["sk"]})
                 else:
-                    found.append(Status(item["node"]["S"], item["p"]["S"], item["state"]["S"]))
-        for now in self._get_many(underway) if underway else ():
-            stage = now.get("stage", now["state"])  # an older version wrote the state alone
-            found.append(Status(now["node"]["S"], now["p"]["S"], stage["S"]))
-        return found
+                    found += self._readable(status_in, [item])
+        return [*found, *self._readable(status_in, self._get_many(underway) if underway else ())]
 
     def unsettled(self) -> Iterable[Output]:
-        return [output for item in self._todo(OUTPUTS) if unsettled(output := output_of(item))]
+        return [output for output in self._readable(output_of, self._todo(OUTPUTS)) if unsettled(output)]
 
     # --- existence -----------------------------------------------------------------------------
 
@@ -854,18 +886,19 @@ class DynamoLedger:
         self.client.delete_item(TableName=self.table, Key=watch_key(watch))
 
     def waiters(self, signal: str, partition: Partition) -> Sequence[Waiter]:
-        return [watch_of(item) for item in self._query(watch_pk(signal, partition))]
+        return list(self._readable(watch_of, self._query(watch_pk(signal, partition))))
 
     def watches(self) -> Iterable[Waiter]:
-        return [watch_of(item) for item in self._todo(WATCHES)]
+        return list(self._readable(watch_of, self._todo(WATCHES)))
 
     def versions(
         self, arrival_index: ArrivalIndex, partitions: Sequence[Partition]
     ) -> Sequence[Arrivals | None]:
         keys = {p: arrival_key(arrival_index, p) for p in partitions}
-        oldest, found = self.now() - arrival_index.ttl, {}
+        oldest, found = self.now() - arrival_index.ttl, dict[tuple[str, str], Arrivals]()
         for item in self._get_many(list(keys.values())):
-            found[item["pk"]["S"], item["sk"]["S"]] = arrivals_of(item, oldest)
+            for record in self._records([item], oldest):
+                found[item["pk"]["S"], item["sk"]["S"]] = record
         return [found.get((keys[p]["pk"]["S"], keys[p]["sk"]["S"])) for p in partitions]
 
     def read(self, reader: Reader) -> None:
@@ -876,9 +909,7 @@ class DynamoLedger:
         self.client.delete_item(TableName=self.table, Key=reader_key(reader))
 
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
-        return [
-            Reader(*_tuples(from_item(item, "reader"))) for item in self._query(reader_pk(signal, partition))
-        ]
+        return list(self._readable(reader_of, self._query(reader_pk(signal, partition))))
 
     def cursor(self, name: str) -> int | None:
         item = self._get(cursor_key(name))
@@ -911,15 +942,15 @@ class DynamoLedger:
         )
 
     def refusals(self, now: float) -> Sequence[Refusal]:
-        found = [Refusal(*from_item(item, "refusal")) for item in self._query(REFUSALS)]
+        found = self._readable(refusal_of, self._query(REFUSALS))
         return [each for each in found if each.time > now - REFUSED]
 
     def touched(self, signal: str, partition: Partition) -> Touched | None:
         item = self._get(touched_key(signal, partition))
-        return None if item is None else touched_of(item)
+        return None if item is None else self._read(touched_of, item)
 
     def touches(self, signal: str) -> Iterable[Touched]:
-        return [touched_of(item) for item in self._query(touched_pk(signal))]
+        return list(self._readable(touched_of, self._query(touched_pk(signal))))
 
     def touch(self, old: Touched | None, new: Touched) -> bool:
         written = {":new": {"S": encode(new)}}
@@ -953,11 +984,36 @@ class DynamoLedger:
     def expiries(self, node: str, partial: Partial) -> Iterable[tuple[Partial, tuple[ConsumedMark, ...]]]:
         for position, partition in enumerate(partial):
             if partition is not None:
-                for item in self._query(expiry_pk(node, position, partition)):
-                    marks = _tuples(unpacked(item["marks"]))
-                    yield _tuples(from_item(item, "partial")), marks
+                items = self._query(expiry_pk(node, position, partition))
+                yield from self._readable(lambda item: expiry_of(item, partial), items)
 
     # --- DynamoDB ------------------------------------------------------------------------------
+
+    def _read(self, parse: Callable[[Item], T], item: Item) -> T:
+        """Return the record in an item; raises Unreadable."""
+        try:
+            return parse(item)
+        except (*BROKEN, zlib.error) as fault:
+            place = item["pk"]["S"] + ("" if item["sk"]["S"] == "." else f" {item['sk']['S']}")
+            raise Unreadable(f"{place} cannot be read: {type(fault).__name__}: {fault}") from fault
+
+    def _readable(self, parse: Callable[[Item], T], items: Iterable[Item]) -> Iterator[T]:
+        """Yield the records in items; those that cannot be read are told of, and left out."""
+        for item in items:
+            try:
+                record = self._read(parse, item)
+            except Unreadable as fault:
+                self.unreadable(str(fault))
+                continue
+            yield record
+
+    def _record(self, item: Item | None, oldest: float) -> Arrivals | None:
+        """Return the arrivals in an item, those that count; raises Unreadable."""
+        return self._read(lambda item: arrivals_of(item, oldest), item) if item else None
+
+    def _records(self, items: Iterable[Item], oldest: float) -> list[Arrivals]:
+        found = self._readable(lambda item: arrivals_of(item, oldest), items)
+        return [record for record in found if record is not None]
 
     def _get(self, key: Mapping[str, Any]) -> Item | None:
         return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")

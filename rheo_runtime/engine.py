@@ -53,6 +53,7 @@ from rheo_runtime.match import Found, Rejected, SignalSource
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.program import Program
 from rheo_runtime.records import (
+    BROKEN,
     NEVER,
     READY,
     UNREAD,
@@ -68,6 +69,7 @@ from rheo_runtime.records import (
     Reader,
     Recs,
     Touched,
+    Unreadable,
     Used,
     Waiter,
     spread,
@@ -134,10 +136,11 @@ class Outcome:
     _told: list[Execution] | None = None
     _dropped: list[Dropped] | None = None
     unmatched: str = ""
+    left: bool = False
 
     @property
     def faults(self) -> list[str]:
-        """What a periodic check could not look at, and why; it goes on with the rest."""
+        """What could not be looked at, and why; the rest is done. ``left`` says that some of it has to be done again."""
         return list(self._faults or ())
 
     @property
@@ -224,6 +227,11 @@ class Outcome:
         """Note what could not be looked at, and why."""
         self._faults = _with(self._faults, what)
 
+    def leave(self, what: str) -> None:
+        """Note what has to be done again, once a record can be read."""
+        self.left = True
+        self.fail(what)
+
     def fire(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
         """Note an execution, and the held one that it replaced, if any."""
         if merged is not None:
@@ -298,7 +306,17 @@ class Bindings:
         self.recent: deque[tuple[float, Rejected]] = deque(maxlen=RECENT)
 
     def evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
-        """Fire a complete binding as often as is due, if it is ready; say whether it waits instead."""
+        """Fire a complete binding as often as is due, if it is ready; say whether it waits instead.
+
+        A record that cannot be read stops this binding alone.
+        """
+        try:
+            return self._evaluate(outcome, node, found, now)
+        except Unreadable as fault:
+            outcome.leave(f"{node.id}: {fault}")
+            return False
+
+    def _evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
         ledger = self.ledger
         binding = node.binding(found)
         if node.updates:
@@ -462,7 +480,10 @@ class Bindings:
             elif node is None:
                 continue
             elif node.updates:
-                self.update(outcome, node, reader.binding, self._records(node, reader.binding), now)
+                try:
+                    self.update(outcome, node, reader.binding, self._records(node, reader.binding), now)
+                except BROKEN as fault:  # what is left of one binding stops no other
+                    outcome.leave(f"{node.id}: {type(fault).__name__}: {fault}")
 
     def _records(self, node: Node, binding: Binding) -> Bound | None:
         """Read the arrivals of a binding again; None when some are forgotten."""
@@ -585,7 +606,12 @@ class Bindings:
         if not watches:
             return
         for watch in self._in_order(watches):
-            self.rouse(outcome, watch, now)
+            try:
+                self.rouse(outcome, watch, now)
+            except (
+                BROKEN
+            ) as fault:  # what is left of one binding stops no other; each sweep looks at it again
+                outcome.fail(f"a window of {watch.node}: {type(fault).__name__}: {fault}")
 
     def rouse(self, outcome: Outcome, watch: Waiter, now: float) -> None:
         """Look at a waiting binding again, and drop the watch when it has done its service.
@@ -623,7 +649,10 @@ class Bindings:
         if node is None:
             known = self.program.ways(left.node)
             return "its inputs or links have changed" if known else "the node is removed"
-        return "a filter leaves it out now" if node.leaves_out(left.binding) else ""
+        try:
+            return "a filter leaves it out now" if node.leaves_out(left.binding) else ""
+        except BROKEN:
+            return "it cannot be read"
 
     def _refuse(self, outcome: Outcome, node: Node, binding: Binding, reason: str) -> None:
         sources = zip(node.join.triggers, binding, strict=True)
@@ -1127,7 +1156,10 @@ class Engine:
             self.ledger.arrive(index, (partition,), partition, event_id, now)
         before, joins = outcome.unmatched, False
         for consumer in consumers:
-            joins = self._join(outcome, consumer, partition, found.spelling, event_id, now) or joins
+            try:
+                joins = self._join(outcome, consumer, partition, found.spelling, event_id, now) or joins
+            except Unreadable as fault:  # what one node has of it stops no other
+                outcome.leave(f"{consumer.node.id}: {fault}")
         if joins:
             outcome.unmatched = before  # without effect at some inputs alone
         if signal_source.layout is not None:

@@ -7,7 +7,7 @@ the same time, at least one sees both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from rheo_runtime.records import (
@@ -34,7 +34,13 @@ REMEMBERED = 2_000  # arrivals of one partition at one input; older ones are for
 
 
 class Ledger(Protocol):
-    """Where state lives. ``now`` is always in seconds since 1970."""
+    """Where state lives. ``now`` is always in seconds since 1970.
+
+    A record that cannot be read is left out of what is listed, and ``unreadable`` told of it; where it is asked for by
+    itself, Unreadable is raised.
+    """
+
+    unreadable: Callable[[str], None]
 
     def arrive(
         self,

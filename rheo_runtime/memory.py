@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED
 from rheo_runtime.records import (
@@ -57,6 +57,7 @@ class MemoryLedger:
     """The ledger of the simulator and of tests: dicts."""
 
     def __init__(self) -> None:
+        self.unreadable: Callable[[str], None] = lambda _: None
         self._shelves: dict[str, _Shelf] = {}
         self._touched: dict[str, dict[Partition, Touched]] = {}
         self._outputs: dict[_Place, Output] = {}

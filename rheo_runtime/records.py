@@ -20,6 +20,14 @@ CHUNK = 64  # neighbouring partitions whose existence is kept in one item
 READY, ANNOUNCED, CLAIMED = "READY", "ANNOUNCED", "CLAIMED"
 SUCCEEDED, FAILED, SKIPPED = "SUCCEEDED", "FAILED", "SKIPPED"
 
+
+class Unreadable(ValueError):
+    """A record of a ledger that is not as this version writes it: broken, or of a version to come."""
+
+
+# What reading a record may raise that is not as it was expected.
+BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
 Key = tuple[Value, ...]
 Binding = tuple[Partition, ...]  # one partition for each trigger input
 Partial = tuple[Partition | None, ...]  # the same, with gaps

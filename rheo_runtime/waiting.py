@@ -37,6 +37,7 @@ from rheo_runtime.records import (
     Group,
     Partial,
     Stored,
+    Unreadable,
     execution_id,
 )
 from rheo_runtime.rollup import Members
@@ -124,7 +125,11 @@ def combinations(node: Node, ledger: Ledger, passed: Container[str] = ()) -> lis
         groups.append(sorted(there, key=lambda r: _sortable(r.partition)))
     found: dict[Partial, Combination] = {}
     for chosen in _Search(join, groups).run():
-        combination = _unused(node, ledger, chosen, passed)
+        try:
+            combination = _unused(node, ledger, chosen, passed)
+        except Unreadable as fault:  # what one output used stops no other
+            ledger.unreadable(str(fault))
+            continue
         if combination is not None:
             key = tuple(
                 [

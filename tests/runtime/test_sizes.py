@@ -203,7 +203,7 @@ def test_what_many_members_of_a_coarser_partition_were_used_is_packed_and_moved(
         before, _ = at.ledger.output("node", "p", None)
         stored = Stored({"n": n})
         after, _, _ = executions.fire(before, "node", "p", stored.builder, {"n": n}, (), at.time)
-        members = tuple(("a", longest()) for _ in range(MOST_PARTITIONS))
+        members = tuple(("a", (f"{n}", 739_000)) for n in range(MOST_PARTITIONS))
         binding, used = (
             User((longest(),), Means("m" * 12, ("a",)), members),
             (n + 1, tuple((NOW + RANDOM.random(), n) for _ in members)),
@@ -251,7 +251,8 @@ def test_every_other_item_at_its_bound(at: Ledgers) -> None:
     assert ledger.move("c" * 3_000, None, 10**12)
     ledger.refused(Refusal(noise(2_048), noise(2_048), NOW))
     assert ledger.touch(None, Touched("s" * 200, key, noise(2_048), NOW, NOW))
-    marks = tuple((NOW + RANDOM.random(), 10**6) for _ in range(MOST_PARTITIONS))
+    members: Any = tuple((NOW + RANDOM.random(), 10**6) for _ in range(MOST_PARTITIONS))
+    marks = (members, *[(NOW, 1)] * (MOST_INPUTS - 1))
     ledger.expire("n" * 200, (None, *binding[1:]), marks)
     assert len(list(ledger.expiries("n" * 200, (None, *binding[1:])))) == 1
     assert len(at.db.groups["t"]["L"]) == 1, "one item, however many inputs the combination has"
