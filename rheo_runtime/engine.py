@@ -235,7 +235,8 @@ class Outcome:
     def fire(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
         """Note an execution, and the held one that it replaced, if any."""
         if merged is not None:
-            self._held = [held for held in self._held or () if held.made is not merged.made]
+            id = merged.document["id"]  # it may have been read back since: it is no more the same object
+            self._held = [held for held in self._held or () if held.document["id"] != id]
             self._skipped = _with(self._skipped, merged)
         if ready:
             self._fired = _with(self._fired, execution)
