@@ -489,13 +489,14 @@ class DynamoLedger:
         The clock, in seconds since 1970.
     """
 
+    unreadable: Callable[[str], None] = staticmethod(lambda _: None)
+
     def __init__(
         self, table: str, client: DynamoDBClient | None = None, now: Callable[[], float] = time.time
     ) -> None:
         self.table = table
         self.client = make_client() if client is None else client
         self.now = now
-        self.unreadable: Callable[[str], None] = lambda _: None
         self._recent: dict[tuple[str, str], tuple[float, Output]] = {}
         self._together: dict[tuple[str, tuple[Key, ...], Partition, str], Arrivals] = {}
 

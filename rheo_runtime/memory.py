@@ -13,6 +13,7 @@ from rheo_runtime.records import (
     Binding,
     ConsumedMark,
     Key,
+    Named,
     Output,
     Partial,
     Reader,
@@ -32,6 +33,8 @@ from rheo_runtime.values import Partition
 _Single = tuple[str, float, tuple[str, ...] | None]
 # Node and output partition. What one binding used is all for most outputs; what others used stands apart.
 _Place = tuple[str, str]
+# What a binding used, and what it means, all of it plain: see `Used`.
+_Use = tuple[Binding, str, tuple[Named, ...], Used]
 
 
 class _Shelf:
@@ -56,13 +59,15 @@ class _Shelf:
 class MemoryLedger:
     """The ledger of the simulator and of tests: dicts."""
 
+    unreadable: Callable[[str], None] = staticmethod(lambda _: None)
+
     def __init__(self) -> None:
-        self.unreadable: Callable[[str], None] = lambda _: None
         self._shelves: dict[str, _Shelf] = {}
         self._touched: dict[str, dict[Partition, Touched]] = {}
         self._outputs: dict[_Place, Output] = {}
-        self._uses: dict[_Place, tuple[User, Used]] = {}
-        self._more_uses: dict[_Place, dict[tuple[Binding, str], tuple[User, Used]]] = {}
+        self._uses: dict[_Place, _Use] = {}
+        self._more_uses: dict[_Place, dict[tuple[Binding, str], _Use]] = {}
+        self._inputs: dict[str, tuple[str, ...]] = {}  # by what bindings mean
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._changed: dict[tuple[str, Key, int], float] = {}  # when it was written or deleted last
         self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding, str], Waiter]] = {}
@@ -137,14 +142,20 @@ class MemoryLedger:
         use = self._uses.get(key)
         if use is None:
             return output, None
+        binding, means, reads = user
         more = self._more_uses.get(key, {})
-        found = use if _same(use[0], user) else more.get((user.binding, user.means.name))
+        found = use if use[0] == binding and use[1] == means.name else more.get((binding, means.name))
+        if found is not None and found[2] == reads:
+            return output, found[3]
         if found is not None:
-            if found[0].reads == user.reads:
-                return output, found[1]
-            return output, carried(user.named, [(found[0].named, found[1])], user.means.updates)
-        others = [each for each in (use, *more.values()) if each[0].means.name not in user.means.now]
-        return output, carried(user.named, [(other.named, used) for other, used in others])
+            return output, carried(user.named, [self._named(found)], means.updates)
+        others = [each for each in (use, *more.values()) if each[1] not in means.now]
+        return output, carried(user.named, map(self._named, others))
+
+    def _named(self, use: _Use) -> tuple[tuple[Named, ...], Used]:
+        """What was used, with the name of each that there is a mark of."""
+        binding, means, reads, used = use
+        return reads or tuple(zip(self._inputs[means], binding, strict=True)), used
 
     def recent(self, node: str, partition: str) -> Output | None:
         return None  # to ask costs nothing
@@ -157,11 +168,14 @@ class MemoryLedger:
             return False
         self._outputs[key] = new
         if user is not None and used is not None:
+            binding, means, reads = user
+            name = means.name
             use = self._uses.get(key)
-            if use is None or _same(use[0], user):
-                self._uses[key] = (user, used)
+            self._inputs[name] = means.inputs
+            if use is None or (use[0] == binding and use[1] == name):
+                self._uses[key] = (binding, name, reads, used)
             else:
-                self._more_uses.setdefault(key, {})[user.binding, user.means.name] = (user, used)
+                self._more_uses.setdefault(key, {})[binding, name] = (binding, name, reads, used)
         return True
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
@@ -291,11 +305,6 @@ class MemoryLedger:
                 index[key] = [partition for partition in group if partition not in gone]
                 if not index[key]:
                     del index[key]
-
-
-def _same(one: User, other: User) -> bool:
-    """Whether two are one binding, of one meaning."""
-    return one.binding == other.binding and one.means.name == other.means.name
 
 
 def _last(record: Arrivals | _Single) -> float:

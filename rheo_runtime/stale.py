@@ -127,6 +127,8 @@ def _parsed(way: Node, source: wire.Input, texts: tuple[str, ...]) -> Partition:
     branches = signal.branches if source.rollup is None else source.branches
     why = "its dimensions have changed"
     for branch in branches:
+        if len(branch) != len(texts):
+            continue
         try:
             partition = partition_parser(tuple(rule.kind for rule in branch))(texts)
         except (BadValue, ValueError) as fault:
