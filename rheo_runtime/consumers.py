@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from rheo_runtime import wire
 from rheo_runtime.documents import RouteDocumentBuilder
-from rheo_runtime.join import Join
+from rheo_runtime.join import Join, Passes
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import ArrivalIndex, Arrivals, Binding, Key
+from rheo_runtime.records import ArrivalIndex, Arrivals, Binding, Group, Key, Means, User
 from rheo_runtime.rollup import members_of
 from rheo_runtime.values import BadValue, Partition, Value, joined
 from rheo_runtime.windows import Window, reads
+
+_new = tuple.__new__  # of a named tuple, in half the time
 
 
 class Check:
@@ -39,11 +42,12 @@ class Node:
     ``expires`` says that waiting combinations expire, ``grouped`` that members of a rollup are awaited
     together. ``once`` says that no event makes an output again, ``updates`` that a binding which has run does so
     again when what it reads is written anew. ``alone`` says that no two of its bindings have one output. ``key``
-    is the id, and the number of an ``alternative`` but the first. What firing needs of the join is repeated here: with
+    is the id, and the number of an ``alternative`` but the first. ``means`` is what its bindings mean. What firing needs of the join is repeated here: with
     thousands of nodes, each object on the way is one more that is not in the processor's cache.
     """
 
     __slots__ = (
+        "_inputs",
         "all",
         "alone",
         "alternative",
@@ -55,6 +59,7 @@ class Node:
         "id",
         "join",
         "key",
+        "means",
         "once",
         "output",
         "output_text",
@@ -83,10 +88,47 @@ class Node:
         self.output = join.output
         self.output_text = join.output_text
         self.tips = join.tips
+        self._inputs: dict[str, str] = {}
+        self.agree([self])
 
-    def user(self, binding: Binding) -> Binding:
-        """Return the name under which what a binding has used is kept: no two alternatives share it."""
-        return (*binding, (f"|{self.alternative}",)) if self.alternative else binding
+    def user(self, binding: Binding, found: Sequence[Arrivals | Group | None]) -> User:
+        """Return the name under which what a binding has used is kept; ``found`` are its arrivals."""
+        if not self.grouped:
+            return _new(User, (binding, self.means, ()))
+        return User(
+            binding,
+            self.means,
+            tuple(
+                (name, part.partition)
+                for name, record in zip(self.means.inputs, found, strict=True)
+                for part in (record.parts if isinstance(record, Group) else (record,))
+                if part is not None
+            ),
+        )
+
+    def reader(self, binding: Binding, reads: Sequence[Read]) -> User:
+        """Return the same for a binding that runs again by what it reads."""
+        return User(
+            binding, self.means, tuple([(self._inputs[read.alias], read.partition) for read in reads])
+        )
+
+    def leaves_out(self, binding: Binding) -> bool:
+        """Say whether a filter leaves out some partition of a binding: one that came when the filter was another."""
+        return any(
+            passes is not None and not passes(partition)
+            for passes, partition in zip(self.join.passes, binding, strict=True)
+        )
+
+    def agree(self, ways: Sequence[Node]) -> None:
+        """Know what its bindings mean, beside all alternatives of the node."""
+        join = self.join
+        now = frozenset(way.join.means for way in ways)
+        order = tuple(join.positions.values())
+        self.means = Means(join.means, join.inputs, now, order, self.updates)
+        signals = self.document_builder.signals
+        self._inputs = {
+            i.alias: wire.digest([i.alias, wire.meaning(signals[i.signal])]) for i in join.route.inputs
+        }
 
     def reads(self, binding: Binding) -> list[Read]:
         """Return every partition that a binding may read, there or not, always in the same order."""
@@ -102,7 +144,7 @@ class Consumer:
     """Trigger input number ``position`` of a node, with all that an arrival there needs.
 
     ``exact`` says that a partition is its own key. ``pair`` is how the other input of two is looked
-    up (slot, index, values -> key); None when the join is another one. ``members`` is None unless the input
+    up (slot, index, values -> key, what its filter lets pass); None when the join is another one. ``members`` is None unless the input
     is a rollup. ``partners`` names the input, if any, that can never have a partition to join some values.
     """
 
@@ -135,10 +177,10 @@ class Consumer:
         self.exact = self.arrival_index.exact
         self.members = members_of(source)
         self.partners = join.partners[position]
-        self.pair: tuple[ArrivalIndex, int, Callable[[Partition], Key]] | None = None
+        self.pair: tuple[ArrivalIndex, int, Callable[[Partition], Key], Passes | None] | None = None
         if join.size == 2 and join.holds is None and not node.grouped:
             (step,) = join.plans[position]
-            self.pair = (join.arrival_indexes[step.target], step.index, step.key)
+            self.pair = (join.arrival_indexes[step.target], step.index, step.key, join.passes[step.target])
 
     def taken(self, partition: Partition) -> tuple[Value, ...] | None:
         """Return the values by which a partition is joined; None where the input does not take it.

@@ -30,7 +30,7 @@ class RouteDocumentBuilder:
     """How the executions of one route are written down.
 
     ``means`` is a short name of what its documents mean: inputs, output, and the dimensions of each; ``spelling`` of
-    what the output's texts mean.
+    what the output's texts mean. ``way`` names the alternative, of a node that has several, by what its bindings mean.
     """
 
     def __init__(self, app: str, join: Join, signals: dict[str, wire.Signal]) -> None:
@@ -38,8 +38,9 @@ class RouteDocumentBuilder:
         self.join = join
         self.signals = signals
         output = join.route.output
-        inputs = [(i.alias, wire.meaning(signals[i.signal])) for i in join.route.inputs]
+        inputs = sorted((i.alias, wire.meaning(signals[i.signal])) for i in join.route.inputs)
         self.means = wire.digest([inputs, output.dims, [wire.kind_meaning(kind) for kind in output.kinds]])
+        self.way = ""
         self.spelling = wire.spelling(output.dims, output.kinds)
         self.spells = tuple(map(_may_be_spelled, [signals[i.signal] for i in join.triggers]))
 
@@ -63,20 +64,22 @@ class RouteDocumentBuilder:
             },
             "inputs": self._inputs(made),
         }
+        if not self.way:
+            return document
         number = join.route.alternative
-        return {**document, "alternative": number} if number else document
+        return {**document, "way": self.way, **({"alternative": number} if number else {})}
 
     def _inputs(self, made: Made) -> list[dict[str, Any]]:
         binding, _, spellings, chosen = made
         taken = dict(chosen)
-        inputs, triggers, references = [], 0, 0
+        inputs, references = [], 0
         for source in self.join.route.inputs:
             spelled = None
             if source.tip is None:
-                tip = binding[triggers]
+                position = self.join.positions[source.alias]
+                tip = binding[position]
                 if spellings is not None:
-                    spelled = spellings[triggers]
-                triggers += 1
+                    spelled = spellings[position]
             else:
                 tip = self.join.tips[references](binding)
                 references += 1

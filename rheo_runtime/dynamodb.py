@@ -27,11 +27,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rheo_runtime.ledger import REFUSED, REMEMBERED
 from rheo_runtime.records import (
     ANNOUNCED,
+    BROKEN,
     CAME,
     CHUNK,
     CLAIMED,
@@ -39,7 +40,6 @@ from rheo_runtime.records import (
     Arrival,
     ArrivalIndex,
     Arrivals,
-    Binding,
     CheckResult,
     ConsumedMark,
     Execution,
@@ -51,9 +51,12 @@ from rheo_runtime.records import (
     Status,
     Stored,
     Touched,
+    Unreadable,
     Used,
+    User,
     Waiter,
     Writer,
+    carried,
     first_bound,
     status_of,
     unsettled,
@@ -139,10 +142,54 @@ def unpacked(value: Mapping[str, Any]) -> Any:
     return json.loads(value["S"] if "S" in value else zlib.decompress(bytes(value["B"])))
 
 
-def used_of(value: Mapping[str, Any]) -> Used:
-    """Return what a binding used, of an attribute."""
-    fired, marks = unpacked(value)
-    return fired, tuple((since, n) for since, n in marks)
+def used_of(value: Mapping[str, Any]) -> tuple[Sequence[str], Used]:
+    """Return what a binding used, of an attribute: the short name of each that there is a mark of, and the marks.
+
+    Of the first edition there are no names.
+    """
+    fired, marks, *names = unpacked(value)
+    return names[0] if names else (), (fired, tuple((since, n) for since, n in marks))
+
+
+def short_names(user: User) -> list[str]:
+    """Return a short name of each that a binding has a mark of: 48 bits of its hash."""
+    return [
+        urlsafe_b64encode(blake2b(encode(each).encode(), digest_size=6).digest()).decode()
+        for each in user.named
+    ]
+
+
+def use_name(user: User) -> str:
+    """Return the attribute in which stands what a binding used."""
+    return f"{USED}{user.means.name}:{digest(encode(user.binding))}"
+
+
+def first_edition_use(user: User) -> str:
+    """Return the attribute in which that stood in the first edition: of partitions in declared order, whatever they were."""
+    return USED + digest(encode([user.binding[i] for i in user.means.order]))
+
+
+def used_by(item: Item, user: User, spilled: Callable[[str], Mapping[str, Any] | None]) -> Used | None:
+    """Return what a binding has used, as `Ledger.output` says; ``spilled`` reads what has an item of its own."""
+    apart = item.get("spilled", {})
+    for name, has_more in ((use_name(user), apart), (first_edition_use(user), "BOOL" in apart)):
+        value = item.get(name) or (spilled(name) if has_more else None)
+        if value is None:
+            continue
+        names, used = used_of(value)
+        if not names:
+            if len(used[1]) != len(user.binding):
+                return None
+            marks = {i: used[1][place] for place, i in enumerate(user.means.order)}
+            return used[0], tuple(marks[i] for i in range(len(marks)))
+        return carried(short_names(user), [(names, used)], user.means.updates)
+    others = [
+        used_of(value)
+        for name, value in item.items()
+        if name.startswith(USED) and ":" in (means := name[len(USED) :])
+        and means.partition(":")[0] not in user.means.now
+    ]  # fmt: skip
+    return carried(short_names(user), others) if others else None
 
 
 def fitted(output: Output) -> tuple[Output, bytes]:
@@ -226,15 +273,38 @@ def _from_json(data: list[Any] | None) -> Execution | None:
     )
 
 
-def _status(item: Item) -> Status:
-    """Return the status of an output that is under way, or was just now."""
-    return Status(node_of(item), item["p"]["S"], item.get("stage", item.get("state", {"S": ""}))["S"])
-
-
 def watch_of(item: Item) -> Waiter:
     """Return the watch in an item."""
     signal, partition, node, binding, *means = _tuples(from_item(item, "watch"))
+    _hold(isinstance(binding, tuple) and all(isinstance(p, tuple) for p in binding))
     return Waiter(signal, partition, node, binding, float(item["since"]["N"]), *means)
+
+
+def status_in(item: Item) -> Status:
+    stage = item["stage"] if "stage" in item else item["state"]  # an older version wrote the state alone
+    return Status(node_of(item), item["p"]["S"], stage["S"])
+
+
+def reader_of(item: Item) -> Reader:
+    reader = Reader(*_tuples(from_item(item, "reader")))
+    _hold(isinstance(reader.binding, tuple) and all(isinstance(p, tuple) for p in reader.binding))
+    return reader
+
+
+def refusal_of(item: Item) -> Refusal:
+    what, permission, time = from_item(item, "refusal")
+    return Refusal(str(what), str(permission), float(time))
+
+
+def expiry_of(item: Item, of: Partial) -> tuple[Partial, tuple[ConsumedMark, ...]]:
+    partial, marks = _tuples(from_item(item, "partial")), _tuples(unpacked(item["marks"]))
+    _hold(len(partial) == len(marks) == len(of) and all(isinstance(mark, tuple) for mark in marks))
+    return partial, marks
+
+
+def _hold(well: bool) -> None:
+    if not well:
+        raise ValueError("it is not as it is written")
 
 
 def number(value: float) -> dict[str, str]:
@@ -284,8 +354,14 @@ def reader_pk(signal: str, partition: Partition) -> str:
     return partition_key(f"R|{signal}|{encode(partition)}")
 
 
+def _binding_key(left: Waiter | Reader) -> str:
+    """The name of a binding: what it means stands in it, where that is written (the first edition did not)."""
+    means = f"{left.means}|" if left.means else ""
+    return f"{left.node}|{means}{encode(left.binding)}"
+
+
 def reader_key(reader: Reader) -> dict[str, Any]:
-    sk = sort_key(f"{reader.node}|{encode(reader.binding)}")
+    sk = sort_key(_binding_key(reader))
     return {"pk": {"S": reader_pk(reader.signal, reader.partition)}, "sk": {"S": sk}}
 
 
@@ -298,7 +374,7 @@ def watch_pk(signal: str, partition: Partition) -> str:
 
 
 def watch_key(watch: Waiter) -> dict[str, Any]:
-    sk = sort_key(f"{watch.node}|{encode(watch.binding)}")
+    sk = sort_key(_binding_key(watch))
     return {"pk": {"S": watch_pk(watch.signal, watch.partition)}, "sk": {"S": sk}}
 
 
@@ -404,6 +480,7 @@ SLACK = 86400  # DynamoDB may take that long to delete an expired item, and may 
 
 Item = Mapping[str, Any]
 Place = tuple[str, str]  # node and output partition
+T = TypeVar("T")
 
 
 class Journal(NamedTuple):
@@ -442,6 +519,8 @@ class DynamoLedger:
     now
         The clock, in seconds since 1970.
     """
+
+    unreadable: Callable[[str], None] = staticmethod(lambda _: None)
 
     def __init__(
         self, table: str, client: DynamoDBClient | None = None, now: Callable[[], float] = time.time
@@ -491,7 +570,7 @@ class DynamoLedger:
                 pk = arrivals_pk(index, 0, keys[0])
                 key = {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partition))}}
                 item = self._count(key, index, partition, events, now, texts) if len(events) > 1 else None
-                record = arrivals_of(item, self.now() - index.ttl) if item else None
+                record = self._record(item, self.now() - index.ttl)
                 if record is None or len(record.times()) > REMEMBERED:
                     continue  # some of them are counted already: `arrive` looks at each
                 assert item is not None
@@ -567,7 +646,7 @@ class DynamoLedger:
         item = self._count(key, arrival_index, partition, [event_id], now, texts)
         if item is None:
             item = self._get(key) or {}
-        record = arrivals_of(item, self.now() - arrival_index.ttl) if item else None
+        record = self._record(item, self.now() - arrival_index.ttl)
         if record is None:  # delivered again after its time to live: it counts no more
             record = Arrivals(partition, event_id, now, texts)
             record.ids = {}
@@ -605,26 +684,28 @@ class DynamoLedger:
             places = [{"pk": item[RECORD], "sk": item["sk"]} for item in items]
             known = {item["sk"]["S"]: item for item in self._get_many(places)} if places else {}
             items = [known[place["sk"]["S"]] for place in places if place["sk"]["S"] in known]
-        return [record for item in items if (record := arrivals_of(item, oldest)) is not None]
+        return self._records(items, oldest)
 
     def arrived(self, arrival_index: ArrivalIndex, key: Key, partition: Partition) -> Arrivals | None:
         pk, sk = arrivals_pk(arrival_index, 0, key), sort_key(encode(partition))
         item = self._get({"pk": {"S": pk}, "sk": {"S": sk}})
-        return None if item is None else arrivals_of(item, self.now() - arrival_index.ttl)
+        return self._record(item, self.now() - arrival_index.ttl)
 
     def forgotten(self, arrival_index: ArrivalIndex, key: Key) -> Sequence[tuple[Partition, float]]:
         oldest = self.now() - arrival_index.ttl
-        found = []
-        for item in self._query(arrivals_pk(arrival_index, 0, key)):
-            times = [float(v["N"]) for k, v in item.items() if k.startswith(EVENT)]
-            if times and max(times) <= oldest:
-                found.append((_tuples(from_item(item, "p")), max(times)))
-        return found
+
+        def came(item: Item) -> tuple[Partition, float]:
+            return _tuples(from_item(item, "p")), max(
+                (float(v["N"]) for k, v in item.items() if k.startswith(EVENT)), default=float("inf")
+            )
+
+        found = self._readable(came, self._query(arrivals_pk(arrival_index, 0, key)))
+        return [each for each in found if each[1] <= oldest]
 
     def arrivals(self, arrival_index: ArrivalIndex) -> Iterable[Arrivals]:
         oldest = self.now() - arrival_index.ttl
         items = self._scan(f"A|{arrival_index.node}|{arrival_index.alias}|{arrival_index.indexes[0]}|")
-        return [record for item in items if (record := arrivals_of(item, oldest)) is not None]
+        return self._records(items, oldest)
 
     def rename(self, moves: Sequence[Move]) -> Iterator[tuple[Move, Arrivals]]:
         """Let what stands under other names stand in its index too, and yield it: when, how often, all of it the same.
@@ -634,9 +715,10 @@ class DynamoLedger:
         known = {f"{move.old.node}|{move.old.alias}|{move.old.indexes[0]}": move for move in moves}
         for item in self._scan("A|"):
             move = known.get("|".join(item["pk"]["S"].split("|", 4)[1:4]))
-            record = None if move is None else arrivals_of(item, self.now() - move.new.ttl)
-            if move is None or record is None:
+            records = [] if move is None else self._records([item], self.now() - move.new.ttl)
+            if move is None or not records:
                 continue
+            (record,) = records
             keys = move.keys(record.partition)
             pk = arrivals_pk(move.new, 0, keys[0])
             try:
@@ -655,21 +737,21 @@ class DynamoLedger:
 
     # --- outputs -------------------------------------------------------------------------------
 
-    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
+    def output(self, node: str, partition: str, user: User | None) -> tuple[Output | None, Used | None]:
         item = self._get(output_key(node, partition))
         if item is None:
             self._recent.pop((node, partition), None)
             return None, None
-        output = output_of(item)
+        output = self._read(output_of, item)
         self._remember(output)
-        if binding is None:
+        if user is None:
             return output, None
-        name = USED + digest(encode(binding))
-        used = item.get(name)
-        if used is None and "spilled" in item:
-            spilled = self._get(spilled_key(node, partition, name))
-            used = None if spilled is None else spilled["used"]
-        return output, None if used is None else used_of(used)
+
+        def spilled(name: str) -> Mapping[str, Any] | None:
+            found = self._get(spilled_key(node, partition, name))
+            return None if found is None else found["used"]
+
+        return output, self._read(lambda item: used_by(item, user, spilled), item)
 
     def recent(self, node: str, partition: str) -> Output | None:
         seen, output = self._recent.get((node, partition), (0.0, None))
@@ -683,7 +765,7 @@ class DynamoLedger:
             self._recent.pop(tuple(self._recent)[0], None)  # noqa: RUF015
 
     def save(
-        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+        self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:
         new, body = fitted(new)
         names = {"#version": "version", "#body": "body", "#at": "at", "#p": "p"}
@@ -711,9 +793,9 @@ class DynamoLedger:
             else:
                 names["#todo"], values[":todo"] = TODO, todo_key(OUTPUTS, key)
                 sets.append("#todo = :todo")
-        if binding is not None and used is not None:
-            names["#used"] = USED + digest(encode(binding))
-            values[":used"] = packed(used)
+        if user is not None and used is not None:
+            names["#used"] = use_name(user)
+            values[":used"] = packed((*used, short_names(user)))
             sets.append("#used = :used")
         if old is None:
             condition = "attribute_not_exists(#version)"
@@ -755,27 +837,27 @@ class DynamoLedger:
                 ExpressionAttributeNames={"#ttl": "ttl"},
                 ExpressionAttributeValues={
                     ":used": item[name],
-                    ":fired": number(used_of(item[name])[0]),
+                    ":fired": number(used_of(item[name])[1][0]),
                     ":ttl": number(int(self.now() + KEEP)),
                 },
             )
         originals = {f"#u{i}": name for i, name in enumerate(names)}
         self._conditionally(
             Key=output_key(output.node, output.partition),
-            UpdateExpression=f"SET spilled = :yes REMOVE {', '.join(originals)}",
+            UpdateExpression=f"SET spilled = if_not_exists(spilled, :named) REMOVE {', '.join(originals)}",
             ConditionExpression="#version = :version",
             ExpressionAttributeNames={"#version": "version", **originals},
-            ExpressionAttributeValues={":yes": {"BOOL": True}, ":version": number(output.version)},
+            ExpressionAttributeValues={":named": {"S": "by name"}, ":version": number(output.version)},
         )
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         prefix = "O|" if node is None else f"O|{node}|"
-        return [output_of(item) for item in self._scan(prefix) if "version" in item]
+        return list(self._readable(output_of, (item for item in self._scan(prefix) if "version" in item)))
 
     def statuses(self, node: str | None = None) -> Iterable[Status]:
         # What is under way first: what ends in between is in the index by then.
         keys, _ = self._unsettled(node)
-        found = {place: status for status in map(_status, self._get_many(keys)) if (place := status[:2])}
+        found = {status[:2]: status for status in self._readable(status_in, self._get_many(keys))}
         pages: Iterable[Mapping[str, Any]]
         if node is None:
             pages = self.client.get_paginator("scan").paginate(TableName=self.table, IndexName=STATUSES)
@@ -789,16 +871,18 @@ class DynamoLedger:
             )
         for page in pages:
             for item in page["Items"]:
-                status = Status(item["node"]["S"], item["p"]["S"], item["state"]["S"])
-                found.setdefault(status[:2], status)
+                for status in self._readable(status_in, [item]):
+                    found.setdefault(status[:2], status)
         return list(found.values())
 
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         keys, journals = self._unsettled()
-        found = [output for item in self._get_many(keys) if unsettled(output := output_of(item))]
+        items = list(self._get_many(keys))
+        read = list(self._readable(output_of, items))
         if tidy:
-            self._tidy_journals(journals, {(output.node, output.partition) for output in found})
-        return found
+            settled = {output_key(o.node, o.partition)["pk"]["S"] for o in read if not unsettled(o)}
+            self._tidy_journals(journals, {item["pk"]["S"] for item in items} - settled)
+        return [output for output in read if unsettled(output)]
 
     def _unsettled(self, node: str | None = None) -> tuple[list[dict[str, Any]], list[Journal]]:
         """Return the keys of the outputs (of a node) that may be unsettled, and the journals that were read for them."""
@@ -844,8 +928,8 @@ class DynamoLedger:
         if journal is not None:
             self._shorten(journal, covered)
 
-    def _tidy_journals(self, journals: Iterable[Journal], left: set[Place]) -> None:
-        """Drop the journals of which nothing is ``left`` that is unsettled; shorten those of which little is.
+    def _tidy_journals(self, journals: Iterable[Journal], left: set[str]) -> None:
+        """Drop the journals of which nothing is ``left`` that is unsettled or unreadable; shorten those of which little is.
 
         The journals were read before their outputs. What was settled since a journal was closed is found otherwise
         where it is unsettled again.
@@ -853,7 +937,7 @@ class DynamoLedger:
         for journal in journals:
             if journal.open and self.now() - journal.since < ABANDONED:
                 continue  # its writer may fire what it has not fired yet
-            places = [place for place in journal.places if place in left]
+            places = [place for place in journal.places if output_key(*place)["pk"]["S"] in left]
             if len(places) <= len(journal.places) // 2:
                 self._shorten(journal, places)
 
@@ -922,18 +1006,19 @@ class DynamoLedger:
         self.client.delete_item(TableName=self.table, Key=watch_key(watch))
 
     def waiters(self, signal: str, partition: Partition) -> Sequence[Waiter]:
-        return [watch_of(item) for item in self._query(watch_pk(signal, partition))]
+        return list(self._readable(watch_of, self._query(watch_pk(signal, partition))))
 
     def watches(self) -> Iterable[Waiter]:
-        return [watch_of(item) for item in self._get_many(self._todo_keys(WATCHES))]
+        return list(self._readable(watch_of, self._get_many(self._todo_keys(WATCHES))))
 
     def versions(
         self, arrival_index: ArrivalIndex, partitions: Sequence[Partition]
     ) -> Sequence[Arrivals | None]:
         keys = {p: arrival_key(arrival_index, p) for p in partitions}
-        oldest, found = self.now() - arrival_index.ttl, {}
+        oldest, found = self.now() - arrival_index.ttl, dict[tuple[str, str], Arrivals]()
         for item in self._get_many(list(keys.values())):
-            found[item["pk"]["S"], item["sk"]["S"]] = arrivals_of(item, oldest)
+            for record in self._records([item], oldest):
+                found[item["pk"]["S"], item["sk"]["S"]] = record
         return [found.get((keys[p]["pk"]["S"], keys[p]["sk"]["S"])) for p in partitions]
 
     def read(self, reader: Reader) -> None:
@@ -941,23 +1026,10 @@ class DynamoLedger:
         self.client.put_item(TableName=self.table, Item={**reader_key(reader), **item})
 
     def unread(self, reader: Reader) -> None:
-        try:
-            self.client.delete_item(
-                TableName=self.table,
-                Key=reader_key(reader),
-                ConditionExpression="reader = :reader OR reader = :plain",
-                ExpressionAttributeValues={
-                    ":reader": {"S": encode(reader)},
-                    ":plain": {"S": encode(reader[:4])},  # an older version wrote no meaning
-                },
-            )
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return  # it was recorded anew
+        self.client.delete_item(TableName=self.table, Key=reader_key(reader))
 
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
-        return [
-            Reader(*_tuples(from_item(item, "reader"))) for item in self._query(reader_pk(signal, partition))
-        ]
+        return list(self._readable(reader_of, self._query(reader_pk(signal, partition))))
 
     def cursor(self, name: str) -> int | None:
         item = self._get(cursor_key(name))
@@ -990,15 +1062,15 @@ class DynamoLedger:
         )
 
     def refusals(self, now: float) -> Sequence[Refusal]:
-        found = [Refusal(*from_item(item, "refusal")) for item in self._query(REFUSALS)]
+        found = self._readable(refusal_of, self._query(REFUSALS))
         return [each for each in found if each.time > now - REFUSED]
 
     def touched(self, signal: str, partition: Partition) -> Touched | None:
         item = self._get(touched_key(signal, partition))
-        return None if item is None else touched_of(item)
+        return None if item is None else self._read(touched_of, item)
 
     def touches(self, signal: str) -> Iterable[Touched]:
-        return [touched_of(item) for item in self._query(touched_pk(signal))]
+        return list(self._readable(touched_of, self._query(touched_pk(signal))))
 
     def touch(self, old: Touched | None, new: Touched) -> bool:
         written = {":new": {"S": encode(new)}}
@@ -1032,11 +1104,36 @@ class DynamoLedger:
     def expiries(self, node: str, partial: Partial) -> Iterable[tuple[Partial, tuple[ConsumedMark, ...]]]:
         for position, partition in enumerate(partial):
             if partition is not None:
-                for item in self._query(expiry_pk(node, position, partition)):
-                    marks = _tuples(unpacked(item["marks"]))
-                    yield _tuples(from_item(item, "partial")), marks
+                items = self._query(expiry_pk(node, position, partition))
+                yield from self._readable(lambda item: expiry_of(item, partial), items)
 
     # --- DynamoDB ------------------------------------------------------------------------------
+
+    def _read(self, parse: Callable[[Item], T], item: Item) -> T:
+        """Return the record in an item; raises Unreadable."""
+        try:
+            return parse(item)
+        except (*BROKEN, zlib.error) as fault:
+            place = item["pk"]["S"] + ("" if item["sk"]["S"] == "." else f" {item['sk']['S']}")
+            raise Unreadable(f"{place} cannot be read: {type(fault).__name__}: {fault}") from fault
+
+    def _readable(self, parse: Callable[[Item], T], items: Iterable[Item]) -> Iterator[T]:
+        """Yield the records in items; those that cannot be read are told of, and left out."""
+        for item in items:
+            try:
+                record = self._read(parse, item)
+            except Unreadable as fault:
+                self.unreadable(str(fault))
+                continue
+            yield record
+
+    def _record(self, item: Item | None, oldest: float) -> Arrivals | None:
+        """Return the arrivals in an item, those that count; raises Unreadable."""
+        return self._read(lambda item: arrivals_of(item, oldest), item) if item else None
+
+    def _records(self, items: Iterable[Item], oldest: float) -> list[Arrivals]:
+        found = self._readable(lambda item: arrivals_of(item, oldest), items)
+        return [record for record in found if record is not None]
 
     def _get(self, key: Mapping[str, Any]) -> Item | None:
         return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")

@@ -53,6 +53,7 @@ from rheo_runtime.match import Found, Rejected, SignalSource
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.program import Program
 from rheo_runtime.records import (
+    BROKEN,
     NEVER,
     READY,
     UNREAD,
@@ -68,11 +69,12 @@ from rheo_runtime.records import (
     Reader,
     Recs,
     Touched,
+    Unreadable,
     Used,
     Waiter,
     spread,
 )
-from rheo_runtime.rollup import Members, passes
+from rheo_runtime.rollup import Members
 from rheo_runtime.templates import ABOVE
 from rheo_runtime.values import BadValue, Partition, Value, identity, joined
 from rheo_runtime.waiting import (
@@ -90,6 +92,7 @@ from rheo_runtime.waiting import (
 from rheo_runtime.windows import Window
 
 T = TypeVar("T")
+Left = TypeVar("Left", Waiter, Reader)
 
 
 class Match(NamedTuple):
@@ -133,10 +136,11 @@ class Outcome:
     _told: list[Execution] | None = None
     _dropped: list[Dropped] | None = None
     unmatched: str = ""
+    left: bool = False
 
     @property
     def faults(self) -> list[str]:
-        """What a periodic check could not look at, and why; it goes on with the rest."""
+        """What could not be looked at, and why; the rest is done. ``left`` says that some of it has to be done again."""
         return list(self._faults or ())
 
     @property
@@ -223,10 +227,16 @@ class Outcome:
         """Note what could not be looked at, and why."""
         self._faults = _with(self._faults, what)
 
+    def leave(self, what: str) -> None:
+        """Note what has to be done again, once a record can be read."""
+        self.left = True
+        self.fail(what)
+
     def fire(self, execution: Execution, merged: Execution | None, ready: bool) -> None:
         """Note an execution, and the held one that it replaced, if any."""
         if merged is not None:
-            self._held = [held for held in self._held or () if held.made is not merged.made]
+            id = merged.document["id"]  # it may have been read back since: it is no more the same object
+            self._held = [held for held in self._held or () if held.document["id"] != id]
             self._skipped = _with(self._skipped, merged)
         if ready:
             self._fired = _with(self._fired, execution)
@@ -297,7 +307,17 @@ class Bindings:
         self.recent: deque[tuple[float, Rejected]] = deque(maxlen=RECENT)
 
     def evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
-        """Fire a complete binding as often as is due, if it is ready; say whether it waits instead."""
+        """Fire a complete binding as often as is due, if it is ready; say whether it waits instead.
+
+        A record that cannot be read stops this binding alone.
+        """
+        try:
+            return self._evaluate(outcome, node, found, now)
+        except Unreadable as fault:
+            outcome.leave(f"{node.id}: {fault}")
+            return False
+
+    def _evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
         ledger = self.ledger
         binding = node.binding(found)
         if node.updates:
@@ -311,7 +331,7 @@ class Bindings:
         except BadValue as fault:
             self._refuse(outcome, node, binding, str(fault))
             return False
-        user = node.user(binding) if node.alternative else binding
+        user = node.user(binding, found)
         # The first event of each input, of an output that nobody else makes: most likely there is none yet.
         guess = node.alone and not node.checks and ledger.recent(node.id, text) is None
         while True:
@@ -384,7 +404,7 @@ class Bindings:
         except BadValue as fault:
             self._refuse(outcome, node, binding, str(fault))
             return False
-        user = node.user(binding) if node.alternative else binding
+        user = node.reader(binding, reads)
         while True:
             output, used = ledger.output(node.id, text, user)
             if used is None:
@@ -400,7 +420,7 @@ class Bindings:
             taken = dict(chosen)
             read = [r for r in reads if not r.nearest or r.partition in taken.get(r.alias, ())]
             for signal, partition in dict.fromkeys((r.signal, r.partition) for r in read):
-                ledger.read(Reader(signal, partition, node.key, binding, node.join.means))
+                ledger.read(Reader(signal, partition, node.id, binding, node.means.name))
             records = self._versions(reads)
             if used is not None and not _newer(records, used):
                 return False
@@ -452,18 +472,19 @@ class Bindings:
 
         What another version of the application has left is dropped unread, unless it means the same here.
         """
-        nodes = self.program.nodes
-        for reader in sorted(
-            self.ledger.readers(signal, partition),
-            key=lambda r: (r.node not in nodes or nodes[r.node].rank, repr(r.binding)),
-        ):
-            node = nodes.get(reader.node)
-            if node is None or reader.means != node.join.means:
+        for reader in self._in_order(self.ledger.readers(signal, partition)):
+            node = self.program.way(reader.node, reader.means)
+            if why := self._why_gone(node, reader):
                 what = f"a binding that was to run again with {signal}"
-                outcome.drop(Dropped(reader.node, what, _gone_why(node)))
+                outcome.drop(Dropped(reader.node, what, why))
                 self.ledger.unread(reader)
+            elif node is None:
+                continue
             elif node.updates:
-                self.update(outcome, node, reader.binding, self._records(node, reader.binding), now)
+                try:
+                    self.update(outcome, node, reader.binding, self._records(node, reader.binding), now)
+                except BROKEN as fault:  # what is left of one binding stops no other
+                    outcome.leave(f"{node.id}: {type(fault).__name__}: {fault}")
 
     def _records(self, node: Node, binding: Binding) -> Bound | None:
         """Read the arrivals of a binding again; None when some are forgotten."""
@@ -559,7 +580,7 @@ class Bindings:
         return True
 
     def _watch(self, node: Node, binding: Binding, window: Window, partition: Partition, now: float) -> None:
-        self.ledger.watch(Waiter(window.rows, partition, node.key, binding, now, node.join.means))
+        self.ledger.watch(Waiter(window.rows, partition, node.id, binding, now, node.means.name))
 
     def see(self, signal: str, partition: Partition, time: float | None = None) -> None:
         """Record that a partition exists, if anybody asks about its signal; an event says since when."""
@@ -585,21 +606,24 @@ class Bindings:
         watches = () if layout is None else self.ledger.waiters(layout.rows, partition)
         if not watches:
             return
-        nodes = self.program.nodes
-        for watch in sorted(
-            watches, key=lambda w: (w.node not in nodes or nodes[w.node].rank, repr(w.binding))
-        ):
-            self.rouse(outcome, watch, now)
+        for watch in self._in_order(watches):
+            try:
+                self.rouse(outcome, watch, now)
+            except (
+                BROKEN
+            ) as fault:  # what is left of one binding stops no other; each sweep looks at it again
+                outcome.fail(f"a window of {watch.node}: {type(fault).__name__}: {fault}")
 
     def rouse(self, outcome: Outcome, watch: Waiter, now: float) -> None:
         """Look at a waiting binding again, and drop the watch when it has done its service.
 
         What another version of the application has left is dropped unread, unless it means the same here.
         """
-        node = self.program.nodes.get(watch.node)
-        if node is None or watch.means != node.join.means:
+        node = self.program.way(watch.node, watch.means)
+        why = self._why_gone(node, watch)
+        if node is None or why:
             what = f"a binding that waited for {watch.signal.split('~')[0]}"
-            outcome.drop(Dropped(watch.node, what, _gone_why(node)))
+            outcome.drop(Dropped(watch.node, what, why))
             self.ledger.unwatch(watch)
             return
         windows = [check.window for check in node.checks if check.window.rows == watch.signal][:1]
@@ -612,6 +636,25 @@ class Bindings:
             # It is there now: whether it was when the binding was looked at, only a second look can tell.
         self.ledger.unwatch(watch)
 
+    def _in_order(self, left: Iterable[Left]) -> list[Left]:
+        """What is left of bindings in the order of their nodes; what no node knows last."""
+
+        def place(one: Left) -> tuple[bool, int, str]:
+            way = self.program.way(one.node, one.means)
+            return way is None, 0 if way is None else way.rank, repr(one.binding)
+
+        return sorted(left, key=place)
+
+    def _why_gone(self, node: Node | None, left: Waiter | Reader) -> str:
+        """Why what another version has left of a binding means nothing now; "" while it means the same."""
+        if node is None:
+            known = self.program.ways(left.node)
+            return "its inputs or links have changed" if known else "the node is removed"
+        try:
+            return "a filter leaves it out now" if node.leaves_out(left.binding) else ""
+        except BROKEN:
+            return "it cannot be read"
+
     def _refuse(self, outcome: Outcome, node: Node, binding: Binding, reason: str) -> None:
         sources = zip(node.join.triggers, binding, strict=True)
         texts = [joined(s.texts(self.program.signals[s.signal], p)) for s, p in sources]
@@ -621,11 +664,6 @@ class Bindings:
         """Record that something could not be used."""
         outcome.reject(rejected)
         self.recent.append((self.now(), rejected))
-
-
-def _gone_why(node: Node | None) -> str:
-    """Why what another version has left at a node means nothing now."""
-    return "the node is removed" if node is None else "its inputs or links have changed"
 
 
 def _newer(records: list[Arrivals | None], used: Used) -> bool:
@@ -957,9 +995,6 @@ class Engine:
         if not combination.complete:
             return
         found = tuple([record for record in combination.records if record is not None])
-        sources = zip(node.join.triggers, found, strict=True)
-        if any(passes(source.branches, record.partition) is None for source, record in sources):
-            return  # its filter leaves it out now
         text = node.output_text(node.output(node.binding(found)))
         if self.ledger.output(node.id, text, None)[0] is None:
             self._bindings.evaluate(outcome, node, found, now)
@@ -1128,7 +1163,10 @@ class Engine:
             self.ledger.arrive(index, (partition,), partition, event_id, now)
         before, joins = outcome.unmatched, False
         for consumer in consumers:
-            joins = self._join(outcome, consumer, partition, found.spelling, event_id, now) or joins
+            try:
+                joins = self._join(outcome, consumer, partition, found.spelling, event_id, now) or joins
+            except Unreadable as fault:  # what one node has of it stops no other
+                outcome.leave(f"{consumer.node.id}: {fault}")
         if joins:
             outcome.unmatched = before  # without effect at some inputs alone
         if signal_source.layout is not None:
@@ -1163,8 +1201,10 @@ class Engine:
         keys = consumer.places(values)
         record = ledger.arrive(consumer.arrival_index, keys, partition, event_id, now, texts)
         if consumer.pair is not None:  # two inputs, the usual join, spelled out
-            arrival_index, index, key = consumer.pair
+            arrival_index, index, key, passes = consumer.pair
             for other in ledger.find(arrival_index, index, values if key is identity else key(values)):
+                if passes is not None and not passes(other.partition):
+                    continue
                 pair = (other, record) if consumer.position else (record, other)
                 self._bindings.evaluate(outcome, node, pair, now)
         elif node.join.size == 1:

@@ -99,9 +99,10 @@ def binding_for(way: Node, partition: Partition) -> Binding | None:
 
 def forgotten_of(program: Program, ledger: Ledger, way: Node, binding: Binding) -> Iterator[ForgottenInput]:
     """Yield what the trigger inputs of a binding had that is too old to count."""
-    for i, (source, partition) in enumerate(zip(way.join.triggers, binding, strict=True)):
+    for i in way.join.positions.values():
+        source = way.join.triggers[i]
         signal = program.signals[source.signal]
-        for found, came in forgotten_at(ledger, way, i, partition):
+        for found, came in forgotten_at(ledger, way, i, binding[i]):
             text = joined(signal.texts(found))
             yield ForgottenInput(source.alias, signal.id, text, came, forgotten(signal.id, text, came, way))
 
@@ -218,7 +219,9 @@ def events_of(program: Program, execution: Execution) -> list[tuple[str, str, st
             named += [(source.alias, joined(signal.texts(each))) for each in members.members(partition)]
     if len(named) != len(execution.events):
         return []
-    return [(alias, text, event) for (alias, text), event in zip(named, execution.events, strict=True)]
+    found = [(alias, text, event) for (alias, text), event in zip(named, execution.events, strict=True)]
+    declared = list(way.join.positions)
+    return sorted(found, key=lambda one: declared.index(one[0]))
 
 
 def _ran(program: Program, node: str, partition: str, execution: Execution) -> Ran:

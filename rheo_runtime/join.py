@@ -49,6 +49,7 @@ from rheo_runtime.values import (
     joined_renderer,
     partition_renderer,
     picker,
+    tester,
     tuple_of,
 )
 
@@ -84,8 +85,6 @@ def firings_due(all_new: bool, left: list[int], used: Used | None) -> int:
 
 def free(recs: Recs, used: Used | None, expiries: Iterable[tuple[ConsumedMark, ...]] = ()) -> list[int]:
     """Return, for each trigger input, how many of its arrivals the binding has not used."""
-    if used is not None and len(used[1]) != len(recs):
-        used = None  # a rollup has other members than when it fired: what it used then tells nothing now
     if used is None:
         left = [1 if r.n == 1 and r.ids else r.unused(NEVER) for r in recs]
     else:
@@ -102,8 +101,6 @@ def after_firing(all_new: bool, recs: Recs, used: Used | None, left: list[int]) 
     never goes back, even when a record was read before another listener used what came after it.
     """
     fired, before = used or (0, (NEVER,) * len(left))
-    if len(before) != len(left):
-        before = (NEVER,) * len(left)
     if all_new or not fired:
         spent = [1] * len(left)
     else:
@@ -124,15 +121,22 @@ def branch_of(branches: tuple[wire.Branch, ...], partition: Partition) -> int:
     return 0
 
 
+def by_name(route: wire.Route) -> list[wire.Input]:
+    """Return the trigger inputs in the order of their aliases, in which bindings have them: whoever turns the inputs
+    of a node round changes nothing of what is stored."""
+    return sorted((i for i in route.inputs if i.tip is None), key=lambda i: i.alias)
+
+
 class Scope:
-    """The trigger inputs of a route: their names, dimensions and kinds.
+    """The trigger inputs of a route, in the order of their names: their dimensions and kinds.
 
     The kind of a dimension may depend on the branch of the filter that the partition is in (a
     timezone for each region), so an expression is compiled once for each combination of branches.
     """
 
-    def __init__(self, route: wire.Route, signals: Mapping[str, wire.Signal]) -> None:
-        triggers = [i for i in route.inputs if i.tip is None]
+    def __init__(
+        self, route: wire.Route, signals: Mapping[str, wire.Signal], triggers: Sequence[wire.Input]
+    ) -> None:
         self.aliases = tuple(i.alias for i in triggers)
         self.dims = {i.alias: i.dims(signals[i.signal]) for i in route.inputs}
         self._tips = {i.alias: i.tip for i in route.inputs if i.tip is not None}
@@ -257,6 +261,7 @@ def _tip(i: int) -> Callable[[Binding], Partition]:
 
 
 Values = Callable[[Partition], tuple[Value, ...]]
+Passes = Callable[[Partition], bool]
 
 
 class Finder(Protocol):
@@ -284,7 +289,9 @@ class Join:
     Attributes
     ----------
     size
-        The number of trigger inputs; a binding has one partition for each, in declared order.
+        The number of trigger inputs; a binding has one partition for each, in the order of their aliases.
+    positions
+        Where a binding has the partition of each trigger input, by alias, in declared order.
     values
         For each trigger input, partition -> the values of its variables; raises BadValue.
     accepts
@@ -297,8 +304,12 @@ class Join:
         For each trigger input, the steps from its arrival to whole bindings.
     links
         All equations over the trigger inputs.
+    inputs
+        A short name of each trigger input: its alias, and what is stored of it.
     means
-        A short name of what a binding means: the trigger inputs, and the links between them.
+        A short name of what a binding means: the trigger inputs, and the links between them, in whatever order.
+    passes
+        For each trigger input, None or partition -> whether its filter lets it pass: what is stored may be older.
     holds
         None, or binding -> whether links that no index serves hold.
     partners
@@ -318,14 +329,21 @@ class Join:
         Values of the output dimensions -> their texts; the one text that names the partition in ids.
     """
 
-    def __init__(self, route: wire.Route, signals: dict[str, wire.Signal]) -> None:
+    def __init__(
+        self,
+        route: wire.Route,
+        signals: dict[str, wire.Signal],
+        triggers: Sequence[wire.Input] | None = None,
+    ) -> None:
         self.route = route
         self.node = route.node
-        self.triggers = tuple(i for i in route.inputs if i.tip is None)
+        self.triggers = tuple(by_name(route) if triggers is None else triggers)
+        aliases = [i.alias for i in self.triggers]
+        self.positions = {i.alias: aliases.index(i.alias) for i in route.inputs if i.tip is None}
         self.references = tuple(i for i in route.inputs if i.tip is not None)
         self.size = len(self.triggers)
         self.all = route.retrigger != "any"
-        self.scope = Scope(route, signals)
+        self.scope = Scope(route, signals, self.triggers)
         links = _Links(route, self.scope)
         self.links = links.equations
         self._terms = links.terms
@@ -352,12 +370,16 @@ class Join:
         self.keys = tuple(self._keys(i) for i in range(self.size))
         meanings = tuple(_meaning(source, signals[source.signal]) for source in self.triggers)
         self.arrival_indexes = tuple(self._slot(i, meanings[i]) for i in range(self.size))
-        equations = [[x.to_json(side) for side in link] for link in self.links]
-        self.means = wire.digest([[i.alias for i in self.triggers], meanings, equations])
+        self.inputs = tuple(
+            wire.digest([source.alias, means]) for source, means in zip(self.triggers, meanings, strict=True)
+        )
+        equations = [sorted(json.dumps(x.to_json(side)) for side in link) for link in self.links]
+        self.means = wire.digest([self.inputs, sorted(equations)])
+        self.passes = tuple(map(_passes, self.triggers))
         self.members = {  # where the members stand of which nothing but arrivals tells
             source.alias: ArrivalIndex(
                 route.node,
-                f"{_apart(source.alias, route)}~members",
+                f"{source.alias}~members",
                 (self._slot(i, _rolled_up(source, signals[source.signal])).indexes[0],),
                 False,
                 route.arrival_ttl,
@@ -404,8 +426,11 @@ class Join:
 
     def tips_of(self, binding: Binding) -> list[Partition]:
         """Return the tip of each input, in declared order; raises BadValue."""
-        triggers, references = iter(binding), iter(self.tips)
-        return [next(triggers) if i.tip is None else next(references)(binding) for i in self.route.inputs]
+        references = iter(self.tips)
+        return [
+            binding[self.positions[i.alias]] if i.tip is None else next(references)(binding)
+            for i in self.route.inputs
+        ]
 
     def come(self, ledger: Finder, alias: str, coarse: Partition) -> list[Partition]:
         """Return the members of a rollup that have come, where arrivals alone tell which there are: see `Members.open`."""
@@ -437,10 +462,12 @@ class Join:
         there: Sequence[Arrivals | Group] = ledger.find(
             self.arrival_indexes[target], step.index, step.key(known)
         )
-        members = self.rolled[target]
+        members, passes = self.rolled[target], self.passes[target]
         if members is not None:
             there = members.whole(there)  # type: ignore[arg-type]
         for found in there:
+            if passes is not None and not passes(found.partition):
+                continue
             bound[target] = found
             more = known if step.more is None else known + step.more(self.values[target](found.partition))
             yield from self._visit(ledger, plan, depth + 1, more, bound)
@@ -497,9 +524,14 @@ class Join:
             tuple(picker(tuple(own.index(v) for v in index), len(own)) for index in self._indexes[i])
         )
 
-    def first_edition(self) -> tuple[ArrivalIndex, ...]:
-        """Return where arrivals stood in the first edition: its names of indexes did not say what partitions mean."""
-        return tuple(self._slot(i) for i in range(self.size))
+    def first_edition(self, signals: dict[str, wire.Signal]) -> tuple[ArrivalIndex, ...]:
+        """Return where arrivals stood in the first edition.
+
+        Its names of indexes did not say what partitions mean, and followed from the order of the inputs.
+        """
+        declared = Join(self.route, signals, [i for i in self.route.inputs if i.tip is None])
+        slots = {source.alias: declared._slot(i) for i, source in enumerate(declared.triggers)}
+        return tuple(slots[source.alias] for source in self.triggers)
 
     def _slot(self, i: int, *meaning: str) -> ArrivalIndex:
         """Index names follow from what is indexed: after a change of links or dimensions nothing is misread."""
@@ -513,20 +545,42 @@ class Join:
             and self._indexes[i] == [tuple(own)]
             and self.triggers[i].rollup is None  # members stand under what they are rolled up to
         )
-        return ArrivalIndex(
-            self.node, _apart(self.triggers[i].alias, self.route), names, exact, self.route.arrival_ttl
-        )
-
-
-def _apart(alias: str, route: wire.Route) -> str:
-    """The name under which arrivals of an input stand: each alternative has its own."""
-    return f"{alias}|{route.alternative}" if route.alternative else alias
+        return ArrivalIndex(self.node, self.triggers[i].alias, names, exact, self.route.arrival_ttl)
 
 
 def _meaning(source: wire.Input, signal: wire.Signal) -> str:
     """What is stored of an input: partitions of its signal, or members of a rollup, or what they are rolled up to."""
     means = _rolled_up(source, signal)
-    return means if source.rollup is None or source.rollup.complete else wire.digest([means, "coarse"])
+    if source.rollup is None or source.rollup.complete:
+        return means
+    # Members are counted together: what came of those that another filter let pass cannot be told apart.
+    return wire.digest([means, "coarse", [[rule.value for rule in b] for b in source.rollup.members]])
+
+
+def _passes(source: wire.Input) -> Passes | None:
+    """Partition -> whether it is one that the input takes now; None where it takes all. Members see to themselves."""
+    if source.rollup is not None and source.rollup.complete:
+        return None
+    kinds = [rule.kind for branch in source.branches for rule in branch]
+    plain = all(kind.min is None and kind.calendar is None for kind in kinds)
+    if plain and any(all(rule.value is None for rule in branch) for branch in source.branches):
+        return None
+    tests = [
+        [(rule.value, None if rule.kind.min is None and rule.kind.calendar is None else tester(rule.kind))
+         for rule in branch]
+        for branch in source.branches
+    ]  # fmt: skip
+
+    def passes(partition: Partition) -> bool:
+        return any(
+            all(
+                (value is None or value == own) and (test is None or test(own))
+                for (value, test), own in zip(branch, partition, strict=True)
+            )
+            for branch in tests
+        )
+
+    return passes
 
 
 def _rolled_up(source: wire.Input, signal: wire.Signal) -> str:

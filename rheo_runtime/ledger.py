@@ -7,14 +7,13 @@ the same time, at least one sees both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from rheo_runtime.records import (
     Arrival,
     ArrivalIndex,
     Arrivals,
-    Binding,
     ConsumedMark,
     Key,
     Output,
@@ -24,6 +23,7 @@ from rheo_runtime.records import (
     Status,
     Touched,
     Used,
+    User,
     Waiter,
 )
 from rheo_runtime.values import Partition
@@ -34,7 +34,13 @@ REMEMBERED = 2_000  # arrivals of one partition at one input; older ones are for
 
 
 class Ledger(Protocol):
-    """Where state lives. ``now`` is always in seconds since 1970."""
+    """Where state lives. ``now`` is always in seconds since 1970.
+
+    A record that cannot be read is left out of what is listed, and ``unreadable`` told of it; where it is asked for by
+    itself, Unreadable is raised.
+    """
+
+    unreadable: Callable[[str], None]
 
     def arrive(
         self,
@@ -71,8 +77,12 @@ class Ledger(Protocol):
         It is remembered for `FORGOTTEN` seconds: people ask what became of it.
         """
 
-    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
-        """Return the state of an output partition, and what ``binding`` has used."""
+    def output(self, node: str, partition: str, user: User | None) -> tuple[Output | None, Used | None]:
+        """Return the state of an output partition, and what ``user`` has used.
+
+        Of a binding that has not fired as it is declared now, that is what others have used of the same partitions, if
+        an earlier version of the application declared them and they used all of these: see `records.carried`.
+        """
 
     def recent(self, node: str, partition: str) -> Output | None:
         """Return an output as this process has last seen it, without asking; None when it has not.
@@ -81,9 +91,9 @@ class Ledger(Protocol):
         """
 
     def save(
-        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+        self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:
-        """Replace ``old`` (None: nothing) by ``new``, and what ``binding`` used; False when ``old`` is gone."""
+        """Replace ``old`` (None: nothing) by ``new``, and what ``user`` used; False when ``old`` is gone."""
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         """Return the state of all output partitions (of one node); for monitoring."""
@@ -133,7 +143,7 @@ class Ledger(Protocol):
         """Record that a binding reads a partition."""
 
     def unread(self, reader: Reader) -> None:
-        """Take back that a binding reads a partition, unless it was recorded anew, as of another meaning."""
+        """Take back that a binding, as it means, reads a partition."""
 
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
         """Return the bindings that read a partition."""

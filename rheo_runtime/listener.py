@@ -34,7 +34,7 @@ from rheo_runtime.dynamodb import DynamoLedger
 from rheo_runtime.engine import Engine, Outcome
 from rheo_runtime.events import BadEvent, Event, Malformed, parse, send_signal
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import Document, Execution, Refusal
+from rheo_runtime.records import Document, Execution, Refusal, Unreadable
 from rheo_runtime.storage import AwsStorage
 from rheo_runtime.sweep import Ask, Patience, Sweeper
 from rheo_runtime.wire import RouteTable, S3Address
@@ -202,7 +202,7 @@ class Listener:
                 self._in_bulk(document, noted=True, waited=True)
             return
         self._count("events", len(events))
-        busy = False
+        busy, left = False, list[str]()
         good = [event for event in events if not isinstance(event, Malformed)]
         for number, event in enumerate(good):
             if number and remaining_ms() < RESERVE_MS:
@@ -210,6 +210,9 @@ class Listener:
                 raise OutOfTime(f"no time is left for {len(good) - number:,} of {len(good):,} entries")
             outcome = self.engine.on_event(event, tells=True, again=delivery > 1)
             self._outcome(outcome)
+            for fault in outcome.faults:
+                self.log("fault", event=event.id, fault=fault)
+            left += outcome.faults if outcome.left else ()
             for document in outcome.fired:
                 if not self._set_aside(document, noted=True):
                     busy |= not self._announced(document, noted=True)
@@ -218,6 +221,8 @@ class Listener:
                     busy |= not self._announced(document)
         if busy and delivery < ANNOUNCE_BY_QUEUE:
             raise Unavailable("Airflow is busy or down")
+        if left:  # the message comes again, and in the end is a dead letter: nothing of it is lost
+            raise Unreadable("; ".join(left))
         for bad in events:  # set aside by themselves, and once: the good ones among them are done
             if isinstance(bad, Malformed):
                 self._poison("", bad.reason, json.dumps(bad.raw, default=str))
@@ -496,6 +501,7 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     if env.get("RHEO_ACCOUNTS") == "any":
         table = table.of_any_account()
     ledger = DynamoLedger(env["RHEO_TABLE"])
+    ledger.unreadable = lambda what: log("unreadable", record=what)
     engine = Engine(table, ledger, time.time, AwsStorage(tell=tell_refusal(ledger)), EVERY)
     engine.program.leave_native()
     rate_limiter = RateLimiter(share(int(env.get("RHEO_LISTENERS", "2"))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED
 from rheo_runtime.records import (
@@ -13,6 +13,7 @@ from rheo_runtime.records import (
     Binding,
     ConsumedMark,
     Key,
+    Named,
     Output,
     Partial,
     Reader,
@@ -20,7 +21,9 @@ from rheo_runtime.records import (
     Status,
     Touched,
     Used,
+    User,
     Waiter,
+    carried,
     first_bound,
     status_of,
     unsettled,
@@ -30,6 +33,8 @@ from rheo_runtime.values import Partition
 _Single = tuple[str, float, tuple[str, ...] | None]
 # Node and output partition. What one binding used is all for most outputs; what others used stands apart.
 _Place = tuple[str, str]
+# What a binding used, and what it means, all of it plain: see `Used`.
+_Use = tuple[Binding, str, tuple[Named, ...], Used]
 
 
 class _Shelf:
@@ -54,16 +59,19 @@ class _Shelf:
 class MemoryLedger:
     """The ledger of the simulator and of tests: dicts."""
 
+    unreadable: Callable[[str], None] = staticmethod(lambda _: None)
+
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
         self._touched: dict[str, dict[Partition, Touched]] = {}
         self._outputs: dict[_Place, Output] = {}
-        self._uses: dict[_Place, tuple[Binding, Used]] = {}
-        self._more_uses: dict[tuple[_Place, Binding], Used] = {}
+        self._uses: dict[_Place, _Use] = {}
+        self._more_uses: dict[_Place, dict[tuple[Binding, str], _Use]] = {}
+        self._inputs: dict[str, tuple[str, ...]] = {}  # by what bindings mean
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._changed: dict[tuple[str, Key, int], float] = {}  # when it was written or deleted last
-        self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding], Waiter]] = {}
-        self._readers: dict[tuple[str, Partition], dict[tuple[str, Binding], Reader]] = {}
+        self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding, str], Waiter]] = {}
+        self._readers: dict[tuple[str, Partition], dict[tuple[str, Binding, str], Reader]] = {}
         self._cursors: dict[str, int] = {}
         self._refused: dict[str, Refusal] = {}
         self._lapses: dict[tuple[str, int, Partition], dict[Partial, tuple[ConsumedMark, ...]]] = {}
@@ -128,32 +136,48 @@ class MemoryLedger:
         gone = shelf.forgotten.get(key, {})
         return [(partition, time) for partition, time in gone.items() if partition not in shelf.records]
 
-    def output(self, node: str, partition: str, binding: Binding | None) -> tuple[Output | None, Used | None]:
+    def output(self, node: str, partition: str, user: User | None) -> tuple[Output | None, Used | None]:
         key = (node, partition)
         output = self._outputs.get(key)
-        if output is None or binding is None:
+        if output is None or user is None:
             return output, None
         use = self._uses.get(key)
-        if use is not None and use[0] == binding:
-            return output, use[1]
-        return output, self._more_uses.get((key, binding))
+        if use is None:
+            return output, None
+        binding, means, reads = user
+        more = self._more_uses.get(key, {})
+        found = use if use[0] == binding and use[1] == means.name else more.get((binding, means.name))
+        if found is not None and found[2] == reads:
+            return output, found[3]
+        if found is not None:
+            return output, carried(user.named, [self._named(found)], means.updates)
+        others = [each for each in (use, *more.values()) if each[1] not in means.now]
+        return output, carried(user.named, map(self._named, others))
+
+    def _named(self, use: _Use) -> tuple[tuple[Named, ...], Used]:
+        """What was used, with the name of each that there is a mark of."""
+        binding, means, reads, used = use
+        return reads or tuple(zip(self._inputs[means], binding, strict=True)), used
 
     def recent(self, node: str, partition: str) -> Output | None:
         return None  # to ask costs nothing
 
     def save(
-        self, old: Output | None, new: Output, binding: Binding | None = None, used: Used | None = None
+        self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:
         key = (new.node, new.partition)
         if self._outputs.get(key) is not old:
             return False
         self._outputs[key] = new
-        if binding is not None and used is not None:
+        if user is not None and used is not None:
+            binding, means, reads = user
+            name = means.name
             use = self._uses.get(key)
-            if use is None or use[0] == binding:
-                self._uses[key] = (binding, used)
+            self._inputs[name] = means.inputs
+            if use is None or (use[0] == binding and use[1] == name):
+                self._uses[key] = (binding, name, reads, used)
             else:
-                self._more_uses[key, binding] = used
+                self._more_uses.setdefault(key, {})[binding, name] = (binding, name, reads, used)
         return True
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
@@ -196,13 +220,13 @@ class MemoryLedger:
 
     def watch(self, watch: Waiter) -> None:
         waiting = self._watches.setdefault((watch.signal, watch.partition), {})
-        known = waiting.get((watch.node, watch.binding), watch)
-        waiting[watch.node, watch.binding] = watch._replace(since=known.since)
+        place = (watch.node, watch.binding, watch.means)
+        waiting[place] = watch._replace(since=waiting.get(place, watch).since)
 
     def unwatch(self, watch: Waiter) -> None:
         key = (watch.signal, watch.partition)
         waiting = self._watches.get(key, {})
-        waiting.pop((watch.node, watch.binding), None)
+        waiting.pop((watch.node, watch.binding, watch.means), None)
         if not waiting:
             self._watches.pop(key, None)
 
@@ -220,12 +244,12 @@ class MemoryLedger:
         return [shelf.find(partition) for partition in partitions]
 
     def read(self, reader: Reader) -> None:
-        self._readers.setdefault((reader.signal, reader.partition), {})[reader.node, reader.binding] = reader
+        readers = self._readers.setdefault((reader.signal, reader.partition), {})
+        readers[reader.node, reader.binding, reader.means] = reader
 
     def unread(self, reader: Reader) -> None:
         readers = self._readers.get((reader.signal, reader.partition), {})
-        if readers.get((reader.node, reader.binding)) == reader:
-            del readers[reader.node, reader.binding]
+        readers.pop((reader.node, reader.binding, reader.means), None)
 
     def readers(self, signal: str, partition: Partition) -> Sequence[Reader]:
         return list(self._readers.get((signal, partition), {}).values())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 
+from rheo_runtime import expr as x
 from rheo_runtime import wire
 from rheo_runtime.consumers import Check, Consumer, Node
 from rheo_runtime.documents import Draft, RouteDocumentBuilder, Said
@@ -46,14 +49,30 @@ class Program:
         self.listen(self.nodes.values())
 
     def _agree(self) -> None:
-        """Let the documents of all alternatives of a node mean one thing: they are of one output."""
+        """Let the documents of all alternatives of a node mean one thing: they are of one output.
+
+        And let their bindings be told apart: what they mean is what each alternative is known by.
+        """
         for ways in self._ways.values():
             if len(ways) == 1:
                 continue
             builders = [node.document_builder for node in ways]
-            means = wire.digest([builder.means for builder in builders])
+            means = wire.digest(sorted(builder.means for builder in builders))
             for builder in builders:
                 builder.means = means
+            same = Counter(node.join.means for node in ways)
+            for node in ways:
+                if same[node.join.means] > 1:
+                    node.join.means = wire.digest(
+                        [node.join.means, sorted(map(_reads, node.join.route.inputs))]
+                    )
+            for node in ways:
+                node.document_builder.way = node.join.means
+                node.agree(ways)
+
+    def way(self, node: str, means: str) -> Node | None:
+        """Return the node, or that alternative of it, whose bindings mean this; None when nothing does now."""
+        return next((way for way in self._ways.get(node, ()) if way.join.means == means), None)
 
     def ways(self, node: str) -> list[Node]:
         """Return the alternatives of a node, in their order: one for most nodes, none where it is not known."""
@@ -113,15 +132,24 @@ class Program:
     def _node(self, rank: int, route: wire.Route) -> Node:
         join = Join(route, self.signals)
         checks = []
-        triggers = references = 0
+        references = 0
         for source in route.inputs:
             if source.tip is None:
-                tip, triggers = _at(triggers), triggers + 1
+                tip = _at(join.positions[source.alias])
             else:
                 tip, references = join.tips[references], references + 1
             if asked(source):
                 checks.append(Check(Window(source, self._layouts[source.signal]), tip))
         return Node(rank, join, RouteDocumentBuilder(self.table.app, join, self.signals), tuple(checks))
+
+
+def _reads(source: wire.Input) -> str:
+    """What an input reads, whatever the input is for."""
+    branches = [
+        [(r.value, r.window and list(r.window.offsets())) for r in branch] for branch in source.branches
+    ]
+    tip = source.tip and [x.to_json(expr) for expr in source.tip]
+    return json.dumps([source.alias, tip, branches, source.mode, source.at_least, source.optional])
 
 
 def _at(position: int) -> Callable[[Binding], Partition]:

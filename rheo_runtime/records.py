@@ -9,8 +9,8 @@ Output -> its status: what an overview of many partitions shows of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rheo_runtime.values import Partition, Value
 from rheo_runtime.wire import FAIL, PASS, WARN
@@ -19,6 +19,14 @@ CHUNK = 64  # neighbouring partitions whose existence is kept in one item
 
 READY, ANNOUNCED, CLAIMED = "READY", "ANNOUNCED", "CLAIMED"
 SUCCEEDED, FAILED, SKIPPED = "SUCCEEDED", "FAILED", "SKIPPED"
+
+
+class Unreadable(ValueError):
+    """A record of a ledger that is not as this version writes it: broken, or of a version to come."""
+
+
+# What reading a record may raise that is not as it was expected.
+BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 Key = tuple[Value, ...]
 Binding = tuple[Partition, ...]  # one partition for each trigger input
@@ -148,6 +156,73 @@ def spread(found: Bound) -> Recs:
 # What a binding has used: how often it fired, and the mark at each trigger input. A plain tuple, because
 # there are as many as executions: the garbage collector need not look at those.
 Used = tuple[int, tuple[ConsumedMark, ...]]
+Named = tuple[str, Partition]  # an input by what it means, and a partition that is read by it
+
+
+class Means:
+    """What the bindings of a node, or of one alternative of it, mean, whatever version of the application says it.
+
+    ``name`` is a short name of the trigger inputs and their links, ``inputs`` one of each trigger input. ``now`` are the names
+    of all alternatives that the node has now, ``order`` the position of each input as declared. ``updates`` says that what
+    was read is used, not what has arrived.
+    """
+
+    __slots__ = ("inputs", "name", "now", "order", "updates")
+
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[str, ...],
+        now: frozenset[str] = frozenset(),
+        order: tuple[int, ...] = (),
+        updates: bool = False,
+    ) -> None:
+        self.name = name
+        self.inputs = inputs
+        self.now = now | {name}
+        self.order = order or tuple(range(len(inputs)))
+        self.updates = updates
+
+
+class User(NamedTuple):
+    """Who uses arrivals: a binding, by names, so that a new version of an application finds what it has used.
+
+    ``reads`` is what there is a mark of, where that is not one partition for each trigger input.
+    """
+
+    binding: Binding
+    means: Means
+    reads: tuple[Named, ...] = ()
+
+    @property
+    def named(self) -> tuple[Named, ...]:
+        """What there is a mark of."""
+        return self.reads or tuple(zip(self.means.inputs, self.binding, strict=True))
+
+
+Name = TypeVar("Name")
+
+
+def carried(
+    wanted: Sequence[Name], known: Iterable[tuple[Sequence[Name], Used]], partly: bool = False
+) -> Used | None:
+    """Return what was used of all that is wanted now, by firings that read all of it; None when there was none.
+
+    ``partly`` lets those count that read some of it.
+
+    >>> then = [(["NA", "EU"], (1, ((5.0, 1), (6.0, 2))))]
+    >>> carried(["EU"], then), carried(["EU", "NA"], then), carried(["EU", "FE"], then)
+    ((1, ((6.0, 2),)), (1, ((6.0, 2), (5.0, 1))), None)
+    """
+    marks: dict[Name, ConsumedMark] = {}
+    times = 0
+    for names, (fired, used) in known:
+        then = dict(zip(names, used, strict=True))
+        if partly or all(name in then for name in wanted):
+            times = max(times, fired)
+            for name in wanted:
+                marks[name] = max(marks.get(name, UNREAD), then.get(name, NEVER))
+    return (times, tuple([marks[name] for name in wanted])) if times else None
 
 
 class DocumentBuilder(Protocol):

@@ -106,8 +106,9 @@ def made_by(output: Output) -> Execution | None:
 
 def way_of(program: Program, document: Document) -> Node | None:
     """Return the alternative of a node that a document is of; None when there is none now."""
-    number = document.get("alternative")
-    return program.nodes.get(f"{document['node']}|{number}" if number else document["node"])
+    if way := document.get("way"):
+        return program.way(document["node"], way)
+    return program.nodes.get(document["node"])
 
 
 def binding_made(way: Node, document: Document) -> Binding:
@@ -126,6 +127,8 @@ def _parsed(way: Node, source: wire.Input, texts: tuple[str, ...]) -> Partition:
     branches = signal.branches if source.rollup is None else source.branches
     why = "its dimensions have changed"
     for branch in branches:
+        if len(branch) != len(texts):
+            continue
         try:
             partition = partition_parser(tuple(rule.kind for rule in branch))(texts)
         except (BadValue, ValueError) as fault:

@@ -20,6 +20,7 @@ from rheo_runtime.engine import Engine, Outcome
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import (
     ANNOUNCED,
+    BROKEN,
     CLAIMED,
     FAILED,
     READY,
@@ -126,7 +127,7 @@ class Sweeper(NamedTuple):
     def sweep(self) -> Outcome:
         """Do the periodic work once; return what the engine's own check came to."""
         now = self.engine.now()
-        found = sorted(self.engine.ledger.unsettled(tidy=True), key=_age)
+        found = sorted(filter(self._readable, self.engine.ledger.unsettled(tidy=True)), key=_age)
         # Each sweep begins elsewhere: what can never be done does not stand before the rest for ever.
         outputs = self._current(in_turn(found, len(found), int(now // 60)), now)
         self._signals(outputs, now)
@@ -144,6 +145,20 @@ class Sweeper(NamedTuple):
             self.log("sweep failed", fault=fault)
         self._announce(d for d in (*outcome.fired, *outcome.told) if d["node"] not in batches)
         return outcome
+
+    def _readable(self, output: Output) -> bool:
+        """Say whether what may have to be done about an output can be read."""
+        owing = (execution for execution in output.ended if not execution.signalled)
+        try:
+            return all(
+                isinstance(execution.document[name], str)
+                for execution in (*executions.current(output), *owing)
+                for name in ("app", "id", "node", "partition")
+            )
+        except BROKEN as fault:
+            name = f"{output.node}/{output.partition}"
+            self.log("sweep failed", execution=name, fault=f"cannot be read: {type(fault).__name__}: {fault}")
+            return False
 
     def _current(self, outputs: Iterable[Output], now: float) -> list[Output]:
         """Return the outputs as they are once what no run has begun, and means nothing now, was ended."""

@@ -37,6 +37,7 @@ from rheo_runtime.records import (
     Group,
     Partial,
     Stored,
+    Unreadable,
     execution_id,
 )
 from rheo_runtime.rollup import Members
@@ -116,13 +117,19 @@ def combinations(node: Node, ledger: Ledger, passed: Container[str] = ()) -> lis
     """
     join = node.join
     groups: list[list[Arrivals | Group]] = []
-    for arrival_index, members in zip(join.arrival_indexes, join.rolled, strict=True):
-        records = [r for r in ledger.arrivals(arrival_index) if r.times()]
+    for arrival_index, members, passes in zip(join.arrival_indexes, join.rolled, join.passes, strict=True):
+        records = [
+            r for r in ledger.arrivals(arrival_index) if r.times() and (passes is None or passes(r.partition))
+        ]
         there: list[Arrivals | Group] = [*records] if members is None else [*members.groups(records)]
         groups.append(sorted(there, key=lambda r: _sortable(r.partition)))
     found: dict[Partial, Combination] = {}
     for chosen in _Search(join, groups).run():
-        combination = _unused(node, ledger, chosen, passed)
+        try:
+            combination = _unused(node, ledger, chosen, passed)
+        except Unreadable as fault:  # what one output used stops no other
+            ledger.unreadable(str(fault))
+            continue
         if combination is not None:
             key = tuple(
                 [
@@ -209,7 +216,7 @@ def _unused(
             return None
         if text in passed:
             return None
-        output, used = ledger.output(node.id, text, node.user(binding))
+        output, used = ledger.output(node.id, text, node.user(binding, records))
         if (node.updates and used is not None) or (node.once and output is not None and made(output)):
             return None  # it has run, and what starts it again is no arrival that waits
         left = free(whole, used, expiries)
@@ -238,7 +245,7 @@ def expiries_of(
 
 def _expiries(node: Node) -> str:
     """The name under which a node's expiries are kept: another one for each meaning of its combinations."""
-    return f"{node.key}~{node.join.means}"
+    return f"{node.id}~{node.means.name}"
 
 
 def _spread(marks: tuple[Any, ...], records: Sequence[Arrivals | Group | None]) -> tuple[ConsumedMark, ...]:
@@ -318,12 +325,11 @@ class _Words:
 
     def waiting(self) -> Waiting:
         node, combination = self._node, self._combination
+        triggers = node.join.triggers
         arrived = {
-            source.alias: source.texts(self._program.signals[source.signal], record.partition)
-            for source, record, n in zip(
-                node.join.triggers, combination.records, combination.left, strict=True
-            )
-            if record is not None and n > 0
+            alias: triggers[i].texts(self._program.signals[triggers[i].signal], record.partition)
+            for alias, i in node.join.positions.items()
+            if (record := combination.records[i]) is not None and combination.left[i] > 0
         }
         missing = self._gaps() if combination.complete else self._absent()
         return Waiting(node.id, arrived, tuple(missing), combination.since, self._output())
@@ -333,8 +339,9 @@ class _Words:
 
     def _absent(self) -> Iterator[Missing]:
         join, combination = self._node.join, self._combination
-        inputs = zip(join.triggers, combination.records, combination.fresh, join.rolled, strict=True)
-        for source, record, fresh, members in inputs:
+        for i in join.positions.values():
+            source, record = join.triggers[i], combination.records[i]
+            fresh, members = combination.fresh[i], join.rolled[i]
             if members is not None and isinstance(record, Group):
                 yield from self._lacking(source, record, fresh, members)
                 continue

@@ -185,7 +185,8 @@ def _needs(
     if output is None:
         return
     binding, join = binding_of(node, output), node.join
-    for i, (source, partition) in enumerate(zip(join.triggers, binding, strict=True)):
+    for i in join.positions.values():
+        source, partition = join.triggers[i], binding[i]
         signal = engine.program.signals[source.signal]
         try:
             join.keys[i](join.values[i](partition))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rheo_platforms.commands.shared import Json, Running, app, deployment_of, file_of, named, out, tell
 from rheo_platforms.commands.tables import explanation_text, failures, pending_table, status_table
+from rheo_platforms.consoles import console
 from rheo_platforms.local.commands import processes
 from rheo_platforms.local.platform import LocalPlatform
 from rheo_platforms.local.stack import LocalStack
@@ -25,7 +25,7 @@ from rheodsl.explaining import at
 from rheodsl.reports import moment
 
 # Tables are as wide as the terminal; texts of any length are for `out`, which never folds them.
-_tables = Console(highlight=False)
+_tables = console()
 
 Node = Annotated[str, typer.Argument(help="The id of a node.", metavar="NODE")]
 Partition = Annotated[

@@ -16,6 +16,7 @@ from rich.console import Console
 from typer.core import TyperGroup, TyperOption
 
 from rheo_platforms.aws.platform import AWSPlatform
+from rheo_platforms.consoles import console
 from rheo_platforms.deployment import Deployment
 from rheo_platforms.local.platform import LocalPlatform
 from rheodsl.application import Application
@@ -52,8 +53,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Event-driven data pipelines.",
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = console(soft_wrap=True)
+err = console(stderr=True, soft_wrap=True)
 
 Running = Annotated[
     Path | None,

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import boto3
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from rheo_platforms.consoles import console, seen
 from rheo_platforms.data import pandas_reader, row_reader, spark_reader
 from rheo_platforms.data.errors import MissingDataError, ReadingError
 from rheo_platforms.data.files import files
@@ -100,9 +100,9 @@ class Reading:
         elif (display := _notebook()) is not None:
             display(data)
         elif format is PANDAS:
-            print(data.to_string())
+            print(seen(data.to_string()))
         else:
-            Console(highlight=False).print(_table(data))
+            console().print(_table(data))
 
 
 def best_format(wanted: Loading) -> DataFrameFormat:

@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from botocore.exceptions import ClientError
-from rich.console import Console
 
 from codegen.contract import told
 from codegen.graph_json import graph_file, load_graph
+from rheo_platforms.consoles import console
 from rheo_platforms.deployment import ACTIVE
 from rheo_platforms.lifecycle import changes
 from rheo_platforms.lifecycle.changes import Change, PlannedChanges
@@ -581,7 +581,7 @@ def _silent(fault: Exception, hint: str) -> DeployError:
 
 def _show(line: str) -> None:
     """Progress of what was not asked for by name, and is seen wherever logs are not."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+    console(stderr=True, soft_wrap=True).print(line, markup=False)
 
 
 def _nothing(path: str) -> str | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from rheo_platforms.lifecycle.release import digests
 from rheo_runtime.consumers import Node
 from rheo_runtime.join import Join
 from rheo_runtime.program import Program
-from rheo_runtime.wire import RouteTable, meaning
+from rheo_runtime.wire import Branch, Input, RouteTable, meaning
 
 ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 _SIGNS = {ADDED: "+", CHANGED: "~", REMOVED: "-"}
@@ -42,7 +42,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What becomes of what waits at a node: ``kept``, or not, and why.
+    """What becomes of what waits at a node: ``kept``, or not, and why; of what is kept, what part of it is not.
 
     ``waiting`` counts the incomplete combinations that wait there now; None when it is not known.
     """
@@ -55,7 +55,8 @@ class Pending:
     def __str__(self) -> str:
         count = "" if self.waiting is None else f" ({self.waiting} waiting)"
         if self.kept:
-            return f"= {self.node}: what waits is kept{count}"
+            less = f", but for what {self.why}" if self.why else ""
+            return f"= {self.node}: what waits is kept{count}{less}"
         return f"! {self.node}: what waits is lost{count}: {self.why}"
 
 
@@ -207,12 +208,13 @@ def pending(old: str | None, new: str, waiting: Callable[[Program, str], int | N
     before, after = Program(RouteTable.loads(old)), Program(RouteTable.loads(new))
     found = []
     for id in before.makers:
-        rolled = [way.key for way in after.ways(id) if any(way.join.rolled)]
-        ways = [way.key for way in before.ways(id) if _waits(way) or way.key in rolled]
+        rolled = any(any(way.join.rolled) for way in after.ways(id))
+        ways = [way for way in before.ways(id) if _waits(way) or rolled]
         if not ways:
             continue  # nothing ever waits there
         why = next((lost for way in ways if (lost := _lost(before, after, way)) is not None), None)
-        found.append(Pending(id, why is None, waiting(before, id), why or ""))
+        less = next((lost for way in ways if (lost := _left_out(after, way)) is not None), "")
+        found.append(Pending(id, why is None, waiting(before, id), why or less))
     return tuple(found)
 
 
@@ -221,18 +223,25 @@ def _waits(way: Node) -> bool:
     return way.join.size > 1 or bool(way.checks) or any(way.join.rolled)
 
 
-def _lost(before: Program, after: Program, id: str) -> str | None:
+def _same_way(after: Program, way: Node) -> Node | None:
+    """The alternative of a node that takes the place of one that was there before: of the same inputs, or the only one."""
+    ways = after.ways(way.id)
+    aliases = list(way.join.positions)
+    return (
+        after.way(way.id, way.means.name)
+        or next((new for new in ways if sorted(new.join.positions) == sorted(aliases)), None)
+        or (ways[0] if len(ways) == 1 and len(way.means.now) == 1 else None)
+    )
+
+
+def _lost(before: Program, after: Program, way: Node) -> str | None:
     """Why arrivals of a node, or of one alternative of it, are not found any more; None when they are."""
-    old = before.nodes[id].join
-    ways = after.ways(old.node)
-    if not ways:
+    old, same = way.join, _same_way(after, way)
+    if not after.ways(way.id):
         return "the node is removed"
-    if id not in after.nodes or after.nodes[id].join.means != old.means:
-        if any(way.join.means == old.means for way in ways):
-            return "its alternatives stand in another order"
-        if id not in after.nodes:
-            return f"{' & '.join(i.alias for i in old.triggers)} is no alternative any more"
-    new = after.nodes[id].join
+    if same is None:
+        return f"{' & '.join(old.positions)} is no alternative any more"
+    new = same.join
     was = {
         source.alias: (source.signal, slot.name)
         for source, slot in zip(old.triggers, old.arrival_indexes, strict=True)
@@ -260,18 +269,48 @@ def _lost(before: Program, after: Program, id: str) -> str | None:
     return f"{', '.join(more)} is a new input" if more else "it is linked otherwise"
 
 
+def _left_out(after: Program, way: Node) -> str | None:
+    """What the filters of a node, or of one alternative of it, let pass before and leave out now; None for nothing."""
+    same = _same_way(after, way)
+    if same is None:
+        return None
+    now = {source.alias: source for source in same.join.triggers}
+    for source in way.join.triggers:
+        if source.rollup is None and source.alias in now and not _covers(now[source.alias], source):
+            return f"the filter of {source.alias} leaves out now"
+    return None
+
+
+def _covers(now: Input, before: Input) -> bool:
+    """Say whether an input takes each partition that it took before."""
+    return all(any(_wider(branch, old) for branch in now.branches) for old in before.branches)
+
+
+def _wider(now: Branch, before: Branch) -> bool:
+    return len(now) == len(before) and all(
+        (rule.value is None or rule.value == old.value)
+        and (rule.kind.min, rule.kind.calendar) in ((old.kind.min, old.kind.calendar), (None, None))
+        for rule, old in zip(now, before, strict=True)
+    )
+
+
 def _rollup(join: Join, alias: str) -> object:
     """To what an input is rolled up; None where it is not."""
     rollup = next(source.rollup for source in join.triggers if source.alias == alias)
-    return rollup and (rollup.grains, rollup.complete)
+    if rollup is None or rollup.complete:
+        return rollup and rollup.grains
+    return rollup.grains, [[rule.value for rule in branch] for branch in rollup.members]
 
 
 def asks_otherwise(before: Program, after: Program) -> list[str]:
     """Return the nodes, and alternatives, where something waits and which are declared otherwise than before."""
+    was = {
+        node: [replace(way.join.route, alternative=0) for way in before.ways(node)] for node in before.makers
+    }
     return [
         key
         for key, way in after.nodes.items()
-        if _waits(way) and key in before.nodes and before.nodes[key].join.route != way.join.route
+        if _waits(way) and way.id in was and replace(way.join.route, alternative=0) not in was[way.id]
     ]
 
 

@@ -32,7 +32,8 @@ def _moves(before: Program, after: Program) -> Iterator[tuple[Move, Consumer]]:
         if was is None:
             continue
         left = {
-            now.name: old for old, now in zip(was.join.first_edition(), was.join.arrival_indexes, strict=True)
+            now.name: old
+            for old, now in zip(was.join.first_edition(before.signals), was.join.arrival_indexes, strict=True)
         }
         for position, index in enumerate(node.join.arrival_indexes):
             if index.name in left:

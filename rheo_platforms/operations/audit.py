@@ -10,7 +10,17 @@ from rheo_runtime.consumers import Node
 from rheo_runtime.engine import Storage
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
-from rheo_runtime.records import ANNOUNCED, CLAIMED, READY, SUCCEEDED, Execution, Output, execution_id
+from rheo_runtime.records import (
+    ANNOUNCED,
+    BROKEN,
+    CLAIMED,
+    READY,
+    SUCCEEDED,
+    Execution,
+    Output,
+    Waiter,
+    execution_id,
+)
 from rheo_runtime.values import joined
 from rheo_runtime.waiting import combinations, describe
 
@@ -65,6 +75,8 @@ def audit(
         Asked for the state of runs that have held their executions for long; without it, they are not.
     """
     found: list[Violation] = []
+    broken: list[str] = []
+    ledger.unreadable = broken.append
     for node in program.nodes.values():
         found += _due(program, ledger, node, now - patience.due)
     for output in ledger.outputs():
@@ -78,6 +90,7 @@ def audit(
         if storage is not None:
             found += _gone(program, output, storage)
     found += _forgotten(program, ledger, now - patience.due)
+    found += [Violation(STUCK, "", "", what, now) for what in dict.fromkeys(broken)]
     return sorted(found, key=lambda v: (v.node, v.partition, v.promise, v.what))
 
 
@@ -155,12 +168,20 @@ def _gone(program: Program, output: Output, storage: Storage) -> Iterator[Violat
 def _forgotten(program: Program, ledger: Ledger, before: float) -> Iterator[Violation]:
     """Bindings that wait for a partition that is there."""
     for waiter in ledger.watches():
-        node = program.nodes.get(waiter.node)
-        if node is None or waiter.means != node.join.means or waiter.since > before:
-            continue
-        window = next((c.window for c in node.checks if c.window.rows == waiter.signal), None)
-        if window is not None and window.exists(ledger, waiter.partition):
-            signal = program.signals[window.signal]
-            what = f"waits for {signal.id} {joined(signal.texts(waiter.partition))}, which has come"
-            text = node.output_text(node.output(waiter.binding))
-            yield Violation(STUCK, waiter.node, text, what, waiter.since)
+        try:
+            yield from _late_watch(program, ledger, waiter, before)
+        except BROKEN as fault:
+            what = f"a binding that waits cannot be read: {type(fault).__name__}: {fault}"
+            yield Violation(STUCK, waiter.node, "", what, waiter.since)
+
+
+def _late_watch(program: Program, ledger: Ledger, waiter: Waiter, before: float) -> Iterator[Violation]:
+    node = program.way(waiter.node, waiter.means)
+    if node is None or node.leaves_out(waiter.binding) or waiter.since > before:
+        return
+    window = next((c.window for c in node.checks if c.window.rows == waiter.signal), None)
+    if window is not None and window.exists(ledger, waiter.partition):
+        signal = program.signals[window.signal]
+        what = f"waits for {signal.id} {joined(signal.texts(waiter.partition))}, which has come"
+        text = node.output_text(node.output(waiter.binding))
+        yield Violation(STUCK, waiter.node, text, what, waiter.since)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from rheo_platforms import consoles
 from rheo_platforms.deployment import Deployment
 from rheo_platforms.operations.backfill import Courtesy, Result, partitions, within
 from rheo_platforms.operations.events import Processor, of_raw, of_view, process, send
@@ -138,7 +139,7 @@ class Control:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._deployment = deployment
-        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = console or consoles.console(stderr=True, soft_wrap=True)
         self._poll = poll
         self._sleep = sleep
 

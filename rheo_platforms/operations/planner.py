@@ -318,10 +318,8 @@ class Planner:
 def _reads(node: Node, draft: Draft) -> Iterator[tuple[wire.Input, Partition, list[Partition]]]:
     """Yield each input of an execution with its tip and the partitions that it reads."""
     join = node.join
-    triggers, tips = iter(draft.binding), iter(join.tips)
     chosen = dict(draft.chosen)
-    for source in join.route.inputs:
-        tip = next(triggers) if source.tip is None else next(tips)(draft.binding)
+    for source, tip in zip(join.route.inputs, join.tips_of(draft.binding), strict=True):
         if source.alias in chosen:
             yield source, tip, list(chosen[source.alias])
             continue

@@ -436,7 +436,20 @@ class Killed(Dying):
 
 
 class Redeployed(Scene):
-    """A scene in which a new version adds a node: whatever came to it is made once."""
+    """A scene in which a new version adds a node: whatever came to it is made once.
+
+    A listener has the version that is there when it begins, and goes on with it.
+    """
+
+    def listen(self, body: str) -> None:
+        def begin() -> None:
+            self.stepper.step("version")
+            self.deliver(body)
+
+        self.add(begin)
+
+    def state(self) -> object:
+        return super().state(), len(self.table.routes)
 
     def deploy(self, routes: wire.RouteTable) -> None:
         """Put a new version of the application in the place of the old one."""
@@ -589,12 +602,13 @@ def _pump(app: App, ledger: str) -> Scene:
 
 
 def _redeploy(app: App, ledger: str) -> Scene:
-    """A new version of the application, with one more node, comes while listeners of the old one work."""
+    """A new version, with one more node and the inputs turned round, comes while listeners of the old one work."""
     more = route("more", [view(A)], signals=list(app.routes.signals))
     scene = Redeployed(app.routes, ledger, Counter({"node/2": 1}))
     scene.before(*app.first[2:])
     bodies = [scene.send(*event) for event in app.first[:2]]
-    scene.add(lambda: scene.deploy(table(app.routes.signals, *app.routes.routes, more)))
+    turned = [dataclasses.replace(each, inputs=each.inputs[::-1]) for each in app.routes.routes]
+    scene.add(lambda: scene.deploy(table(app.routes.signals, *turned, more)))
     for body in bodies:
         scene.listen(body)
     return scene

@@ -456,7 +456,8 @@ def test_what_is_late_and_what_was_forgotten_is_told(tmp_path: Path) -> None:
     life = world.Life(app, ledger)
     life.engine.tick()
     life.send("bills", "2026-01-01")
-    ledger.forget(life.engine.program.makers["daily"].join.arrival_indexes[1], world.NOW + 91 * 86_400)
+    (index,) = (i for i in life.engine.program.makers["daily"].join.arrival_indexes if i.alias == "bills")
+    ledger.forget(index, world.NOW + 91 * 86_400)
     web = client(Applications(tmp_path, (), world.ledgers(sales=ledger)))
     late = get(web, "/sales/nodes/daily/partitions")["late"]
     assert late[0] == {

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import executions
-from rheo_runtime.dynamodb import ABANDONED, DynamoLedger, create_table
+from rheo_runtime.dynamodb import (
+    ABANDONED,
+    DynamoLedger,
+    create_table,
+    digest,
+    encode,
+    output_key,
+    spilled_key,
+)
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import READY, Arrival, ArrivalIndex, CheckResult, Output, Stored, Waiter, Writer
+from rheo_runtime.records import (
+    NEVER,
+    READY,
+    Arrival,
+    ArrivalIndex,
+    CheckResult,
+    Means,
+    Output,
+    Stored,
+    User,
+    Waiter,
+    Writer,
+)
 
 from .conftest import TABLE
 
@@ -154,13 +174,18 @@ def fired(output: Output | None, generation: int, partition: str = "7") -> Outpu
     return executions.fire(output, "node", partition, source.builder, source.made, ("e1",), T)[0]
 
 
+def user(*binding: Any, means: str = "m", now: Sequence[str] = (), **options: Any) -> User:
+    names = options.pop("names", "abcdefgh")
+    return User(binding, Means(means, tuple(names[: len(binding)]), frozenset(now)), **options)
+
+
 def test_nothing_is_there_at_first(ledger: Ledger) -> None:
-    assert ledger.output("node", "7", ((7,),)) == (None, None)
+    assert ledger.output("node", "7", user((7,))) == (None, None)
     assert list(ledger.outputs()) == []
 
 
 def test_an_output_reads_back_as_it_was_saved(ledger: Ledger) -> None:
-    binding, used = ((7,), ("EU", 8)), (1, ((T, 1), (T + 0.25, 3)))
+    binding, used = user((7,), ("EU", 8)), (1, ((T, 1), (T + 0.25, 3)))
     assert ledger.save(None, fired(None, 1), binding, used)
     output, found = ledger.output("node", "7", binding)
     assert found == used
@@ -171,7 +196,7 @@ def test_an_output_reads_back_as_it_was_saved(ledger: Ledger) -> None:
         document(1),
         ("e1",),
     )
-    assert ledger.output("node", "7", ((8,), ("EU", 8)))[1] is None
+    assert ledger.output("node", "7", user((8,), ("EU", 8)))[1] is None
     assert ledger.output("other", "7", binding) == (None, None)
 
 
@@ -180,9 +205,9 @@ def test_only_one_of_two_writers_wins(ledger: Ledger) -> None:
     assert not ledger.save(None, fired(None, 1))
     one, _ = ledger.output("node", "7", None)
     two, _ = ledger.output("node", "7", None)
-    assert ledger.save(one, fired(one, 2), ((7,),), (1, ((T, 1),)))
-    assert not ledger.save(two, fired(two, 2), ((7,),), (9, ((T, 9),)))
-    output, used = ledger.output("node", "7", ((7,),))
+    assert ledger.save(one, fired(one, 2), user((7,)), (1, ((T, 1),)))
+    assert not ledger.save(two, fired(two, 2), user((7,)), (9, ((T, 9),)))
+    output, used = ledger.output("node", "7", user((7,)))
     assert output is not None and output.version == 2 and used == (1, ((T, 1),))
 
 
@@ -190,16 +215,16 @@ def test_an_output_remembers_what_many_bindings_used(ledger: Ledger) -> None:
     output: Output | None = None
     for n in range(50):
         new = fired(output, n + 1)
-        assert ledger.save(output, new, ((n,),), (1, ((T, n),)))
+        assert ledger.save(output, new, user((n,)), (1, ((T, n),)))
         output, _ = ledger.output("node", "7", None)
     for n in (0, 20, 49):
-        assert ledger.output("node", "7", ((n,),))[1] == (1, ((T, n),))
-    output, _ = ledger.output("node", "7", ((3,),))
-    assert ledger.save(output, fired(output, 51), ((3,),), (2, ((T, 99),)))
+        assert ledger.output("node", "7", user((n,)))[1] == (1, ((T, n),))
+    output, _ = ledger.output("node", "7", user((3,)))
+    assert ledger.save(output, fired(output, 51), user((3,)), (2, ((T, 99),)))
     for n in range(100, 150):
         output, _ = ledger.output("node", "7", None)
-        assert ledger.save(output, fired(output, n), ((n,),), (1, ((T, n),)))
-    assert ledger.output("node", "7", ((3,),))[1] == (2, ((T, 99),)), "the newer one"
+        assert ledger.save(output, fired(output, n), user((n,)), (1, ((T, n),)))
+    assert ledger.output("node", "7", user((3,)))[1] == (2, ((T, 99),)), "the newer one"
 
 
 def test_outputs_lists_those_of_a_node(ledger: Ledger) -> None:
@@ -293,11 +318,73 @@ def test_existence_is_bits_along_a_row(ledger: Ledger) -> None:
 # --- watches and lapses ------------------------------------------------------------------------
 
 
-def test_a_watch_of_another_meaning_takes_the_place_of_the_one_before(ledger: Ledger) -> None:
+def test_a_watch_of_another_meaning_stands_beside_the_one_before(ledger: Ledger) -> None:
     old = Waiter("s", (7,), "node", ((8,),), T, "old")
-    ledger.watch(old)
-    ledger.watch(old._replace(since=T + 5, means="new"))
-    assert list(ledger.watches()) == list(ledger.waiters("s", (7,))) == [old._replace(means="new")]
+    new = old._replace(since=T + 5, means="new")
+    for watch in (old, new, old._replace(since=T + 9)):
+        ledger.watch(watch)
+    assert sorted(ledger.watches()) == sorted(ledger.waiters("s", (7,))) == [old, new]
+    ledger.unwatch(old)
+    assert list(ledger.watches()) == [new]
+
+
+def test_a_new_version_finds_what_its_binding_has_used_of_the_same_partitions(ledger: Ledger) -> None:
+    """Whoever has fewer inputs, or less of a rollup, has run; whoever has more has not."""
+    marks = ((T, 1), (T + 1, 2), (T + 2, 3))
+    assert ledger.save(None, fired(None, 1), user((7,), ("EU", 8), (9,), means="old"), (1, marks))
+
+    def used(*binding: Any, **options: Any) -> Any:
+        return ledger.output("node", "7", user(*binding, **options))[1]
+
+    assert used((7,), ("EU", 8), (9,)) == (1, marks), "linked otherwise"
+    assert used((9,), (7,), names="ca") == (1, (marks[2], marks[0]))
+    assert used((7,), ("EU", 8), (9,), ("x",)) is None, "one more"
+    assert used((7,), ("EU", 8), (8,)) is None, "another partition"
+    assert used((7,), (9,), names="ax") is None, "another input"
+    assert used((7,), now=["old"]) is None, "another alternative, of now"
+
+
+def test_a_binding_finds_what_it_has_used_of_other_members(ledger: Ledger) -> None:
+    def binding(*members: str, updates: bool = False) -> User:
+        means = Means("m", ("a",), updates=updates)
+        return User(((8,),), means, tuple(("a", (member, 8)) for member in members))
+
+    used = (2, ((T, 1), (T + 1, 2)))
+    assert ledger.save(None, fired(None, 1), binding("NA", "EU"), used)
+
+    def found(*members: str, **options: bool) -> Any:
+        return ledger.output("node", "7", binding(*members, **options))[1]
+
+    assert found("NA", "EU") == used
+    assert found("EU", "NA") == (2, ((T + 1, 2), (T, 1)))
+    assert found("EU") == (2, ((T + 1, 2),))
+    assert found("NA", "EU", "FE") is None
+    assert found("EU", "FE", updates=True) == (2, ((T + 1, 2), NEVER)), "what it has not read is new to it"
+
+
+def test_what_the_first_edition_wrote_of_a_binding_is_read() -> None:
+    """Marks in the order of the inputs, under a name that follows from their partitions alone."""
+    client = DynamoDB()
+    create_table("t", client)
+    ledger = DynamoLedger("t", client, lambda: T)
+    assert ledger.save(None, fired(None, 1))
+    for name, apart in (
+        ("u:" + digest(encode((("EU", 8), (7,)))), False),
+        ("u:" + digest(encode(((9,),))), True),
+    ):
+        used: Any = {"S": encode((3, ((T, 1),) if apart else ((T, 1), (T + 1, 2))))}
+        key = spilled_key("node", "7", name) if apart else output_key("node", "7")
+        client.update_item(TableName="t", Key=key, UpdateExpression="SET #used = :used",
+                           ExpressionAttributeNames={"#used": "used" if apart else name},
+                           ExpressionAttributeValues={":used": used})  # fmt: skip
+    client.update_item(TableName="t", Key=output_key("node", "7"), UpdateExpression="SET spilled = :yes",
+                       ExpressionAttributeValues={":yes": {"BOOL": True}})  # fmt: skip
+    turned = User(((7,), ("EU", 8)), Means("m", ("a", "b"), order=(1, 0)))
+    assert ledger.output("node", "7", turned)[1] == (3, ((T + 1, 2), (T, 1)))
+    assert ledger.output("node", "7", user((9,)))[1] == (3, ((T, 1),))
+    output, _ = ledger.output("node", "7", None)
+    assert ledger.save(output, fired(output, 2), turned, (4, ((T + 1, 3), (T, 2))))
+    assert ledger.output("node", "7", turned)[1] == (4, ((T + 1, 3), (T, 2)))
 
 
 def test_watches_are_found_by_what_they_wait_for(ledger: Ledger) -> None:

@@ -136,6 +136,14 @@ class Trouble(RuleBasedStateMachine):
         for run in self.world.airflow.ready():
             self.world.carry_out(run, until)
 
+    @rule(turned=st.permutations(range(6)))
+    def redeploy(self, turned: list[int]) -> None:
+        """A new version has the inputs and the links in another order; what is under way goes on with the old one."""
+        route = self.case.route
+        inputs = tuple(route.inputs[i] for i in turned if i < len(route.inputs))
+        links = tuple((right, left) for left, right in route.links[::-1])
+        self.world.table = table(SIGNALS, dataclasses.replace(route, inputs=inputs, links=links))
+
     # --- Airflow -----------------------------------------------------------------------------------
 
     @rule(wrong=st.sampled_from(["nothing", "nothing", "down", "unparsed", "paused"]))

@@ -30,11 +30,13 @@ from rheo_runtime.records import (
     Arrival,
     ArrivalIndex,
     CheckResult,
+    Means,
     Output,
     Reader,
     Refusal,
     Stored,
     Touched,
+    User,
     Waiter,
     checks_ended,
     execution_id,
@@ -45,6 +47,7 @@ from .tables import DAY, TEXT, route, signal, view
 
 MESSAGE = 256 * 1024
 NOW = 1_700_000_000.0
+MEANS = Means("m" * 12, tuple(f"{n:012}" for n in range(MOST_INPUTS)))
 RANDOM = Random(7)
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_."
 WIDE = "\U0001f600"  # four bytes
@@ -156,7 +159,7 @@ def _fire(at: Ledgers, node: str, partition: str, document: dict[str, Any]) -> N
     events = tuple(noise(96) for _ in range(MOST_INPUTS))
     after, _, _ = executions.fire(before, node, partition, stored.builder, document, events, at.time)
     used = (len(events), tuple((at.time + RANDOM.random(), 10**6) for _ in events))
-    assert at.ledger.save(before, after, tuple(longest() for _ in range(3)), used)
+    assert at.ledger.save(before, after, User(tuple(longest() for _ in events), MEANS), used)
 
 
 @pytest.mark.slow
@@ -214,7 +217,11 @@ def test_what_many_members_of_a_coarser_partition_were_used_is_packed_and_moved(
         before, _ = at.ledger.output("node", "p", None)
         stored = Stored({"n": n})
         after, _, _ = executions.fire(before, "node", "p", stored.builder, {"n": n}, (), at.time)
-        binding, used = (longest(),), (n, tuple((NOW + RANDOM.random(), n) for _ in range(MOST_PARTITIONS)))
+        members = tuple(("a", (f"{n}", 739_000)) for n in range(MOST_PARTITIONS))
+        binding, used = (
+            User((longest(),), Means("m" * 12, ("a",)), members),
+            (n + 1, tuple((NOW + RANDOM.random(), n) for _ in members)),
+        )
         assert at.ledger.save(before, after, binding, used)
         assert at.ledger.output("node", "p", binding)[1] == used
     assert at.largest["O"] < LARGEST - 50_000
@@ -254,11 +261,12 @@ def test_every_other_item_at_its_bound(at: Ledgers) -> None:
         ledger.unsee("s" * 200, key, position, NOW + position)
         ledger.see("s" * 200, key, position, 2 * NOW)
     ledger.watch(Waiter("s" * 200, key, "n" * 200, binding, NOW, "m" * 100))
-    ledger.read(Reader("s" * 200, key, "n" * 200, binding))
+    ledger.read(Reader("s" * 200, key, "n" * 200, binding, "m" * 100))
     assert ledger.move("c" * 3_000, None, 10**12)
     ledger.refused(Refusal(noise(2_048), noise(2_048), NOW))
     assert ledger.touch(None, Touched("s" * 200, key, noise(2_048), NOW, NOW))
-    marks = tuple((NOW + RANDOM.random(), 10**6) for _ in range(MOST_PARTITIONS))
+    members: Any = tuple((NOW + RANDOM.random(), 10**6) for _ in range(MOST_PARTITIONS))
+    marks = (members, *[(NOW, 1)] * (MOST_INPUTS - 1))
     ledger.expire("n" * 200, (None, *binding[1:]), marks)
     assert len(list(ledger.expiries("n" * 200, (None, *binding[1:])))) == 1
     assert len(at.db.groups["t"]["L"]) == 1, "one item, however many inputs the combination has"

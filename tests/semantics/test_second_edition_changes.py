@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks._dynamodb import DynamoDB
 from codegen.routes import route_table
 from rheo_platforms.lifecycle.changes import pending
+from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import signal_entry
+from rheo_runtime.ledger import Ledger
+from rheo_runtime.memory import MemoryLedger
 from rheodsl import DATETIME, STRING, Application, output, row_count
 from rheodsl.testing import Simulator
 
@@ -34,6 +38,8 @@ class Everything:
 class Running:
     """An application that runs on one ledger, whatever version of it is deployed."""
 
+    ledger: Callable[[Callable[[], float]], Ledger]
+
     def __init__(self, declare: Declare) -> None:
         self.engine: Any = None
         self.dropped: list[tuple[str, str]] = []  # by the last event or check: node and reason
@@ -43,7 +49,7 @@ class Running:
     def deploy(self, declare: Declare, storage: Any = None) -> None:
         app = Application("shop")
         declare(app)
-        ledger = None if self.engine is None else self.engine.ledger
+        ledger = self.ledger(lambda: self.now) if self.engine is None else self.engine.ledger
         self.engine = Engine(route_table(app.graph()), ledger, lambda: self.now, storage)
 
     def put(self, key: str) -> list[str]:
@@ -61,6 +67,18 @@ class Running:
         for document in outcome.fired:
             self.engine.complete(document, True)
         return [document["id"] for document in outcome.fired]
+
+
+def on_dynamodb(now: Callable[[], float]) -> Ledger:
+    client: Any = DynamoDB()
+    create_table("t", client)
+    return DynamoLedger("t", client, now)
+
+
+@pytest.fixture(autouse=True, params=["memory", "dynamodb"])
+def a_ledger(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = on_dynamodb if request.param == "dynamodb" else lambda now: MemoryLedger()
+    monkeypatch.setattr(Running, "ledger", staticmethod(make), raising=False)
 
 
 # ── versions ──────────────────────────────────────────────────────────────────────────────────────────
@@ -239,9 +257,8 @@ def updated(change: str) -> Declare:
 
 @pytest.mark.parametrize(
     "before, after",
-    [("plain", "values"), ("plain", "month"), ("values", "plain"), ("month", "plain"), ("two", "turned"),
-     ("turned", "two")],
-)  # fmt: skip
+    [("plain", "values"), ("plain", "month"), ("values", "plain"), ("month", "plain")],
+)
 def test_what_was_to_run_again_under_other_inputs_stops_no_event(before: str, after: str) -> None:
     running = Running(updated(before))
     keys = [f"orders/{region}/2024-01-{day:02d}" for day in range(1, 32) for region in ("NA", "EU")]
@@ -381,6 +398,217 @@ def test_what_the_filter_leaves_out_now_does_not_run() -> None:
     assert [document["id"] for document in running.engine.catch_up(["n"]).fired] == ["n/EU/2024-01-02#1"]
 
 
+# ── what has been used ────────────────────────────────────────────────────────────────────────────────
+
+
+def pair(turned: bool = False, retrigger: str = "all", third: bool = False, link: bool = True) -> Declare:
+    """Orders and ships of a day, in one order of declaration or the other."""
+
+    def declare(app: Any) -> None:
+        ids = ["ships", "orders", *(["news"] if third else [])]
+        inputs = by_day(app, *(reversed(ids) if turned else ids))
+        app.create_data("n", inputs, retrigger=retrigger, **T)
+
+    return declare
+
+
+@pytest.mark.parametrize("retrigger", ["all", "any", "updated", "never"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_inputs_in_another_order_make_nothing_again(turned: bool, retrigger: str) -> None:
+    """As if there had been one version from the beginning."""
+    running, alone = Running(pair(turned, retrigger)), Running(pair(turned, retrigger))
+    for version, keys in (
+        (turned, ["orders/2024-01-01", "ships/2024-01-01", "orders/2024-01-01", "ships/2024-01-02"]),
+        (not turned, ["orders/2024-01-01", "ships/2024-01-01", "orders/2024-01-02", "ships/2024-01-01"]),
+    ):
+        running.deploy(pair(version, retrigger))
+        for key in keys:
+            assert running.put(key) == alone.put(key), (key, version)
+            assert running.tick() == alone.tick() == []
+            assert not running.dropped
+    assert [str(w) for w in running.engine.pending()] == [str(w) for w in alone.engine.pending()]
+
+
+def test_a_day_in_two_dimensions_is_not_mistaken_for_the_other_when_inputs_turn_round() -> None:
+    """Two inputs have partitions of the same values, of which one has come twice."""
+
+    def declare(turned: bool) -> Declare:
+        def declared(app: Any) -> None:
+            a, b = by_day(app, "a", "b")
+            app.create_data("n", [b, a] if turned else [a, b], **T)
+
+        return declared
+
+    running = Running(declare(False))
+    keys = ["a/2024-01-01", "a/2024-01-01", "b/2024-01-01"]
+    assert [id for key in keys for id in running.put(key)] == ["n/2024-01-01#1"]
+    running.deploy(declare(True))
+    assert running.put("a/2024-01-01") == [], "two of a are left, none of b"
+    assert running.put("b/2024-01-01") == ["n/2024-01-01#2"]
+    assert running.put("b/2024-01-01") == ["n/2024-01-01#3"]
+    assert running.put("b/2024-01-01") == []
+
+
+@pytest.mark.parametrize("retrigger", ["all", "any"])
+def test_with_fewer_inputs_nothing_is_made_again_and_with_more_it_is(retrigger: str) -> None:
+    running = Running(pair(False, retrigger, third=True))
+    for signal in ("orders", "ships", "news"):
+        running.put(f"{signal}/2024-01-01")
+    running.deploy(pair(False, retrigger))
+    assert running.engine.pending() == [], "it has run, with all that is asked for now"
+    assert running.tick() == []
+    again = running.put("orders/2024-01-01")
+    assert again == ([] if retrigger == "all" else ["n/2024-01-01#2"])
+    running.put("ships/2024-01-01")
+    running.deploy(pair(False, retrigger, third=True))
+    assert running.put("news/2024-01-01"), "no run has had it"
+
+
+def regions(*which: str, retrigger: str = "all") -> Declare:
+    def declare(app: Any) -> None:
+        orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+        app.create_data("n", [orders.rollup(region=list(which))], retrigger=retrigger, **T)
+
+    return declare
+
+
+@pytest.mark.parametrize("retrigger", ["all", "any", "updated"])
+def test_other_values_of_a_rollup_make_nothing_again_that_has_all_of_them(retrigger: str) -> None:
+    running = Running(regions("NA", "EU", "FE", retrigger=retrigger))
+    for region in ("NA", "EU", "FE"):
+        running.put(f"orders/{region}/2024-01-01")
+    for which in (("FE", "NA", "EU"), ("EU", "NA"), ("NA", "EU")):
+        running.deploy(regions(*which, retrigger=retrigger))
+        assert running.tick() == [] and running.engine.pending() == []
+    assert running.put("orders/NA/2024-01-01") == ([] if retrigger == "all" else ["n/2024-01-01#2"])
+    assert running.put("orders/EU/2024-01-01") == [f"n/2024-01-01#{2 if retrigger == 'all' else 3}"]
+    assert running.put("orders/FE/2024-01-01") == []
+
+
+@pytest.mark.parametrize("retrigger", ["all", "any", "updated"])
+def test_a_value_that_a_rollup_gains_makes_again_what_ran_without_it(retrigger: str) -> None:
+    running = Running(regions("NA", "EU", retrigger=retrigger))
+    for region in ("NA", "EU"):
+        running.put(f"orders/{region}/2024-01-01")
+    running.deploy(regions("NA", "EU", "FE", retrigger=retrigger))
+    assert running.tick() == []
+    assert running.put("orders/FE/2024-01-01") == ["n/2024-01-01#2"], "no run has had it"
+
+
+# ── alternatives ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def ways(order: int) -> Declare:
+    """Two alternatives that start with the same input, and one that starts with another."""
+
+    def declare(app: Any) -> None:
+        a, b, c, d = by_day(app, "a", "b", "c", "d")
+        parts = [b, a & c.ref, a & d.ref]
+        inputs = [parts[0] | parts[1] | parts[2], parts[2] | parts[0] | parts[1]][order]
+        app.create_data("n", [inputs], **T)
+
+    return declare
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_alternatives_in_another_order_use_what_they_have_used(order: int) -> None:
+    running, alone = Running(ways(order)), Running(ways(order))
+    for version in (order, 1 - order, order):
+        running.deploy(ways(version))
+        for key in ("a/2024-01-01", "b/2024-01-01", "b/2024-01-02"):
+            assert len(running.put(key)) == len(alone.put(key)), (key, version)
+            assert running.tick() == []
+    assert running.engine.pending() == []
+
+
+def test_a_window_of_an_alternative_waits_on_in_another_place() -> None:
+    def declare(turned: bool) -> Declare:
+        def declared(app: Any) -> None:
+            a, b = by_day(app, "a", "b")
+            checked = a[:-2].range_check(True)
+            app.create_data("n", [b | checked if turned else checked | b], **T)
+
+        return declared
+
+    running = Running(declare(False))
+    assert running.put("a/2024-01-02") == []
+    running.deploy(declare(True))
+    assert running.put("a/2024-01-01") == ["n/2024-01-02#1"]
+    assert not running.dropped
+
+
+# ── filters ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def filtered(region: str, retrigger: str = "all") -> Declare:
+    def declare(app: Any) -> None:
+        orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+        (ships,) = by_day(app, "ships")
+        app.create_data("n", [orders[region]["*"], ships], retrigger=retrigger, **T)
+
+    return declare
+
+
+def test_what_a_filter_leaves_out_now_joins_nothing() -> None:
+    running = Running(filtered("*"))
+    running.put("orders/NA/2024-01-01")
+    running.put("orders/EU/2024-01-01")
+    running.deploy(filtered("EU"))
+    (waiting,) = running.engine.pending()
+    assert waiting.arrived == {"orders": ("EU", "2024-01-01")}
+    assert running.put("ships/2024-01-01") == ["n/EU/2024-01-01#1"], "NA is no input of it any more"
+    running.deploy(filtered("*"))
+    assert running.put("ships/2024-01-01") == ["n/NA/2024-01-01#1"], "it waited, and is taken again"
+
+
+def test_what_a_wider_filter_takes_has_to_come() -> None:
+    running = Running(filtered("EU"))
+    for region in ("NA", "EU"):
+        running.put(f"orders/{region}/2024-01-01")
+    running.deploy(filtered("*"))
+    assert running.put("ships/2024-01-01") == ["n/EU/2024-01-01#1"], "nobody took NA when it came"
+    assert running.put("orders/NA/2024-01-01") == ["n/NA/2024-01-01#1"]
+
+
+@pytest.mark.parametrize("retrigger", ["all", "updated"])
+def test_a_window_or_a_reader_that_a_filter_leaves_out_is_dropped_with_the_reason(retrigger: str) -> None:
+    def declare(region: str) -> Declare:
+        def declared(app: Any) -> None:
+            orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+            app.create_data("n", [orders[region][:-2].range_check(True)], retrigger=retrigger, **T)
+
+        return declared
+
+    running = Running(declare("*"))
+    running.put("orders/NA/2024-01-02")
+    running.put("orders/NA/2024-01-05")
+    running.put("orders/NA/2024-01-04")
+    running.deploy(declare("EU"))
+    assert running.put("orders/NA/2024-01-01") == running.put("orders/NA/2024-01-04") == []
+    assert ("n", "a filter leaves it out now") in running.dropped or retrigger == "all"
+    assert running.tick() == []
+    assert running.engine.pending() == []
+    assert not list(running.engine.ledger.watches())
+
+
+def first(min: str) -> Declare:
+    def declare(app: Any) -> None:
+        days = app.s3("days", "s3://lake/days/{day:%Y-%m-%d}", dimensions={"day": {"min": min}})
+        (ships,) = by_day(app, "ships")
+        app.create_data("n", [days, ships], **T)
+
+    return declare
+
+
+def test_what_lies_before_a_later_beginning_joins_nothing() -> None:
+    running = Running(first("2024-01-01"))
+    running.put("days/2024-01-05")
+    running.deploy(first("2024-02-01"))
+    assert running.put("ships/2024-01-05") == []
+    running.deploy(first("2024-01-01"))
+    assert running.put("ships/2024-01-05") == ["n/2024-01-05#1"]
+
+
 @pytest.mark.parametrize(
     "before, after, said",
     [
@@ -389,11 +617,13 @@ def test_what_the_filter_leaves_out_now_does_not_run() -> None:
         (rolled(True), by_week, "! n: what waits is lost (3 waiting): d is rolled up otherwise"),
         (rolled(True), nothing, "! n: what waits is lost (3 waiting): the node is removed"),
         (plain, rolled(True), "! n: what waits is lost (3 waiting): d is rolled up otherwise"),
+        (either(0), either(1), "= n: what waits is kept (3 waiting)"),
         (
-            either(0),
-            either(1),
-            "! n: what waits is lost (3 waiting): its alternatives stand in another order",
+            filtered("*"),
+            filtered("EU"),
+            "= n: what waits is kept (3 waiting), but for what the filter of orders leaves out now",
         ),
+        (filtered("EU"), filtered("*"), "= n: what waits is kept (3 waiting)"),
         (either(0), either(2), "! n: what waits is lost (3 waiting): a & b is no alternative any more"),
     ],
 )
