@@ -14,7 +14,6 @@ from rheo_runtime.rollup import members_of
 from rheo_runtime.values import BadValue, Partition, Value, joined
 from rheo_runtime.windows import Window, reads
 
-
 _new = tuple.__new__  # of a named tuple, in half the time
 
 

@@ -5,13 +5,8 @@ the first letter of ``pk``: A arrivals, O outputs, P which partitions exist, W w
 D refusals (denied), T what was written to partitions that something else announces, L expiries. A
 partition in a key is its JSON. Nothing is locked, and nothing is a transaction.
 
-Ledger records <-> DynamoDB items. An output's executions are compressed JSON: windows repeat themselves.
-What an item is about -> its key in the ledger's table; see `rheo_runtime.dynamodb`.
-The ledger's table: how it is made, and the client that reaches it.
-The index of the ledger's table -> the statuses of a node's outputs, or of all.
-
-The outputs themselves hold their executions, a hundred times as much to read. The index lags the table by
-moments.
+An output's executions are compressed JSON: windows repeat themselves. Statuses are read from an index, as outputs are a
+hundred times as much to read; it lags the table by moments.
 """
 
 from __future__ import annotations
