@@ -15,8 +15,8 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202
 def seen(text: str) -> str:
     r"""Return a text with what a terminal would obey, or cannot show, written out, as JSON does.
 
-    >>> print(seen("\x1b[31mEU\x07 stays\tas it is"))
-    \u001b[31mEU\u0007 stays	as it is
+    >>> print(seen("\x1b[31mEU\x07 stays as it is"))
+    \u001b[31mEU\u0007 stays as it is
     """
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -8,13 +8,8 @@ partition in a key is its JSON. Nothing is locked, and nothing is a transaction.
 An output that is not settled is found by the index of what there is to do, or by a journal: one item for all outputs
 that a batch of events may fire, written before them. While its batch is worked on, a journal is open, and stays.
 
-Ledger records <-> DynamoDB items. An output's executions are compressed JSON: windows repeat themselves.
-What an item is about -> its key in the ledger's table; see `rheo_runtime.dynamodb`.
-The ledger's table: how it is made, and the client that reaches it.
-The index of the ledger's table -> the statuses of a node's outputs, or of all.
-
-The outputs themselves hold their executions, a hundred times as much to read. The index lags the table by
-moments.
+An output's executions are compressed JSON: windows repeat themselves. Statuses are read from an index, as outputs are a
+hundred times as much to read; it lags the table by moments.
 """
 
 from __future__ import annotations
@@ -886,7 +881,8 @@ class DynamoLedger:
 
     def _unsettled(self, node: str | None = None) -> tuple[list[dict[str, Any]], list[Journal]]:
         """Return the keys of the outputs (of a node) that may be unsettled, and the journals that were read for them."""
-        journals = [Journal.of(item) for n in range(SHARDS) for item in self._query(f"{JOURNALS}|{n}")]
+        stored = (item for n in range(SHARDS) for item in self._query(f"{JOURNALS}|{n}"))
+        journals = list(self._readable(Journal.of, stored))
         listed = (output_key(*place) for journal in journals for place in journal.places)
         keys = {key["pk"]["S"]: key for key in (*self._todo_keys(OUTPUTS), *listed)}
         return [key for key in keys.values() if node in (None, node_of(key))], journals

@@ -20,9 +20,6 @@ While ``engine.instant`` is True, each execution succeeds at the moment it fires
 and none is held or merged. A simulator wants this.
 
 Everything is idempotent: the same event again changes nothing, and finishes what a crash interrupted.
-
-What came of one event, or of one periodic check.
-A complete binding -> its executions, once its windows are ready; until then it watches what is missing.
 """
 
 from __future__ import annotations

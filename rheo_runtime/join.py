@@ -122,8 +122,7 @@ def branch_of(branches: tuple[wire.Branch, ...], partition: Partition) -> int:
 
 
 def by_name(route: wire.Route) -> list[wire.Input]:
-    """Return the trigger inputs in the order of their aliases, in which bindings have them: whoever turns the inputs
-    of a node round changes nothing of what is stored."""
+    """Return the trigger inputs in the order of their aliases: to turn them round changes nothing that is stored."""
     return sorted((i for i in route.inputs if i.tip is None), key=lambda i: i.alias)
 
 
@@ -525,10 +524,7 @@ class Join:
         )
 
     def first_edition(self, signals: dict[str, wire.Signal]) -> tuple[ArrivalIndex, ...]:
-        """Return where arrivals stood in the first edition.
-
-        Its names of indexes did not say what partitions mean, and followed from the order of the inputs.
-        """
+        """Return where arrivals stood in the first edition: its names said not what they mean, but the inputs' order."""
         declared = Join(self.route, signals, [i for i in self.route.inputs if i.tip is None])
         slots = {source.alias: declared._slot(i) for i, source in enumerate(declared.triggers)}
         return tuple(slots[source.alias] for source in self.triggers)

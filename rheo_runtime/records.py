@@ -160,11 +160,10 @@ Named = tuple[str, Partition]  # an input by what it means, and a partition that
 
 
 class Means:
-    """What the bindings of a node, or of one alternative of it, mean, whatever version of the application says it.
+    """What the bindings of a node, or of one alternative of it, mean, in any version of an application.
 
-    ``name`` is a short name of the trigger inputs and their links, ``inputs`` one of each trigger input. ``now`` are the names
-    of all alternatives that the node has now, ``order`` the position of each input as declared. ``updates`` says that what
-    was read is used, not what has arrived.
+    ``name`` is a short name of the trigger inputs and their links, ``inputs`` one of each input. ``now`` are the names of
+    all alternatives of now, ``order`` the positions of the inputs as declared. ``updates``: what was read is used.
     """
 
     __slots__ = ("inputs", "name", "now", "order", "updates")

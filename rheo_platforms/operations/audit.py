@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from rheo_runtime.airflow_client import is_telling
 from rheo_runtime.consumers import Node
+from rheo_runtime.derivation import Undetermined
 from rheo_runtime.engine import Storage
+from rheo_runtime.join import firings_due
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import (
@@ -21,7 +24,8 @@ from rheo_runtime.records import (
     Waiter,
     execution_id,
 )
-from rheo_runtime.values import joined
+from rheo_runtime.stale import binding_made, way_of
+from rheo_runtime.values import BadValue, joined
 from rheo_runtime.waiting import combinations, describe
 
 DUE, TWICE, STUCK, GONE = "due and not run", "run twice", "stuck", "published and not there"
@@ -82,7 +86,7 @@ def audit(
     for output in ledger.outputs():
         if is_telling(output.node):
             continue
-        found += _twice(output)
+        found += _twice(program, ledger, output)
         _, wait = program.batches.get(output.node, (0, 0))
         found += _stuck(output, now, patience._replace(ready=patience.ready + wait))
         if ask is not None:
@@ -108,8 +112,8 @@ def _due(program: Program, ledger: Ledger, node: Node, before: float) -> Iterato
             yield Violation(DUE, node.id, waiting.output or "", what, waiting.since)
 
 
-def _twice(output: Output) -> Iterator[Violation]:
-    """Two executions of the same events, or two that one run holds."""
+def _twice(program: Program, ledger: Ledger, output: Output) -> Iterator[Violation]:
+    """Two executions of the same events, two that one run holds, or two of which one began before the other had ended."""
     executions = [e for e in (output.active, output.held, *output.ended) if e is not None]
     seen: dict[tuple[str, object], Execution] = {}
     for execution in sorted(executions, key=lambda e: e.generation):
@@ -117,9 +121,37 @@ def _twice(output: Output) -> Iterator[Violation]:
             if not key:
                 continue
             first = seen.setdefault((what, key), execution)
-            if first is not execution:
+            if first is not execution and not (
+                key is execution.events and _asked(program, ledger, execution)
+            ):
                 pair = f"#{first.generation} and #{execution.generation} are of {what}"
                 yield Violation(TWICE, output.node, output.partition, pair, execution.fired)
+    begun = sorted((e.claimed, e.generation, e) for e in executions if e.claimed is not None)
+    for (_, _, first), (claimed, _, other) in pairwise(begun):
+        ends = float("inf") if first is output.active else first.moved
+        if claimed < ends:
+            pair = f"#{other.generation} began while #{first.generation} was under way"
+            yield Violation(TWICE, output.node, output.partition, pair, claimed)
+
+
+def _asked(program: Program, ledger: Ledger, execution: Execution) -> bool:
+    """Say whether a second execution may name the events of another one.
+
+    Which of several events of one partition it names depends on the clocks of listeners, how often it runs does not; and
+    what runs again by what it reads names the events that started it first.
+    """
+    way = way_of(program, execution.document)
+    if way is None or way.updates:
+        return way is not None
+    try:
+        binding, join = binding_made(way, execution.document), way.join
+        if any(join.rolled):
+            return False
+        keys = [join.keys[i](join.values[i](partition))[0] for i, partition in enumerate(binding)]
+    except (Undetermined, BadValue):
+        return False
+    came = [ledger.arrived(*place) for place in zip(join.arrival_indexes, keys, binding, strict=True)]
+    return firings_due(join.all, [0 if record is None else record.n for record in came], None) > 1
 
 
 def _stuck(output: Output, now: float, patience: Patience) -> Iterator[Violation]:

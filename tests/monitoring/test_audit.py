@@ -87,12 +87,60 @@ def test_two_executions_of_the_same_events(world: World) -> None:
     assert promises(world.audit(60.0)) == [TWICE]
 
 
+def test_two_executions_of_what_came_twice_may_name_the_same_events(world: World) -> None:
+    world.succeed()
+    output, _ = world.ledger.output("joined", DAY, None)
+    assert output is not None
+    again = output.ended[0]._replace(generation=2, run_id="other", claimed=None)
+    world.ledger.save(output, output._replace(ended=(again, *output.ended), generation=2))
+    assert promises(world.audit(60.0)) == [TWICE], "each of its partitions came once"
+    for index in world.engine.program.nodes["joined"].join.arrival_indexes:
+        (record,) = world.ledger.arrivals(index)
+        world.ledger.arrive(index, (record.partition,), record.partition, "second", START)
+    assert promises(world.audit(60.0)) == []
+
+
 def test_one_run_that_holds_two_executions(world: World) -> None:
     world.succeed()
     output, _ = world.ledger.output("joined", DAY, None)
     assert output is not None
     again = output.ended[0]._replace(generation=2, events=("others",))
     world.ledger.save(output, output._replace(ended=(again, *output.ended), generation=2))
+    assert promises(world.audit(60.0)) == [TWICE]
+
+
+@pytest.mark.parametrize("active", [False, True])
+@pytest.mark.parametrize(("began", "found"), [(50.0, [TWICE]), (200.0, [])])
+def test_an_execution_that_began_before_the_other_had_ended(
+    world: World, active: bool, began: float, found: list[str]
+) -> None:
+    world.succeed()
+    output, _ = world.ledger.output("joined", DAY, None)
+    assert output is not None
+    first = output.ended[0]._replace(claimed=START, moved=START + 100)
+    other = first._replace(
+        generation=2, events=("others",), run_id="other", claimed=START + began, moved=START + 300
+    )
+    ended = (first,) if active else (other, first)
+    running = other._replace(state="CLAIMED", moved=START + began) if active else None
+    world.ledger.save(output, output._replace(active=running, ended=ended, generation=2))
+    assert promises(world.audit(60.0)) == found
+
+
+def test_an_execution_that_began_while_the_one_before_is_under_way(world: World) -> None:
+    world.succeed()
+    output, _ = world.ledger.output("joined", DAY, None)
+    assert output is not None
+    running = output.ended[0]._replace(state="CLAIMED", claimed=START, moved=START)
+    other = running._replace(
+        generation=2,
+        events=("others",),
+        run_id="other",
+        state="SUCCEEDED",
+        claimed=START + 5,
+        moved=START + 9,
+    )
+    world.ledger.save(output, output._replace(active=running, ended=(other,), generation=2))
     assert promises(world.audit(60.0)) == [TWICE]
 
 

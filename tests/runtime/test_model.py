@@ -19,8 +19,10 @@ from support.airflow import CLAIM, COMPUTE, PUBLISH, SIGNAL, no_answer
 from support.examples import examples
 
 from benchmarks._dynamodb import DynamoDB
+from rheo_platforms.operations.audit import audit
 from rheo_runtime import wire
 from rheo_runtime.executions import HISTORY
+from rheo_runtime.program import Program
 from rheo_runtime.records import FAILED, SKIPPED, SUCCEEDED
 
 from .tables import Ref, route, table, view
@@ -205,6 +207,8 @@ class Trouble(RuleBasedStateMachine):
             latest = next(e for e in output.ended if e.generation == output.generation)
             assert latest.state != SKIPPED, "the latest inputs win"
             assert (node, partition) == (output.node, output.partition)
+        found = audit(Program(world.table), world.peaceful, world.time + 1_000_000.0)
+        assert not found, f"the audit sees what is not: {found}"
         for execution, runs in world.run_of.items():
             kept = [run for run in runs if world.lost_runs.get(run) != "delete"]
             assert len(kept) <= 1, f"{execution} was computed by {runs}"

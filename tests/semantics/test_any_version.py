@@ -21,6 +21,7 @@ from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.program import Program
+from rheo_runtime.stale import stale
 from rheo_runtime.wire import RouteTable
 from rheodsl import DATETIME, STRING, Application, output
 
@@ -143,6 +144,7 @@ class Two:
             for made in engine.ledger.outputs():
                 if made.node in engine.program.makers:
                     engine.explain(made.node, tuple(made.partition.split("/")))
+            stale(engine.program, engine.ledger, lambda signal, partition: self.now)
             found = audit(engine.program, engine.ledger, self.now + 86_400)
             assert not [v for v in found if "cannot be read" in v.what], found
 
