@@ -140,7 +140,7 @@ def test_spark(tmp_path: Path, glue: str, spark: str) -> None:
                 log=tmp_path / "log",
                 root=tmp_path,
                 buckets=(),
-                timeout=120.0,
+                timeout=300.0,
                 python_path=(str(here.parents[1]), str(here.parent)),
             )
         )
