@@ -608,11 +608,7 @@ class Source:
                     f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
                     "let it be written in utf-8",
                 )
-            key = (
-                lines,
-                encoding,
-                self._spelled(rheo_formats.json_names(text), file.path),
-            )
+            key = lines, encoding, self._spelled(rheo_formats.json_names(text), file.path)
             groups.setdefault(key, []).append(file)
         frames = []
         for (lines, encoding, spelled), group in groups.items():
@@ -672,6 +668,7 @@ class Source:
 
         if not self.format.declared:
             return frame
+        have = dict(frame.dtypes)
         names = [name for name in frame.columns if name != _FILE]
         chosen = []
         for (name, kind), (_, at) in zip(
@@ -679,7 +676,14 @@ class Source:
             rheo_formats.placed(names, self.format, self.alias),
             strict=True,
         ):
-            column = _null(kind) if at is None else f.expr(as_kind(_quoted(names[at]), name, kind))
+            if at is None:
+                column = _null(kind)
+            elif _same(
+                have[names[at]], kind
+            ):  # as it stands, so that Spark reads no more than a query asks for
+                column = f.col(_quoted(names[at])).cast(kind_of(kind))
+            else:
+                column = f.expr(as_kind(_quoted(names[at]), name, kind))
             chosen.append(column.alias(name))
         return frame.select(*chosen, _FILE)
 
@@ -730,6 +734,18 @@ def _quoted(name: str) -> str:
 def kind_of(kind: str) -> str:
     """Return a type as a cast takes it: texts have no length."""
     return "string" if rheo_formats.simple(kind) == "string" else kind
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two types are one, in whatever spelling.
+
+    >>> _same("bigint", "LONG"), _same("decimal(10,2)", "decimal(10, 2)"), _same("decimal(10,2)", "decimal(5,2)")
+    (True, True, False)
+    """
+    if rheo_formats.simple(one) != "decimal":
+        return rheo_formats.simple(one) == rheo_formats.simple(other)
+    sizes = ([*re.findall("[0-9]+", kind), "0"][:2] for kind in (one, other))
+    return rheo_formats.simple(other) == "decimal" and len(set(map(tuple, sizes))) == 1
 
 
 def _null(kind: str) -> Column:

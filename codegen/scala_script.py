@@ -23,6 +23,7 @@ _IMPORTS = (
     "import org.apache.spark.sql.{Column, DataFrame, Dataset, SparkSession}",
     "import org.apache.spark.sql.expressions.Window",
     "import org.apache.spark.sql.functions._",
+    "import org.apache.spark.sql.types.DataType",
     "import scala.collection.JavaConverters._",
 )
 # Around the user's code: rheo_airflow.tasks.places finds the lines by them.
@@ -120,10 +121,17 @@ object GlueApp {
       val schema = placed.map { case ((name, kind, _), at) => s"`${at.fold(name)(names(_))}` $kind" }.mkString(", ")
       placed.foldLeft(reader(source, files, Some(schema))) { case (frame, ((name, _, _), at)) => at.fold(frame)(n => frame.withColumnRenamed(names(n), name)) }
     case _ =>
-      val frame = reader(source, files)
+      // Spark merges no two types; a union does, and takes the wider one.
+      val frame = try reader(source, files) catch { case _: Exception if files.size > 1 => union(files.map(file => reader(source, Seq(file)))) }
       if (source.columns.isEmpty) return frame
       val names = frame.columns.filter(_ != FILE).toSeq
-      frame.select(values(positions(source, names, files.head), n => "`" + names(n).replace("`", "``") + "`") :+ col(FILE): _*)
+      def quoted(n: Int) = "`" + names(n).replace("`", "``") + "`"
+      // What has the type already is as it stands, so that Spark reads no more than a query asks for.
+      val plain = positions(source, names, files.head).map {
+        case ((name, kind, _), Some(n)) if frame.schema(n).dataType == DataType.fromDDL(kind) => ((name, kind, "@field"), Some(n))
+        case other => other
+      }
+      frame.select(values(plain, quoted) :+ col(FILE): _*)
   }
 
   /** Files as Spark reads them, each row with the file that it is from, as its address is spelled. */

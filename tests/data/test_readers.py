@@ -22,6 +22,7 @@ from codegen.spark_script import reading
 from codegen.targets.base import operator
 from data.cases import CASES, TYPED, Case, texts, wanted
 from data.conftest import SPARK_4_1
+from data.typed_cases import TYPED_CASES, TypedCase
 from rheo_airflow.tasks import partitions
 from rheo_airflow.tasks.athena import AthenaComputeOperator
 from rheo_airflow.tasks.athena_tables import statement
@@ -33,6 +34,7 @@ from rheo_platforms.local.scala import ScalaRunner
 from rheo_platforms.local.spark import SparkRun, SparkWorkers
 from rheodsl import Application, BatchCompute, CsvFormat, PrestoSQL, scala_script
 from rheodsl.errors import ComputeError
+from rheodsl.external import make_data
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_spark(tmp_path: Path, glue: str, spark: str) -> None:
                 log=tmp_path / "log",
                 root=tmp_path,
                 buckets=(),
-                timeout=120.0,
+                timeout=300.0,
                 python_path=(str(here.parents[1]), str(here.parent)),
             )
         )
@@ -268,16 +270,27 @@ object GlueApp {
 """
 
 
+def _flat(case: TypedCase) -> bool:
+    """Whether a case is one partition of one format for Scala, without what is nested, or stands on several lines."""
+    if case.format == "ORC" or any(name.startswith("1/") for name in case.files):
+        return False
+    nested = any(isinstance(value, list | dict) for row in case.rows or () for value in row.values())
+    return not nested and case.name not in ("JSON: a list", "JSON: an object over lines")
+
+
 @pytest.mark.slow
 def test_scala(tmp_path: Path) -> None:
-    app, read = Application("shop"), {}
-    for number, case in enumerate((*CASES, *TYPED)):
-        read[f"c{number}"] = case
-        described = CsvFormat(**case.options)
-        orders = app.s3(f"c{number}", f"s3://lake/c{number}", completion=case.completion, format=described)
-        app.create_data(f"n{number}", [orders], compute_targets=BatchCompute(scala_script(f"c{number}")))
+    app, read = Application("shop"), dict[str, Any]()
+    for case in (*CASES, *TYPED, *filter(_flat, TYPED_CASES)):
+        alias = f"c{len(read)}"
+        read[alias] = case
+        typed = isinstance(case, TypedCase)
+        format = make_data(case.format, **case.options) if typed else CsvFormat(**case.options)
+        completion = "_SUCCESS" if typed else case.completion
+        orders = app.s3(alias, f"s3://lake/{alias}", completion=completion, format=format)
+        app.create_data(f"n{alias}", [orders], compute_targets=BatchCompute(scala_script(alias)))
         for name, data in case.files.items():
-            file = tmp_path / "files" / f"c{number}" / name
+            file = tmp_path / "files" / alias / name.removeprefix("0/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
     first, *others = build_plan(app.graph()).dags
@@ -304,11 +317,8 @@ def test_scala(tmp_path: Path) -> None:
         alias, types, *rows = each.split("\x1d")
         case = read.pop(alias)
         if case.error:
-            if (
-                types != "error"
-                or case.error not in rows[0]
-                or not ("a.csv" in rows[0] or case.error == "quote")
-            ):
+            told_so = case.error in rows[0] and ("a." in rows[0] or case.error == "quote")
+            if types != "error" or not (told_so or case.name.startswith("JSON: ")):
                 wrong.append((case.name, types, rows))
             continue
         made = [json.loads(row) for row in rows] if types != "error" else []

@@ -608,11 +608,7 @@ class Source:
                     f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
                     "let it be written in utf-8",
                 )
-            key = (
-                lines,
-                encoding,
-                self._spelled(rheo_formats.json_names(text), file.path),
-            )
+            key = lines, encoding, self._spelled(rheo_formats.json_names(text), file.path)
             groups.setdefault(key, []).append(file)
         frames = []
         for (lines, encoding, spelled), group in groups.items():
@@ -649,22 +645,22 @@ class Source:
         return tuple(spelled)
 
     def _columnar(self, files: Sequence[File]) -> DataFrame:
-        """Parquet and ORC, merged by name; a column that has two types in two partitions takes the wider one."""
-        folders: dict[str, list[File]] = {}
-        for file in files:
-            folders.setdefault(file.folder, []).append(file)
-        merging = {"mergeSchema": "true"}
+        """Parquet and ORC, merged by name; a column that has two types in two files takes the wider one."""
         if self.format.declared and self.format.strict:
-            for folder, group in folders.items():
-                names = [name for name in self._reader(group, **merging).columns if name != _FILE]
+            for folder, group in _folders(files).items():
+                names = [name for name in self._merged(group).columns if name != _FILE]
                 rheo_formats.placed(names, self.format, folder)
+        return self._conforming(self._merged(files))
+
+    def _merged(self, files: Sequence[File]) -> DataFrame:
         try:
-            frame = self._reader(files, **merging)
+            return self._reader(files, mergeSchema="true")
         except Exception:  # Spark merges no two types, whatever it calls that; a union does
-            if len(folders) == 1:
+            if len(files) == 1:
                 raise
-            frame = union([self._reader(group, **merging) for group in folders.values()])
-        return self._conforming(frame)
+            folders = _folders(files)
+            parts = folders.values() if len(folders) > 1 else [[file] for file in files]
+            return union([self._merged(part) for part in parts])
 
     def _conforming(self, frame: DataFrame) -> DataFrame:
         """The declared columns of a frame, in their types."""
@@ -672,6 +668,7 @@ class Source:
 
         if not self.format.declared:
             return frame
+        have = dict(frame.dtypes)
         names = [name for name in frame.columns if name != _FILE]
         chosen = []
         for (name, kind), (_, at) in zip(
@@ -679,7 +676,14 @@ class Source:
             rheo_formats.placed(names, self.format, self.alias),
             strict=True,
         ):
-            column = _null(kind) if at is None else f.expr(as_kind(_quoted(names[at]), name, kind))
+            if at is None:
+                column = _null(kind)
+            elif _same(
+                have[names[at]], kind
+            ):  # as it stands, so that Spark reads no more than a query asks for
+                column = f.col(_quoted(names[at])).cast(kind_of(kind))
+            else:
+                column = f.expr(as_kind(_quoted(names[at]), name, kind))
             chosen.append(column.alias(name))
         return frame.select(*chosen, _FILE)
 
@@ -706,6 +710,14 @@ class Source:
         return frame
 
 
+def _folders(files: Sequence[File]) -> dict[str, list[File]]:
+    """The files of each partition."""
+    folders: dict[str, list[File]] = {}
+    for file in files:
+        folders.setdefault(file.folder, []).append(file)
+    return folders
+
+
 def _literal(path: str) -> str:
     """A path as it is: Hadoop reads these characters as patterns."""
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
@@ -722,6 +734,18 @@ def _quoted(name: str) -> str:
 def kind_of(kind: str) -> str:
     """Return a type as a cast takes it: texts have no length."""
     return "string" if rheo_formats.simple(kind) == "string" else kind
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two types are one, in whatever spelling.
+
+    >>> _same("bigint", "LONG"), _same("decimal(10,2)", "decimal(10, 2)"), _same("decimal(10,2)", "decimal(5,2)")
+    (True, True, False)
+    """
+    if rheo_formats.simple(one) != "decimal":
+        return rheo_formats.simple(one) == rheo_formats.simple(other)
+    sizes = ([*re.findall("[0-9]+", kind), "0"][:2] for kind in (one, other))
+    return rheo_formats.simple(other) == "decimal" and len(set(map(tuple, sizes))) == 1
 
 
 def _null(kind: str) -> Column:
