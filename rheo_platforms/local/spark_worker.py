@@ -58,6 +58,7 @@ SETTINGS: Mapping[str, str] = {
     "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
+    "spark.sql.ui.explainMode": "simple",  # of plans that nobody sees here: there is no user interface
     # The completion object is written by the DAG's publish task, never by Spark.
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 } | {
@@ -72,13 +73,28 @@ SETTINGS: Mapping[str, str] = {
 
 
 # The files that stand for objects: without checksums beside them, and without permissions, as objects are. Hadoop
-# starts a process for each permission that it sets. Compiled by Janino, which comes with Spark.
+# starts a process for each permission that it sets or asks for. Compiled by Janino, which comes with Spark.
 FILES = "rheo.Files"
 _FILES_JAVA = """
 package rheo;
+
+import java.io.File;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.permission.FsPermission;
+
 public class Files extends org.apache.hadoop.fs.RawLocalFileSystem {
-    public void setPermission(
-        org.apache.hadoop.fs.Path path, org.apache.hadoop.fs.permission.FsPermission permission) {}
+    public void setPermission(Path path, FsPermission permission) {}
+
+    public FileStatus getFileStatus(Path path) throws IOException {
+        File file = pathToFile(path);
+        if (!file.exists()) throw new FileNotFoundException("File " + path + " does not exist");
+        Path whole = makeQualified(path);
+        return new FileStatus(
+            file.length(), file.isDirectory(), 1, getDefaultBlockSize(path), file.lastModified(), whole);
+    }
 }
 """
 
@@ -276,7 +292,9 @@ class Jvm:
 
         home = Path(pyspark.__file__).parent
         classes = folder / "classes"
-        classes.mkdir(parents=True, exist_ok=True)  # what is not there when the JVM starts is no folder for it
+        classes.mkdir(
+            parents=True, exist_ok=True
+        )  # what is not there when the JVM starts is no folder for it
         settings = {
             **SETTINGS,
             "spark.driver.extraClassPath": str(classes),
