@@ -18,15 +18,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import reduce
+from functools import cache, reduce
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rheo_formats
 from rheo_formats import Format, FormatError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 # The file that a row is from, while it is read.
 _FILE = "rheo_file"
@@ -248,8 +251,7 @@ class Batch:
     def _session(self) -> SparkSession:
         """A session with the settings of the job's, and views of its own; the one that user code finds."""
         made = type(self.spark)(self.spark.sparkContext, self.spark._jsparkSession.cloneSession())
-        jvm: Any = self.spark._jvm
-        jvm.org.apache.spark.sql.SparkSession.setActiveSession(made._jsparkSession)
+        _java(self.spark._jvm, "org.apache.spark.sql.SparkSession").setActiveSession(made._jsparkSession)
         if self._given["parallel"] == 1:
             type(self.spark)._instantiatedSession = made
         return made
@@ -268,11 +270,21 @@ def _told(fault: Exception, file: str) -> str:
     return f"{''.join(traceback.format_exception(type(fault), fault, fault.__traceback__))}{place}{type(fault).__name__}: {said}"
 
 
+@cache
+def _java(jvm: Any, name: str) -> Any:
+    """A class of Java: each part of its name is asked of the JVM, which looks for a class of it in all its libraries."""
+    return reduce(getattr, name.split("."), jvm)
+
+
+def _place(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """A path of Hadoop, and the file system that has it."""
+    place = _java(spark._jvm, "org.apache.hadoop.fs.Path")(path)
+    return place, place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+
+
 def _put(spark: SparkSession, path: str, text: str) -> None:
     """Write a small object."""
-    jvm: Any = spark._jvm
-    place = jvm.org.apache.hadoop.fs.Path(path)
-    system = place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    place, system = _place(spark, path)
     stream = system.create(place, True)
     stream.write(bytearray(text.encode()))
     stream.close()
@@ -387,6 +399,7 @@ class Source:
         self.pattern: str | None = described.get("pattern")
         self.texts: Sequence[Sequence[int | str]] = described.get("texts", ())
         self.spelled: Mapping[str, Sequence[str]] = described.get("spelled", {})
+        self._codec_factory: Any = None
 
     def read(self, paths: Sequence[str]) -> DataFrame:
         """Return one frame of the partitions that exist. The first is the tip: announced, or asked for."""
@@ -410,10 +423,8 @@ class Source:
 
     def empty(self) -> DataFrame:
         """Return a frame without rows, with the declared columns and those of the partition."""
-        from pyspark.sql import functions as f
-
-        columns = [_null(kind).alias(name) for name, kind in self.format.declared]
-        frame = self.spark.range(0).select(*columns, f.lit("").alias(_FILE))
+        columns = [f"{_null(kind)} AS {_quoted(name)}" for name, kind in self.format.declared]
+        frame = self.spark.range(0).selectExpr(*columns, f"'' AS {_FILE}")
         return self._located(frame).drop(_FILE)
 
     def load(self, files: Sequence[File]) -> DataFrame:
@@ -435,8 +446,7 @@ class Source:
 
     def _existing(self, paths: Sequence[str]) -> dict[str, list[File]]:
         """The partitions that were announced, each with its files; one may have none."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            listed = dict(zip(paths, pool.map(self._list, paths), strict=True))
+        listed = dict(zip(paths, _each(self._list, paths), strict=True))
         found: dict[str, list[File]] = {}
         for number, path in enumerate(paths):
             files, names = listed[path]
@@ -447,29 +457,20 @@ class Source:
 
     def _list(self, path: str) -> tuple[list[File], set[str]]:
         """The files of data in a folder, and the names of all objects that stand in it."""
-        folder, system = self._system(path)
-        if not system.exists(folder):
-            return [], set()
-        if system.getFileStatus(folder).isFile():
+        folder, system = _place(self.spark, path)
+        found = _list_files(system, folder)
+        root = system.makeQualified(folder).toString() if found else ""
+        if [address for address, _ in found] == [root]:  # the path of an object is its own only file
             return [File(path, path, False)], {ITSELF}
-        files, names, root = [], set(), f"{system.getFileStatus(folder).getPath()}/"
-        entries = system.listFiles(folder, True)
-        while entries.hasNext():
-            entry = entries.next()
-            address = entry.getPath().toString()
-            inside = address.removeprefix(root).split("/")
+        files, names = [], set()
+        for address, length in found:
+            inside = address.removeprefix(f"{root}/").split("/")
             if len(inside) == 1:
                 names.add(inside[0])
             hidden = any(part.startswith(("_", ".")) for part in inside)
-            if not hidden and inside[-1] not in self.completion and entry.getLen():
+            if not hidden and inside[-1] not in self.completion and length:
                 files.append(File(address, path, len(inside) > 1))
         return sorted(files, key=lambda file: file.path), names
-
-    def _system(self, path: str) -> tuple[Any, Any]:
-        jvm, context = self.spark._jvm, self.spark.sparkContext
-        assert jvm is not None
-        place = jvm.org.apache.hadoop.fs.Path(path)
-        return place, place.getFileSystem(context._jsc.hadoopConfiguration())
 
     def _nothing(self, paths: Sequence[str], empty: Sequence[str]) -> DataFrame:
         """What an input without a file of data is: an empty frame where its columns are declared."""
@@ -485,22 +486,29 @@ class Source:
 
     def _heads(self, files: Sequence[File]) -> list[bytes]:
         """The first bytes of each file, unpacked."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(self._head, files))
+        return _each(self._head, files)
 
     def _head(self, file: File) -> bytes:
-        place, system = self._system(file.path)
-        jvm: Any = self.spark._jvm
-        hadoop = self.spark.sparkContext._jsc.hadoopConfiguration()
-        codec = jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(hadoop).getCodec(place)
+        place, system = _place(self.spark, file.path)
+        codec = self._codecs().getCodec(place)
         stream = system.open(place)
         try:
             unpacked = stream if codec is None else codec.createInputStream(stream)
-            bounded = jvm.org.apache.commons.io.input.BoundedInputStream(unpacked, rheo_formats.HEAD)
-            head: bytes = jvm.org.apache.commons.io.IOUtils.toByteArray(bounded)
+            jvm = self.spark._jvm
+            bounded = _java(jvm, "org.apache.commons.io.input.BoundedInputStream")(
+                unpacked, rheo_formats.HEAD
+            )
+            head: bytes = _java(jvm, "org.apache.commons.io.IOUtils").toByteArray(bounded)
             return head
         finally:
             stream.close()
+
+    def _codecs(self) -> Any:
+        if self._codec_factory is None:
+            hadoop = self.spark.sparkContext._jsc.hadoopConfiguration()
+            factory = _java(self.spark._jvm, "org.apache.hadoop.io.compress.CompressionCodecFactory")
+            self._codec_factory = factory(hadoop)
+        return self._codec_factory
 
     # --- formats ---
 
@@ -523,9 +531,7 @@ class Source:
         return f"reflect('java.net.URLDecoder', 'decode', {url}, 'UTF-8')"
 
     def _with_file(self, frame: DataFrame, expression: str) -> DataFrame:
-        from pyspark.sql import functions as f
-
-        return frame.select("*", f.expr(expression).alias(_FILE))
+        return frame.selectExpr("*", f"{expression} AS {_FILE}")
 
     def _csv(self, files: Sequence[File]) -> DataFrame:
         """Files of one header are read together; what they have is merged by name."""
@@ -558,8 +564,6 @@ class Source:
         named: int,
         columns: Sequence[tuple[str, int | None]],
     ) -> DataFrame:
-        from pyspark.sql import functions as f
-
         charset = java_charset(encoding)
         if charset not in _STANDARD:
             self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
@@ -576,36 +580,38 @@ class Source:
             encoding=charset,
         )
         if encoding == "utf-8-sig" and not self.format.header:
-            read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
-        more = f.trim(f.concat_ws("", *_fields(width)[named:]))
-        error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.too_long("", named))))
-        read = read.where(f.when(more == "", True).otherwise(_raise(error, "boolean")))
+            first, *others = read.columns
+            read = read.selectExpr(
+                f"regexp_replace({first}, '^\ufeff', '') AS {first}", *map(_quoted, others)
+            )
+        more = f"trim(concat_ws('', {', '.join(_fields(width)[named:])}))"
+        error = f"concat({_FILE}, {_sql_text(str(rheo_formats.too_long('', named)))})"
         kinds = dict(self.format.declared)
         chosen = [
-            (
-                _null(kinds.get(name, "string"))
-                if at is None
-                else self._field(f"c{at}", name, kinds.get(name), whole)
-            ).alias(name)
+            f"{_null(kinds.get(name, 'string')) if at is None else self._field(f'c{at}', name, kinds.get(name), whole)}"
+            f" AS {_quoted(name)}"
             for name, at in columns
         ]
-        discovered = [f.col(f"`{name}`") for name in read.columns if name not in (*_fields(width), _FILE)]
-        return read.select(*chosen, *discovered, _FILE)
+        discovered = [f"`{name}`" for name in read.columns if name not in (*_fields(width), _FILE)]
+        return read.where(f"CASE WHEN {more} = '' THEN true ELSE {_raise(error, 'boolean')} END").selectExpr(
+            *chosen, *discovered, _FILE
+        )
 
-    def _field(self, column: str, name: str, kind: str | None, whole: bool) -> Column:
-        """A field of CSV as its type; without a declared one its text.
+    def _field(self, column: str, name: str, kind: str | None, whole: bool) -> str:
+        """The SQL of a field of CSV as its type; without a declared one its text.
 
         ``whole`` says that a text with the character for bytes that are none of the encoding is an error.
         """
-        from pyspark.sql import functions as f
-
-        read = f.col(column) if "" in self.format.nulls else f.coalesce(f.col(column), f.lit(""))
-        text = f.when(read.isin(*self.format.nulls), None).otherwise(read)
+        text = column if "" in self.format.nulls else f"coalesce({column}, '')"
+        if self.format.nulls:
+            nulls = ", ".join(map(_sql_text, self.format.nulls))
+            text = f"CASE WHEN {text} IN ({nulls}) THEN NULL ELSE {text} END"
         if kind is None or rheo_formats.simple(kind) == "string":
             if not whole:
                 return text
-            error = f.concat(f.col(_FILE), f.lit(str(rheo_formats.lost("", self.format))))
-            return f.when(f.instr(text, rheo_formats.LOST) > 0, _raise(error, "string")).otherwise(text)
+            error = f"concat({_FILE}, {_sql_text(str(rheo_formats.lost('', self.format)))})"
+            lost = _sql_text(rheo_formats.LOST)
+            return f"CASE WHEN instr({text}, {lost}) > 0 THEN {_raise(error, 'string')} ELSE {text} END"
         return self._checked(
             text, self._parsed(f"trim(BOTH {_sql_text(rheo_formats.BLANKS)} FROM {column})", kind), name, kind
         )
@@ -628,14 +634,12 @@ class Source:
             return f"CASE WHEN {text} RLIKE {_sql_text(f'^(?:{rheo_formats.TEXTS[word]})$')} THEN {whole} END"
         return text
 
-    def _checked(self, text: Column, parsed: str, name: str, kind: str) -> Column:
-        """A value that was read as its type; one that could not be ends the run, by its file."""
-        from pyspark.sql import functions as f
-
+    def _checked(self, text: str, parsed: str, name: str, kind: str) -> str:
+        """The SQL of a value that was read as its type; one that could not be ends the run, by its file."""
         before, _, after = str(rheo_formats.unreadable("\0", kind, name, "")).partition(repr("\0"))
-        error = f.concat(f.col(_FILE), f.lit(f"{before}'"), text.cast("string"), f.lit(f"'{after}"))
-        value = f.expr(f"try_cast({parsed} AS {_kind(kind)})")
-        return f.when(text.isNotNull(), f.coalesce(value, _raise(error, kind)))
+        begin, end = _sql_text(before + "'"), _sql_text("'" + after)
+        error = _raise(f"concat({_FILE}, {begin}, CAST({text} AS string), {end})", kind)
+        return f"CASE WHEN {text} IS NOT NULL THEN coalesce(try_cast({parsed} AS {_kind(kind)}), {error}) END"
 
     def _inferred(self, frame: DataFrame) -> DataFrame:
         """Texts as numbers and truth values where all of a column are some; none with a leading zero is."""
@@ -717,8 +721,6 @@ class Source:
 
     def _conforming(self, frame: DataFrame) -> DataFrame:
         """The declared columns of a frame, in their types."""
-        from pyspark.sql import functions as f
-
         if not self.format.declared:
             return frame
         have = dict(frame.dtypes)
@@ -732,11 +734,11 @@ class Source:
             if at is None:
                 column = _null(kind)
             elif rheo_formats.simple(have[names[at]]) == rheo_formats.simple(kind):
-                column = f.col(_quoted(names[at])).cast(_kind(kind))
+                column = f"CAST({_quoted(names[at])} AS {_kind(kind)})"
             else:
-                column = self._checked(f.col(_quoted(names[at])), _quoted(names[at]), name, kind)
-            chosen.append(column.alias(name))
-        return frame.select(*chosen, _FILE)
+                column = self._checked(_quoted(names[at]), _quoted(names[at]), name, kind)
+            chosen.append(f"{column} AS {_quoted(name)}")
+        return frame.selectExpr(*chosen, _FILE)
 
     # --- where a row comes from ---
 
@@ -779,6 +781,37 @@ class Source:
         return frame
 
 
+def _each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Do some work for each item, several at a time where there are several."""
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(work, items))
+
+
+def _list_files(system: Any, folder: Any) -> list[tuple[str, int]]:
+    """All files below a folder, by address and length; none where there is no such folder.
+
+    One list: to ask first whether it is there takes two more requests of S3.
+    """
+    found = []
+    try:
+        entries = system.listFiles(folder, True)
+        while entries.hasNext():
+            entry = entries.next()
+            found.append((entry.getPath().toString(), entry.getLen()))
+    except Exception as fault:
+        if _java_kind(fault) != "java.io.FileNotFoundException":
+            raise
+    return found
+
+
+def _java_kind(fault: Exception) -> str:
+    """The class of what Java raised; empty for what it did not raise."""
+    thrown = getattr(fault, "java_exception", None)
+    return "" if thrown is None else str(thrown.getClass().getName())
+
+
 def _literal(path: str) -> str:
     """A path as it is: Hadoop reads these characters as patterns."""
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
@@ -797,16 +830,12 @@ def _kind(kind: str) -> str:
     return "string" if rheo_formats.simple(kind) == "string" else kind
 
 
-def _null(kind: str) -> Column:
-    from pyspark.sql import functions as f
-
-    return f.lit(None).cast(_kind(kind))
+def _null(kind: str) -> str:
+    return f"CAST(NULL AS {_kind(kind)})"
 
 
-def _raise(error: Column, kind: str) -> Column:
-    from pyspark.sql import functions as f
-
-    return f.raise_error(error).cast(_kind(kind))
+def _raise(error: str, kind: str) -> str:
+    return f"CAST(raise_error({error}) AS {_kind(kind)})"
 
 
 def _sql_text(text: str) -> str:
