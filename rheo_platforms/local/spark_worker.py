@@ -85,15 +85,22 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.permission.FsPermission;
 
-public class Files extends org.apache.hadoop.fs.RawLocalFileSystem {
-    public void setPermission(Path path, FsPermission permission) {}
+public class Files extends org.apache.hadoop.fs.LocalFileSystem {
+    public Files() {
+        super(new Plain());
+        setWriteChecksum(false);
+    }
 
-    public FileStatus getFileStatus(Path path) throws IOException {
-        File file = pathToFile(path);
-        if (!file.exists()) throw new FileNotFoundException("File " + path + " does not exist");
-        Path whole = makeQualified(path);
-        return new FileStatus(
-            file.length(), file.isDirectory(), 1, getDefaultBlockSize(path), file.lastModified(), whole);
+    public static class Plain extends org.apache.hadoop.fs.RawLocalFileSystem {
+        public void setPermission(Path path, FsPermission permission) {}
+
+        public FileStatus getFileStatus(Path path) throws IOException {
+            File file = pathToFile(path);
+            if (!file.exists()) throw new FileNotFoundException("File " + path + " does not exist");
+            Path whole = makeQualified(path);
+            return new FileStatus(
+                file.length(), file.isDirectory(), 1, getDefaultBlockSize(path), file.lastModified(), whole);
+        }
     }
 }
 """
@@ -216,7 +223,8 @@ def _files(jvm: Any) -> str:
         compiler = jvm.org.codehaus.janino.SimpleCompiler()
         compiler.cook(_FILES_JAVA)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(compiler.getBytecodes()[FILES])
+        for name, code in compiler.getBytecodes().items():
+            place.with_name(f"{name.rpartition('.')[2]}.class").write_bytes(code)
     return FILES
 
 
