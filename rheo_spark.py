@@ -17,15 +17,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rheo_formats
 from rheo_formats import Format, FormatError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 # The file that a row is from, while it is read.
 _FILE = "rheo_file"
@@ -247,8 +250,7 @@ class Batch:
     def _session(self) -> SparkSession:
         """A session with the settings of the job's, and views of its own; the one that user code finds."""
         made = type(self.spark)(self.spark.sparkContext, self.spark._jsparkSession.cloneSession())
-        jvm: Any = self.spark._jvm
-        jvm.org.apache.spark.sql.SparkSession.setActiveSession(made._jsparkSession)
+        _java(self.spark._jvm, "org.apache.spark.sql.SparkSession").setActiveSession(made._jsparkSession)
         if self._given["parallel"] == 1:
             type(self.spark)._instantiatedSession = made
         return made
@@ -267,11 +269,21 @@ def _told(fault: Exception, file: str) -> str:
     return f"{''.join(traceback.format_exception(type(fault), fault, fault.__traceback__))}{place}{type(fault).__name__}: {said}"
 
 
+@cache
+def _java(jvm: Any, name: str) -> Any:
+    """A class of Java: each part of its name is asked of the JVM, which looks for a class of it in all its libraries."""
+    return reduce(getattr, name.split("."), jvm)
+
+
+def _place(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """A path of Hadoop, and the file system that has it."""
+    place = _java(spark._jvm, "org.apache.hadoop.fs.Path")(path)
+    return place, place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+
+
 def _put(spark: SparkSession, path: str, text: str) -> None:
     """Write a small object."""
-    jvm: Any = spark._jvm
-    place = jvm.org.apache.hadoop.fs.Path(path)
-    system = place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    place, system = _place(spark, path)
     stream = system.create(place, True)
     stream.write(bytearray(text.encode()))
     stream.close()
@@ -383,6 +395,7 @@ class Source:
         self.markers = rheo_formats.markers(self.completion, self.format.format)
         self.keys: Sequence[str] = described.get("keys", ())
         self.described = described
+        self._codec_factory: Any = None
 
     def read(self, paths: Sequence[str]) -> DataFrame:
         """Return one frame of the partitions that exist. The first is the tip: announced, or asked for."""
@@ -406,10 +419,8 @@ class Source:
 
     def empty(self) -> DataFrame:
         """Return a frame without rows, with the declared columns and those of the partition."""
-        from pyspark.sql import functions as f
-
-        columns = [_null(kind).alias(name) for name, kind in self.format.declared]
-        frame = self.spark.range(0).select(*columns, f.lit("").alias(_FILE))
+        columns = [f"{_null(kind)} AS {_quoted(name)}" for name, kind in self.format.declared]
+        frame = self.spark.range(0).selectExpr(*columns, f"'' AS {_FILE}")
         return self._located(frame).drop(_FILE)
 
     def load(self, files: Sequence[File]) -> DataFrame:
@@ -431,8 +442,7 @@ class Source:
 
     def _existing(self, paths: Sequence[str]) -> dict[str, list[File]]:
         """The partitions that were announced, each with its files; one may have none."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            listed = dict(zip(paths, pool.map(self._list, paths), strict=True))
+        listed = dict(zip(paths, _each(self._list, paths), strict=True))
         found: dict[str, list[File]] = {}
         for number, path in enumerate(paths):
             files, names = listed[path]
@@ -443,28 +453,19 @@ class Source:
 
     def _list(self, path: str) -> tuple[list[File], set[str]]:
         """The files of data in a folder, and the names of all objects that stand in it."""
-        folder, system = self._system(path)
-        if not system.exists(folder):
-            return [], set()
-        if system.getFileStatus(folder).isFile():
+        folder, system = _place(self.spark, path)
+        found = _list_files(system, folder)
+        root = system.makeQualified(folder).toString() if found else ""
+        if [address for address, _ in found] == [root]:  # the path of an object is its own only file
             return [File(path, path, False)], {ITSELF}
-        files, names, root = [], set(), f"{system.getFileStatus(folder).getPath()}/"
-        entries = system.listFiles(folder, True)
-        while entries.hasNext():
-            entry = entries.next()
-            address = entry.getPath().toString()
-            inside = address.removeprefix(root).split("/")
+        files, names = [], set()
+        for address, length in found:
+            inside = address.removeprefix(f"{root}/").split("/")
             if len(inside) == 1:
                 names.add(inside[0])
-            if rheo_formats.is_data("/".join(inside), entry.getLen(), self.markers):
+            if rheo_formats.is_data("/".join(inside), length, self.markers):
                 files.append(File(address, path, len(inside) > 1))
         return sorted(files, key=lambda file: file.path), names
-
-    def _system(self, path: str) -> tuple[Any, Any]:
-        jvm, context = self.spark._jvm, self.spark.sparkContext
-        assert jvm is not None
-        place = jvm.org.apache.hadoop.fs.Path(path)
-        return place, place.getFileSystem(context._jsc.hadoopConfiguration())
 
     def _nothing(self, paths: Sequence[str], empty: Sequence[str]) -> DataFrame:
         """What an input without a file of data is: an empty frame where its columns are declared."""
@@ -480,22 +481,29 @@ class Source:
 
     def _heads(self, files: Sequence[File]) -> list[bytes]:
         """The first bytes of each file, unpacked."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(self._head, files))
+        return _each(self._head, files)
 
     def _head(self, file: File) -> bytes:
-        place, system = self._system(file.path)
-        jvm: Any = self.spark._jvm
-        hadoop = self.spark.sparkContext._jsc.hadoopConfiguration()
-        codec = jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(hadoop).getCodec(place)
+        place, system = _place(self.spark, file.path)
+        codec = self._codecs().getCodec(place)
         stream = system.open(place)
         try:
             unpacked = stream if codec is None else codec.createInputStream(stream)
-            bounded = jvm.org.apache.commons.io.input.BoundedInputStream(unpacked, rheo_formats.HEAD)
-            head: bytes = jvm.org.apache.commons.io.IOUtils.toByteArray(bounded)
+            jvm = self.spark._jvm
+            bounded = _java(jvm, "org.apache.commons.io.input.BoundedInputStream")(
+                unpacked, rheo_formats.HEAD
+            )
+            head: bytes = _java(jvm, "org.apache.commons.io.IOUtils").toByteArray(bounded)
             return head
         finally:
             stream.close()
+
+    def _codecs(self) -> Any:
+        if self._codec_factory is None:
+            hadoop = self.spark.sparkContext._jsc.hadoopConfiguration()
+            factory = _java(self.spark._jvm, "org.apache.hadoop.io.compress.CompressionCodecFactory")
+            self._codec_factory = factory(hadoop)
+        return self._codec_factory
 
     # --- formats ---
 
@@ -518,9 +526,7 @@ class Source:
         return f"reflect('java.net.URLDecoder', 'decode', {url}, 'UTF-8')"
 
     def _with_file(self, frame: DataFrame, expression: str) -> DataFrame:
-        from pyspark.sql import functions as f
-
-        return frame.select("*", f.expr(expression).alias(_FILE))
+        return frame.selectExpr("*", f"{expression} AS {_FILE}")
 
     def _csv(self, files: Sequence[File]) -> DataFrame:
         """Files of one header are read together; what they have is merged by name."""
@@ -553,27 +559,28 @@ class Source:
         named: int,
         columns: Sequence[tuple[str, int | None]],
     ) -> DataFrame:
-        from pyspark.sql import functions as f
-
         charset = java_charset(encoding)
         if charset not in _STANDARD:
             self.spark.conf.set("spark.sql.legacy.javaCharsets", "true")
         schema = ", ".join(f"`{name}` string" for name in _fields(width))
         read = self._reader(files, schema=schema, **{**csv_options(self.format), "encoding": charset})
         if encoding == "utf-8-sig" and not self.format.header:
-            read = read.withColumn("c0", f.regexp_replace("c0", "^\ufeff", ""))
-        read = read.where(f.expr(no_more(width, named)))
+            first, *others = read.columns
+            read = read.selectExpr(
+                f"regexp_replace({first}, '^\ufeff', '') AS {first}", *map(_quoted, others)
+            )
         kinds = dict(self.format.declared)
         chosen = [
             (
                 _null(kinds.get(name, "string"))
                 if at is None
-                else f.expr(field(f"c{at}", name, kinds.get(name), self.format, whole))
-            ).alias(name)
+                else field(f"c{at}", name, kinds.get(name), self.format, whole)
+            )
+            + f" AS {_quoted(name)}"
             for name, at in columns
         ]
-        discovered = [f.col(f"`{name}`") for name in read.columns if name not in (*_fields(width), _FILE)]
-        return read.select(*chosen, *discovered, _FILE)
+        discovered = [f"`{name}`" for name in read.columns if name not in (*_fields(width), _FILE)]
+        return read.where(no_more(width, named)).selectExpr(*chosen, *discovered, _FILE)
 
     def _inferred(self, frame: DataFrame) -> DataFrame:
         """Texts as numbers and truth values where all of a column are some; none with a leading zero is."""
@@ -664,8 +671,6 @@ class Source:
 
     def _conforming(self, frame: DataFrame) -> DataFrame:
         """The declared columns of a frame, in their types."""
-        from pyspark.sql import functions as f
-
         if not self.format.declared:
             return frame
         have = dict(frame.dtypes)
@@ -678,26 +683,23 @@ class Source:
         ):
             if at is None:
                 column = _null(kind)
-            elif _same(
-                have[names[at]], kind
-            ):  # as it stands, so that Spark reads no more than a query asks for
-                column = f.col(_quoted(names[at])).cast(kind_of(kind))
+            elif _same(have[names[at]], kind):
+                # As it stands, so that Spark reads no more than a query asks for.
+                column = f"CAST({_quoted(names[at])} AS {kind_of(kind)})"
             else:
-                column = f.expr(as_kind(_quoted(names[at]), name, kind))
-            chosen.append(column.alias(name))
-        return frame.select(*chosen, _FILE)
+                column = as_kind(_quoted(names[at]), name, kind)
+            chosen.append(f"{column} AS {_quoted(name)}")
+        return frame.selectExpr(*chosen, _FILE)
 
     # --- where a row comes from ---
 
     def _located(self, frame: DataFrame) -> DataFrame:
         """A frame with the dimensions of its partitions as columns, where the data has none of that name."""
-        from pyspark.sql import functions as f
-
         have = {name.lower() for name in frame.columns}
         columns = [
-            f.expr(sql).alias(name) for name, sql in located(self.described) if name.lower() not in have
+            f"{sql} AS {_quoted(name)}" for name, sql in located(self.described) if name.lower() not in have
         ]
-        return frame.select("*", *columns) if columns else frame
+        return frame.selectExpr("*", *columns) if columns else frame
 
     def _table(self, path: str) -> DataFrame:
         """A partition of a table of the catalog: ``catalog://database/table/key=value``."""
@@ -716,6 +718,37 @@ def _folders(files: Sequence[File]) -> dict[str, list[File]]:
     for file in files:
         folders.setdefault(file.folder, []).append(file)
     return folders
+
+
+def _each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Do some work for each item, several at a time where there are several."""
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(work, items))
+
+
+def _list_files(system: Any, folder: Any) -> list[tuple[str, int]]:
+    """All files below a folder, by address and length; none where there is no such folder.
+
+    One list: to ask first whether it is there takes two more requests of S3.
+    """
+    found = []
+    try:
+        entries = system.listFiles(folder, True)
+        while entries.hasNext():
+            entry = entries.next()
+            found.append((entry.getPath().toString(), entry.getLen()))
+    except Exception as fault:
+        if _java_kind(fault) != "java.io.FileNotFoundException":
+            raise
+    return found
+
+
+def _java_kind(fault: Exception) -> str:
+    """The class of what Java raised; empty for what it did not raise."""
+    thrown = getattr(fault, "java_exception", None)
+    return "" if thrown is None else str(thrown.getClass().getName())
 
 
 def _literal(path: str) -> str:
@@ -748,10 +781,8 @@ def _same(one: str, other: str) -> bool:
     return rheo_formats.simple(other) == "decimal" and len(set(map(tuple, sizes))) == 1
 
 
-def _null(kind: str) -> Column:
-    from pyspark.sql import functions as f
-
-    return f.lit(None).cast(kind_of(kind))
+def _null(kind: str) -> str:
+    return f"CAST(NULL AS {kind_of(kind)})"
 
 
 def csv_options(format: Format) -> dict[str, str]:

@@ -16,6 +16,7 @@ from rheo_platforms.deployment import Deployment
 from rheo_platforms.local.platform import LocalPlatform
 from rheo_platforms.local.stack import LocalStack
 from rheo_runtime.airflow_client import dag_id
+from rheo_runtime.records import SUCCEEDED
 from rheodsl import Application, Batch, BatchCompute, InlinedCompute
 
 T = TypeVar("T")
@@ -27,6 +28,18 @@ MEANWHILE = 10  # events of another node
 SECONDS = 1800.0  # how long one part may take
 
 CODE = "output = {source}.selectExpr('price * 2 AS price')"
+
+
+A_BATCH = 500  # partitions of one run, of a storm
+AT_ONCE = 100  # objects that one message tells of
+
+
+class Storm(NamedTuple):
+    """What became of many partitions that came at once."""
+
+    seconds: float
+    runs: int
+    executions: int  # that succeeded, each once
 
 
 class Carried(NamedTuple):
@@ -57,14 +70,29 @@ def carry() -> Carried:
             stack.down()
 
 
+def storm(partitions: int) -> Storm:
+    """Carry out so many partitions in batches, while the listener and Airflow's scheduler are killed."""
+    with TemporaryDirectory(prefix="rheo-storm-") as folder:
+        platform = LocalPlatform(Path(folder) / ".rheo")
+        stack = platform.stack
+        try:
+            graph = application(platform, A_BATCH, timedelta(seconds=60)).graph()
+            write(compile_graph(graph), Path(folder) / "compiled")
+            stack.up(Path(folder) / "compiled")
+            stack.session().client("s3").create_bucket(Bucket=DATA)
+            return Lab(stack, platform.deployment(APP)).storm("batched", partitions)
+        finally:
+            stack.down()
+
+
 def nothing(input_map: Any, output: Any, params: Any) -> None:
     """Compute nothing."""
 
 
-def application(platform: Any) -> Application:
+def application(platform: Any, most: int = MANY, wait: timedelta = timedelta(seconds=5)) -> Application:
     """Nodes that do the same with a batch and without, one that is pumped, and one that comes meanwhile."""
     app = Application(APP, platform=platform)
-    batch = Batch(max=MANY, wait=timedelta(seconds=5), parallel=4)
+    batch = Batch(max=most, wait=wait, parallel=4)
     for name in ("batched", "single", "pumped", "swift"):
         source = app.s3(f"of_{name}", f"s3://{DATA}/{name}/{{part}}", format="CSV", schema="price long")
         spark = name in ("batched", "single")
@@ -103,9 +131,7 @@ class Lab:
     def carried(self, node: str, count: int) -> float:
         """Carry out this many new partitions; return the seconds from the begin of the first run to the end of the last."""
         parts = self._parts(count)
-        s3 = self.stack.session().client("s3")
-        for part in parts:
-            s3.put_object(Bucket=DATA, Key=f"{node}/{part}/a.csv", Body=b"price\n1\n2\n")
+        self._put(node, parts)
         before = {run["dag_run_id"] for run in self._runs(node)}
         self._arrive(node, parts)
         self._until(lambda: self._done(node, parts))
@@ -113,6 +139,29 @@ class Lab:
         return (
             max(_time(run["end_date"]) for run in new) - min(_time(run["start_date"]) for run in new)
         ).total_seconds()
+
+    def storm(self, node: str, count: int) -> Storm:
+        """Let so many partitions come at once; kill the listener and the scheduler on the way."""
+        parts = self._parts(count)
+        self._put(node, parts)
+        began = time.monotonic()
+        for start in range(0, count, AT_ONCE):
+            self._arrive(node, parts[start : start + AT_ONCE])
+        self.stack.kill_listener()
+        self.stack.restart_listener()
+        self._until(lambda: self._runs(node), SECONDS + count)
+        self.stack.kill_scheduler()
+        self.stack.restart_scheduler()
+        self._until(lambda: self._done(node, parts), SECONDS + count)
+        seconds = time.monotonic() - began
+        outputs = [o for o in self.deployment.ledger.outputs(node) if o.partition in set(parts)]
+        once = [o for o in outputs if [e.state for e in o.ended] == [SUCCEEDED] and o.generation == 1]
+        return Storm(seconds, len(self._until(lambda: self._over(node))), len(once))
+
+    def _put(self, node: str, parts: Sequence[str]) -> None:
+        s3 = self.stack.session().client("s3")
+        for part in parts:
+            s3.put_object(Bucket=DATA, Key=f"{node}/{part}/a.csv", Body=b"price\n1\n2\n")
 
     def meanwhile(self) -> float:
         """Return the median seconds from an event to its run, while many of another node are pumped."""
@@ -154,11 +203,11 @@ class Lab:
         runs = self._runs(node)
         return runs if all(run["state"] in ("success", "failed") for run in runs) else []
 
-    def _until(self, what: Callable[[], T]) -> T:
-        deadline = time.monotonic() + SECONDS
+    def _until(self, what: Callable[[], T], seconds: float = SECONDS) -> T:
+        deadline = time.monotonic() + seconds
         while not (found := what()):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {SECONDS:g} seconds")
+                raise TimeoutError(f"not within {seconds:g} seconds")
             time.sleep(0.5)
         return found
 

@@ -14,7 +14,7 @@ from codegen.compiler import compile_graph, write
 from rheodsl import Application, BatchCompute
 
 ROUNDS = 60
-FILES = 200
+FILES = 1_000
 
 # What a careful engineer writes who has no Rheo: the provider's operator for each job, Python around them.
 _BY_HAND = '''\
@@ -77,8 +77,9 @@ def application(nodes: int = 1) -> Application:
             f"wide{number}",
             source,
             compute_targets=[
-                BatchCompute("output = source", WorkerType="G.1X", NumberOfWorkers=2, part=str(n))
-                for n in range(1, 9)
+                # One of them writes the output.
+                BatchCompute(code, WorkerType="G.1X", NumberOfWorkers=2, part=str(n))
+                for n, code in enumerate(["output = source", *["source.count()"] * 7], start=1)
             ],
         )
     return app
@@ -126,9 +127,10 @@ def _many(folder: Path) -> dict[str, Any]:
 
     def bag(kind: str) -> None:
         found = DagBag(str(folder / kind))
-        assert (len(found.dags), found.import_errors) == (FILES, {})
+        pumps = 1 if kind == "ours" else 0
+        assert (len(found.dags), found.import_errors) == (FILES + pumps, {})
 
-    return _compared(f"parse {FILES} files", lambda: bag("ours"), lambda: bag("hand"), 3)
+    return _compared(f"parse {FILES:,} files", lambda: bag("ours"), lambda: bag("hand"), 3)
 
 
 def _compared(
@@ -141,7 +143,7 @@ def _compared(
     ratio = statistics.median(a / b for a, b in pairs)
     return {
         "name": name, "value": round(mine, 5), "unit": "s", "baseline": round(theirs, 5),
-        "ratio": round(ratio, 3), "note": "baseline: written by hand; goal: a ratio of 1.1 at most",
+        "ratio": round(ratio, 3), "note": "baseline: written by hand; goal: a ratio of 0.8 at most",
     }  # fmt: skip
 
 

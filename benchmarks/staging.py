@@ -83,6 +83,8 @@ def _in_place(s3: Any, files: int) -> None:
 def _staged(s3: Any, files: int) -> None:
     """A job writes beside the partition; publish takes it over, and marks it."""
     _write(s3, STAGED, "new", files)
-    list(partitions.keys(s3, f"s3://{BUCKET}/{STAGED}"))  # publish looks what is there
-    partitions.take_over(s3, f"s3://{BUCKET}/{STAGED}", f"s3://{BUCKET}/{OUTPUT}")
+    staged, output = f"s3://{BUCKET}/{STAGED}", f"s3://{BUCKET}/{OUTPUT}"
+    there, old = (partitions.listed(s3, [path])[path] for path in (staged, output))
+    partitions.take_over(s3, staged, output, there, old)
+    partitions.drop(s3, BUCKET, there)
     s3.put_object(Bucket=BUCKET, Key=f"{OUTPUT}/{partitions.COMPLETION}", Body=b"")

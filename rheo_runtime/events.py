@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_plus
@@ -442,14 +442,37 @@ def signal_entry(document: Document, bus: str = "default", checked: str = "") ->
     }
 
 
+TOGETHER = 10  # entries that EventBridge takes in a call
+
+
 def send_signal(document: Document, client: EventBus, bus: str = "default", checked: str = "") -> None:
     """Announce an output partition, unless its checks say no, and how its checks ended.
 
     Raises RuntimeError when EventBridge does not take it.
     """
-    entries = [] if checked == FAIL else [signal_entry(document, bus)]
-    if checked:
-        entries.append(signal_entry(document, bus, checked))
-    answer = client.put_events(Entries=entries)
-    if answer["FailedEntryCount"]:
-        raise RuntimeError(f"the signal of {document['id']} was not taken: {answer['Entries']}")
+    refused = send_signals([(document, checked)], client, bus)
+    if refused:
+        raise RuntimeError(f"the signal of {document['id']} was not taken: {refused[document['id']]}")
+
+
+def send_signals(
+    ended: Iterable[tuple[Document, str]], client: EventBus, bus: str = "default"
+) -> dict[str, object]:
+    """Announce several output partitions, each as `send_signal` does; return the executions of which one was not taken.
+
+    Those are told with EventBridge's answer.
+    """
+    entries = []
+    for document, checked in ended:
+        if checked != FAIL:
+            entries.append((document["id"], signal_entry(document, bus)))
+        if checked:
+            entries.append((document["id"], signal_entry(document, bus, checked)))
+    refused: dict[str, object] = {}
+    for start in range(0, len(entries), TOGETHER):
+        some = entries[start : start + TOGETHER]
+        answer = client.put_events(Entries=[entry for _, entry in some])
+        if answer["FailedEntryCount"]:
+            answers = zip(some, answer["Entries"], strict=True)
+            refused |= {id: said for (id, _), said in answers if said.get("ErrorCode")}
+    return refused

@@ -28,13 +28,23 @@ from rheo_airflow.tasks.compat import (
     execute,
 )
 from rheo_airflow.tasks.jobs import batch_folder
+from rheo_airflow.tasks.partitions import Objects
 from rheo_airflow.tasks.places import Places
 from rheo_airflow.tasks.publish import PublishOperator, blocked, complete
 from rheo_airflow.tasks.run_request import named
 from rheo_runtime import executions
+from rheo_runtime.events import send_signals
 from rheo_runtime.executions import Claim
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import CLAIMED, SUCCEEDED, Document, Execution, checks_ended, execution_id
+from rheo_runtime.records import (
+    CLAIMED,
+    SUCCEEDED,
+    CheckResult,
+    Document,
+    Execution,
+    checks_ended,
+    execution_id,
+)
 from rheo_runtime.storage import delete
 from rheo_runtime.wire import S3Address
 
@@ -45,6 +55,7 @@ R = TypeVar("R")
 BATCH, ENDED = "batch", "ended"
 COMPUTE = "compute"
 _LOG = logging.getLogger(__name__)
+PIECE = 10  # executions that are published together: EventBridge takes ten signals of a call
 THREADS = 16  # calls of AWS at a time: of the ledger, and of S3
 SHOWN = 20  # failed executions that a message lists
 OK, BAD = "ok", "failed"
@@ -102,6 +113,12 @@ def find(ledger: Ledger, node: str, partition: str, id: str) -> Execution | None
     output, _ = ledger.output(node, partition, None)
     known = (output.active, output.held, *output.ended) if output else ()
     return next((e for e in known if e and execution_id(node, partition, e.generation) == id), None)
+
+
+def held_by(ledger: Ledger, node: str, one: tuple[str, str], run: str) -> Execution | None:
+    """Return an execution, by partition and id, as the ledger has it now; None when it is not this run's."""
+    execution = find(ledger, node, *one)
+    return execution if execution is not None and execution.run_id == run else None
 
 
 class ClaimBatchOperator(ClaimOperator):
@@ -297,10 +314,11 @@ def settle(context: Any, log: Any, fault: Exception | None = None) -> None:
     wanted = at_work(context)
     claimed = listed(context)
     assert claimed is not None
-    document = next(iter(claimed_batch(context)), None)
-    if document is None:
+    ledger, node = settings.ledger(claimed["app"]), claimed["node"]
+    known = next(filter(None, (find(ledger, node, *one) for one in wanted)), None)
+    if known is None:
         raise AirflowFailException("the ledger knows none of these executions")
-    found = Results.of(context, document).read()
+    found = Results.of(context, known.document).read()
     failed: dict[str, str] = {}
     left = []
     for _, id in wanted:
@@ -460,80 +478,137 @@ class PublishBatchOperator(PublishOperator):
         wanted = at_work(context)
         ledger, run = settings.ledger(self.app), context["dag_run"].run_id
 
-        def held(one: tuple[str, str]) -> Execution | None:
-            execution = find(ledger, self.node, *one)
-            return execution if execution is not None and execution.run_id == run else None
-
-        first = next(filter(None, map(held, wanted)), None)
+        first = next(filter(None, (held_by(ledger, self.node, one, run) for one in wanted)), None)
         if first is None:
             raise AirflowFailException("no execution is this run's any more: later ones took their places")
         found = Results.of(context, first.document).read()
         before = self._failed(context)
-        made: list[str] = []
-        failed: dict[str, str] = {}
-        faults: list[Exception] = []
-
-        def end(one: tuple[str, str]) -> None:
-            _, id = one
-            try:
-                execution = held(one)  # only now: somebody may end it while others are published
-                error = None if execution is None else self._one(ledger, execution, found, before, context)
-            except Exception as fault:
-                self.log.exception("%s", id)
-                faults.append(fault)
-                return
-            if error is not None:
-                failed[id] = error
-            elif execution is not None:
-                made.append(id)
-
+        pieces = [
+            _Piece(self, ledger, run, found, wanted[start : start + PIECE])
+            for start in range(0, len(wanted), PIECE)
+        ]
+        before, tell = self._failed(context), told(context)
         with threads() as each:
-            for _ in each(end, wanted):
+            for _ in each(lambda piece: piece.end(before, tell), pieces):
                 pass
-        context["ti"].xcom_push(key=ENDED, value={OK: sorted(made), BAD: dict(sorted(failed.items()))})
+        made = sorted(id for piece in pieces for id in piece.made)
+        failed = {id: piece.failed[id] for piece in pieces for id in piece.failed}
+        context["ti"].xcom_push(key=ENDED, value={OK: made, BAD: dict(sorted(failed.items()))})
         self.log.info("Published %s of %s", len(made), len(wanted))
-        if faults:
-            raise faults[0]
+        for piece in pieces:
+            if piece.faults:
+                raise piece.faults[0]
         if failed:
             raise AirflowFailException(summary(dict(sorted(failed.items())), len(wanted)))
 
-    def _one(
-        self, ledger: Ledger, execution: Execution, found: Found, before: Sequence[str], context: Any
-    ) -> str | None:
-        """End one execution; return why it failed, if it did."""
-        document, run = execution.document, context["dag_run"].run_id
-        where = (ledger, self.node, document["partition"], document["id"])
+
+class _Piece:
+    """Some executions of a batch, which are ended one after the other; what can be said of all in one call is."""
+
+    def __init__(
+        self,
+        task: PublishBatchOperator,
+        ledger: Ledger,
+        run: str,
+        found: Found,
+        wanted: Sequence[tuple[str, str]],
+    ) -> None:
+        self._task, self._ledger, self._run, self._found, self._wanted = task, ledger, run, found, wanted
+        self.made: list[str] = []
+        self.failed: dict[str, str] = {}
+        self.faults: list[Exception] = []
+        self._data: list[dict[str, Any]] = []  # of metrics
+        self._staged: dict[str, int] = {}  # what is in its place
+        self._owing: list[tuple[Document, Sequence[CheckResult]]] = []
+
+    def end(self, before: Sequence[str], tell: Callable[[str], str]) -> None:
+        """End the executions that the run has still."""
+        held = [execution for one in self._wanted if (execution := self._attempt(self._held, one))]
+        made = [e.document for e in held if e.state == CLAIMED and self._found.made(e.document["id"])]
+        lying = self._attempt(self._task._lying, made) if made else {}
+        if lying is None:
+            return
+        for execution in held:
+            self._attempt(self._end, execution.document, lying, before, tell)
+        self._attempt(self._announce)
+        settings.send(self._task.app, self._data)
+        if self._staged:
+            self._attempt(partitions.drop, settings.client("s3"), self._found.results.bucket, self._staged)
+
+    def _attempt(self, work: Callable[..., R], *arguments: Any) -> R | None:
+        """Do something; a fault of it is one of this execution, or piece, alone."""
+        try:
+            return work(*arguments)
+        except Exception as fault:  # noqa: BLE001 - the others go on, and publish raises it at its end
+            _LOG.exception("%s of %s", work.__name__, arguments[:1])
+            self.faults.append(fault)
+            return None
+
+    def _held(self, one: tuple[str, str]) -> Execution | None:
+        return held_by(self._ledger, self._task.node, one, self._run)
+
+    def _end(
+        self,
+        document: Document,
+        lying: Mapping[str, Objects],
+        before: Sequence[str],
+        tell: Callable[[str], str],
+    ) -> None:
+        """End one execution, if it is the run's now: somebody may end it while others are published."""
+        task, ledger, run = self._task, self._ledger, self._run
+        id, where = document["id"], (ledger, task.node, document["partition"], document["id"], run)
+        execution = self._held((document["partition"], id))
+        if execution is None:
+            return
+        checks: Sequence[CheckResult] = execution.checks
         if execution.state == CLAIMED:
-            error = self._why_not(document, found, before, told(context))
+            error = self._why_not(id, before, tell)
             if error is not None:
                 # What is told of it by its compute has ended; of another one the task may have died.
-                known = found.made(document["id"]) or found.failed(document["id"]) is not None
-                executions.fail(*where, run, time.time(), error, writes_since=None if known else time.time())
-                settings.ended(self.app, ledger, document, ok=False)
-                return error
-            checks = self._take_over(document, {"ti": _Quiet()})
+                known = self._found.made(id) or self._found.failed(id) is not None
+                executions.fail(*where, time.time(), error, writes_since=None if known else time.time())
+                self._data += settings.measured(ledger, document, ok=False)
+                self.failed[id] = error
+                return
+            checks, staged = task._put_in_place(document, lying, _Quiet())
             if why := blocked(checks):
-                executions.fail(*where, run, time.time(), why[:NOTE], checks)
+                executions.fail(*where, time.time(), why[:NOTE], checks)
             else:
                 complete(document)
-                executions.succeed(*where, run, time.time(), checks)
-            settings.ended(self.app, ledger, document, ok=not why, checked=checks_ended(checks))
-        elif execution.state == SUCCEEDED or execution.checks:
-            checks = execution.checks
-        else:  # an earlier try of this task has ended it, or somebody by hand
-            return execution.note
-        if not execution.signalled or execution.state == CLAIMED:
-            self._announce(ledger, document, checks)
-        return blocked(checks) or None
+                executions.succeed(*where, time.time(), checks)
+            self._staged |= staged
+            self._data += settings.measured(ledger, document, ok=not why, checked=checks_ended(checks))
+        elif execution.state != SUCCEEDED and not checks:  # an earlier try has ended it, or somebody by hand
+            self.failed[id] = execution.note
+            return
+        if execution.state == CLAIMED or not execution.signalled:
+            self._owing.append((document, checks))
+        else:
+            self._over(document, checks)
 
-    def _why_not(
-        self, document: Document, found: Found, before: Sequence[str], tell: Callable[[str], str]
-    ) -> str | None:
+    def _announce(self) -> None:
+        """Send what the executions that have ended owe."""
+        ended = [(document, checks_ended(checks)) for document, checks in self._owing]
+        refused = send_signals(ended, settings.client("events"), settings.event_bus()) if ended else {}
+        for document, checks in self._owing:
+            if document["id"] in refused:
+                said = refused[document["id"]]
+                self.faults.append(RuntimeError(f"the signal of {document['id']} was not taken: {said}"))
+            else:
+                executions.signalled(self._ledger, self._task.node, document["partition"], document["id"])
+                self._over(document, checks)
+
+    def _over(self, document: Document, checks: Sequence[CheckResult]) -> None:
+        if why := blocked(checks):
+            self.failed[document["id"]] = why
+        else:
+            self.made.append(document["id"])
+
+    def _why_not(self, id: str, before: Sequence[str], tell: Callable[[str], str]) -> str | None:
         """Say why what was to be made was not."""
-        id = document["id"]
-        if found.made(id):
+        if self._found.made(id):
             return None
-        error = found.failed(id)
+        error = self._found.failed(id)
         return (last_line(tell(error)) if error else ", ".join(before) or "it was not computed")[:NOTE]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rheo_formats import complete, hidden, is_data, markers
@@ -14,6 +17,11 @@ from rheo_runtime.wire import S3Address
 COMPLETION = "_SUCCESS"
 # Beside what a job has staged: the results of the node's checks.
 CHECKS = "_checks.json"
+# Objects of a folder, by key, with their bytes.
+Objects = Mapping[str, int]
+# Bytes up to which a copy is one call; boto3's own threshold for a copy in parts.
+AT_ONCE = 8 * 1024 * 1024
+COPIES = 8  # of one partition at a time
 
 
 def split(path: str) -> tuple[str, str]:
@@ -36,6 +44,37 @@ def _objects(s3: Any, path: str) -> Iterator[tuple[str, int]]:
     bucket, key = split(path)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
         yield from ((entry["Key"], entry["Size"]) for entry in page.get("Contents", ()))
+
+
+def listed(s3: Any, paths: Iterable[str]) -> dict[str, Objects]:
+    """Return what lies in each of some folders of one bucket; folders beside one another are read in one list.
+
+    A list that has come to its end goes on at the next folder, so it is never more than one for each folder and page.
+    """
+    wanted = {f"{key}/": path for bucket, key, path in ((*split(path), path) for path in paths)}
+    found: dict[str, dict[str, int]] = {path: {} for path in wanted.values()}
+    folders = sorted(wanted)
+    if not folders:
+        return {}
+    bucket, _ = split(wanted[folders[0]])
+    prefix = os.path.commonprefix(folders)  # noqa: RUF071 - keys are texts
+    prefix = prefix[: prefix.rfind("/") + 1]
+    after = folders[0]
+    while after:
+        page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after)
+        last, after = "", ""
+        for entry in page.get("Contents", ()):
+            last = entry["Key"]
+            folder = folders[bisect_right(folders, last) - 1]
+            if last.startswith(folder):
+                found[wanted[folder]][last] = entry["Size"]
+        if page["IsTruncated"]:
+            following = bisect_right(folders, last)
+            if last.startswith(folders[following - 1]):
+                after = last  # its folder may have more
+            elif following < len(folders):
+                after = folders[following]
+    return dict(found)
 
 
 def existing(
@@ -124,18 +163,32 @@ def replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
     The completion object goes first, so a reader never takes a half-written partition for a whole one.
     """
     bucket, folder = split(output)
-    _replace(s3, output, {key: f"{folder}/{name}" for key, name in moved.items()})
+    old = dict.fromkeys(keys(s3, output), 0)
+    _replace(s3, bucket, old, {key: f"{folder}/{name}" for key, name in moved.items()}, {})
     delete(s3, bucket, sorted(moved))
 
 
-def _replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
-    """Copy objects of a bucket, key -> new key, to where they are all that an output partition holds."""
-    bucket, folder = split(output)
-    s3.delete_object(Bucket=bucket, Key=f"{folder}/{COMPLETION}")
-    old = [key for key in keys(s3, output) if key not in moved.values()]
-    for key, name in sorted(moved.items()):
-        s3.copy({"Bucket": bucket, "Key": key}, bucket, name)
-    delete(s3, bucket, old)
+def _replace(s3: Any, bucket: str, old: Objects, moved: Mapping[str, str], sizes: Objects) -> None:
+    """Copy objects, key -> new key, to where they are all that a folder holds which held the ``old`` ones."""
+    for key in old:
+        if key.rpartition("/")[2] == COMPLETION:
+            s3.delete_object(Bucket=bucket, Key=key)
+
+    def copy(key: str) -> None:
+        source = {"Bucket": bucket, "Key": key}
+        if sizes.get(key, AT_ONCE) < AT_ONCE:
+            s3.copy_object(CopySource=source, Bucket=bucket, Key=moved[key])
+        else:
+            s3.copy(source, bucket, moved[key])
+
+    if len(moved) < 2:
+        for key in moved:
+            copy(key)
+    else:
+        with ThreadPoolExecutor(min(COPIES, len(moved))) as pool:
+            for _ in pool.map(copy, sorted(moved)):
+                pass
+    delete(s3, bucket, sorted(set(old) - set(moved.values())))
 
 
 def move(s3: Any, staged: str, output: str) -> int:
@@ -147,20 +200,26 @@ def move(s3: Any, staged: str, output: str) -> int:
     return len(data)
 
 
-def take_over(s3: Any, folder: str, output: str, there: Iterable[str]) -> int:
-    """Put what lies staged in a folder in the place of an output partition; return how many objects it has.
+def take_over(s3: Any, folder: str, output: str, there: Objects, old: Objects) -> None:
+    """Put what lies staged in a folder in the place of an output partition, which holds the ``old`` objects.
 
-    ``there`` are the keys of the folder. May be repeated after a crash at any call: the folder's own completion object
-    goes once all is in its place, and before any of the data goes. Readers that ask for the output's completion object
-    see the old partition, then none, then (once it is written) the new one. The results of the checks stay where they
-    are.
+    ``there`` is what lies in the folder. Readers that ask for the output's completion object see the old partition,
+    then none, then (once it is written) the new one. May be repeated after a crash at any call: what is staged stays
+    until `drop`.
     """
     bucket, prefix = split(folder)
     _, target = split(output)
     names = ((key, key.removeprefix(f"{prefix}/")) for key in there)
     data = {key: f"{target}/{name}" for key, name in names if is_data(name)}
-    _replace(s3, output, data)
-    s3.delete_object(Bucket=bucket, Key=f"{prefix}/{COMPLETION}")
-    # A run that is tried again tells the checks again.
-    delete(s3, bucket, sorted(set(there) - {f"{prefix}/{COMPLETION}", f"{prefix}/{CHECKS}"}))
-    return len(data)
+    _replace(s3, bucket, old, data, there)
+
+
+def drop(s3: Any, bucket: str, there: Iterable[str]) -> None:
+    """Delete what was staged, of one partition or of many, once it is in its place.
+
+    The completion objects go before any of the data: without one, nothing is taken over again. The results of the
+    checks stay where they are: a run that is tried again tells them again.
+    """
+    names = {key: key.rpartition("/")[2] for key in there}
+    delete(s3, bucket, sorted(key for key, name in names.items() if name == COMPLETION))
+    delete(s3, bucket, sorted(key for key, name in names.items() if name not in (COMPLETION, CHECKS)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rheo_airflow.tasks import partitions, settings
 from rheo_airflow.tasks.claim import QUICK_RETRIES, hold
 from rheo_airflow.tasks.compat import AirflowFailException, BaseOperator
 from rheo_airflow.tasks.failures import told_of
+from rheo_airflow.tasks.partitions import Objects
 from rheo_airflow.tasks.run_request import named
 from rheo_runtime import executions
 from rheo_runtime.events import send_signal
@@ -133,17 +134,34 @@ class PublishOperator(BaseOperator):
 
         What fails one stays where it is, aside, and so does the old partition with its completion object.
         """
-        folder = partitions.staged(document) if self.staged else None
-        if folder is None:
-            return ()
+        checks, staged = self._put_in_place(document, self._lying([document]), context["ti"])
+        if staged:
+            bucket, _ = partitions.split(document["output"]["path"])
+            partitions.drop(settings.client("s3"), bucket, staged)
+        return checks
+
+    def _lying(self, documents: Sequence[Document]) -> Mapping[str, Objects]:
+        """What lies in the folders that jobs have staged, and in those of the partitions that they become."""
+        if not self.staged:
+            return {}
         s3 = settings.client("s3")
-        there = list(partitions.keys(s3, folder))
+        folders = {folder: d["output"]["path"] for d in documents if (folder := partitions.staged(d))}
+        return {**partitions.listed(s3, folders), **partitions.listed(s3, folders.values())}
+
+    def _put_in_place(
+        self, document: Document, lying: Mapping[str, Objects], ti: Any
+    ) -> tuple[Sequence[CheckResult], Objects]:
+        """Do what `_take_over` says, but leave what was staged; return it beside what the checks found."""
+        folder = partitions.staged(document)
+        if folder is None or folder not in lying:
+            return (), {}
+        s3, there = settings.client("s3"), lying[folder]
         names = {key.rpartition("/")[2]: key for key in there}
         bucket, _ = partitions.split(folder)
         checks: list[CheckResult] = []
         if CHECKS in names:
             results = json.loads(s3.get_object(Bucket=bucket, Key=names[CHECKS])["Body"].read())
-            context["ti"].xcom_push(key="checks", value=results)
+            ti.xcom_push(key="checks", value=results)
             checks = [CheckResult(r["check"], r["passed"], r["severity"], r["what"]) for r in results]
             for check in checks:
                 tell = self.log.info if check.passed else self.log.error
@@ -151,8 +169,10 @@ class PublishOperator(BaseOperator):
         if blocked(checks):
             self.log.error("The output is kept aside, in %s", folder)
         elif COMPLETION in names:  # else nothing was staged, or it was taken over by an earlier try
-            partitions.take_over(s3, folder, document["output"]["path"], there)
-        return checks
+            output = document["output"]["path"]
+            partitions.take_over(s3, folder, output, there, lying[output])
+            return checks, there
+        return checks, {}
 
     def _failed(self, context: Any) -> list[str]:
         """The tasks before this one that have not succeeded, each with its state and what it raised."""

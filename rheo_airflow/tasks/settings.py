@@ -114,12 +114,22 @@ def place(folder: Path, code: str) -> tuple[str, int] | None:
 
 def ended(app: str, ledger: Ledger, document: Document, ok: bool, checked: str = "") -> None:
     """Send what a node's own metrics say of an execution that a run has ended."""
+    send(app, measured(ledger, document, ok, checked))
+
+
+def send(app: str, data: list[dict[str, Any]]) -> None:
+    """Send what metrics say."""
+    metrics.send(_put, app, data)
+
+
+def measured(ledger: Ledger, document: Document, ok: bool, checked: str = "") -> list[dict[str, Any]]:
+    """Return what a node's own metrics say of an execution that a run has ended."""
     where = document["node"], document["partition"]
     output = ledger.recent(*where) or ledger.output(*where, None)[0]
     known = (output.active, *output.ended) if output else ()
     fired = [e.fired for e in known if e is not None and e.generation == document["generation"]]
     seconds = time.time() - fired[0] if fired else 0.0
-    metrics.send(_put, app, metrics.ended(document["node"], ok, seconds, checked))
+    return metrics.ended(document["node"], ok, seconds, checked)
 
 
 def _put(**request: Any) -> None:

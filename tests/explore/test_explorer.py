@@ -110,7 +110,6 @@ def test_reduction_leaves_no_result_out() -> None:
 PART = 2000  # states of each other scene
 TO_THE_END = (
     "two listeners and a sweep",
-    "listener, run and sweep",
     "two listeners and a redeploy",
     "an owed signal and two sweeps",
 )

@@ -1,0 +1,31 @@
+"""Ten thousand partitions that come at once, carried out in batches on a local stack, while parts of it are killed.
+
+It takes the better part of an hour; ``PARTITIONS=2000`` in the environment takes fewer.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from benchmarks._stack import A_BATCH, storm
+
+BY_NAME = True
+PARTITIONS = int(os.environ.get("PARTITIONS", "10000"))
+
+
+def run() -> list[dict[str, Any]]:
+    """Carry them out; raises AssertionError where one was not made, or twice, or there are more runs than need be."""
+    found = storm(PARTITIONS)
+    assert found.executions == PARTITIONS, f"{found.executions:,} of {PARTITIONS:,} were made, each once"
+    most = PARTITIONS // A_BATCH * 5 // 4 + 1
+    assert found.runs <= most, f"{found.runs} runs, of {most} at most"
+    note = f"{PARTITIONS:,} partitions of a small Spark node; listener and scheduler killed on the way"
+    return [
+        {"name": name, "value": value, "unit": unit, "baseline": None, "ratio": None, "note": note}
+        for name, value, unit in (
+            ("runs", found.runs, "runs"),
+            ("seconds", round(found.seconds, 1), "s"),
+            ("seconds a partition", round(found.seconds / PARTITIONS, 3), "s"),
+        )
+    ]
