@@ -40,17 +40,15 @@ demo: setup
 down: setup
 	$(BIN)/rheo down
 
-# What is quick on two cores; then what is slow; last what runs a whole stack, an Airflow and a Spark: two at a time,
-# since each mostly waits.
-STACKS := tests/stack tests/demo tests/local tests/airflow tests/page examples
+# What is quick; then the rest, three files at a time on two cores: those that run a whole stack, an Airflow and a Spark, mostly
+# wait for it.
 QUICK := $(BIN)/python -m pytest -m "not slow" -n 2
-THOROUGH := $(BIN)/python -m pytest -m "slow or random" --hypothesis-profile=thorough --durations=25 \
-	-n 2 --dist loadfile --no-loadscope-reorder
+THOROUGH := $(BIN)/python -m pytest -m "slow or random" --hypothesis-profile=thorough --durations=40 \
+	-n 3 --dist loadfile --no-loadscope-reorder
 
 test: check .venv-mwaa-3.0/.ready .venv-localstack/.ready .venv-spark-4.1/.ready
 	$(QUICK)
-	$(THOROUGH) $(STACKS:%=--ignore=%)
-	$(THOROUGH) $(STACKS)
+	$(THOROUGH)
 
 fast: setup
 	$(QUICK)

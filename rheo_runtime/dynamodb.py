@@ -490,6 +490,7 @@ class Journal(NamedTuple):
     def of(cls, item: Item) -> Journal:
         """Return the journal in an item."""
         places = _tuples(unpacked(item["outputs"]))
+        _hold(isinstance(places, tuple) and all(isinstance(p, tuple) and len(p) == 2 for p in places))
         key = {"pk": item["pk"], "sk": item["sk"]}
         return cls(key, float(item["since"]["N"]), "closed" not in item, places)
 

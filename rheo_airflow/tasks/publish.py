@@ -156,8 +156,8 @@ class PublishOperator(BaseOperator):
         if folder is None or folder not in lying:
             return (), {}
         s3, there = settings.client("s3"), lying[folder]
-        names = {key.rpartition("/")[2]: key for key in there}
-        bucket, _ = partitions.split(folder)
+        bucket, prefix = partitions.split(folder)
+        names = {key.removeprefix(f"{prefix}/"): key for key in there}
         checks: list[CheckResult] = []
         if CHECKS in names:
             results = json.loads(s3.get_object(Bucket=bucket, Key=names[CHECKS])["Body"].read())
