@@ -57,7 +57,7 @@ def test_a_process_is_known_by_id_and_birth(start: Start) -> None:
 
 
 def test_children_end_too_wherever_they_went(start: Start) -> None:
-    child = "subprocess.Popen([sys.executable, '-c', 'import os, time; {}; print(os.getpid(), flush=True); time.sleep(600)'])"
+    child = "subprocess.Popen([sys.executable, '-c', 'import os, time; {}; os.write(1, str(os.getpid()).encode() + bytes([10])); time.sleep(600)'])"
     started = start(
         "\n".join(child.format(leave) for leave in ("pass", "os.setpgid(0, 0)", "os.setsid()"))
         + "\ntime.sleep(600)"
