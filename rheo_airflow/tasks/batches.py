@@ -482,7 +482,6 @@ class PublishBatchOperator(PublishOperator):
         if first is None:
             raise AirflowFailException("no execution is this run's any more: later ones took their places")
         found = Results.of(context, first.document).read()
-        before = self._failed(context)
         pieces = [
             _Piece(self, ledger, run, found, wanted[start : start + PIECE])
             for start in range(0, len(wanted), PIECE)

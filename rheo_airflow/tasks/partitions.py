@@ -59,21 +59,20 @@ def listed(s3: Any, paths: Iterable[str]) -> dict[str, Objects]:
     bucket, _ = split(wanted[folders[0]])
     prefix = os.path.commonprefix(folders)  # noqa: RUF071 - keys are texts
     prefix = prefix[: prefix.rfind("/") + 1]
-    after = folders[0]
-    while after:
-        page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after)
-        last, after = "", ""
+    where: dict[str, str] = {"StartAfter": folders[0]}
+    while where:
+        page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **where)
+        last = ""
         for entry in page.get("Contents", ()):
             last = entry["Key"]
             folder = folders[bisect_right(folders, last) - 1]
             if last.startswith(folder):
                 found[wanted[folder]][last] = entry["Size"]
-        if page["IsTruncated"]:
-            following = bisect_right(folders, last)
-            if last.startswith(folders[following - 1]):
-                after = last  # its folder may have more
-            elif following < len(folders):
-                after = folders[following]
+        following, where = bisect_right(folders, last), {}
+        if page["IsTruncated"] and (not last or last.startswith(folders[following - 1])):
+            where = {"ContinuationToken": page["NextContinuationToken"]}  # its folder may have more
+        elif page["IsTruncated"] and following < len(folders):
+            where = {"StartAfter": folders[following]}
     return dict(found)
 
 

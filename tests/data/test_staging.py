@@ -172,3 +172,25 @@ def test_sagemaker_says_of_a_channel_that_it_is_empty(s3: Any) -> None:
     found = {"s3://rheo-a/in/1": [], "s3://rheo-a/in/2": []}
     with pytest.raises(AirflowException, match="announced, but empty: s3://rheo-a/in/1, s3://rheo-a/in/2"):
         sagemaker._source(s3, "s3://rheo-a/staging/_a.manifest", found)
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 1000])
+def test_folders_beside_one_another_are_listed_together_page_by_page(s3: Any, page: int) -> None:
+    names = {f"d/{day}/part-{part}" for day in range(5) for part in range(4)}
+    for name in (*names, "d/0-not/part-0", "d/2x/part-0"):
+        s3.put_object(Bucket="rheo-a", Key=name, Body=b"x")
+    asked = []
+
+    class Pages:
+        def list_objects_v2(self, **call: Any) -> Any:
+            asked.append(call)
+            return s3.list_objects_v2(**call, MaxKeys=page)
+
+    wanted = [f"s3://rheo-a/d/{day}" for day in (0, 2, 4, 7)]
+    found = partitions.listed(Pages(), wanted)
+    assert {path: sorted(objects) for path, objects in found.items()} == {
+        path: sorted(name for name in names if name.startswith(f"{path.removeprefix('s3://rheo-a/')}/"))
+        for path in wanted
+    }
+    assert len(asked) <= 12 // page + 5, "what lies between is passed over"
+    assert partitions.listed(Pages(), []) == {}
