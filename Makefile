@@ -58,12 +58,13 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Every order of what may happen in small scenes (tests/explore): the main ones to the end, in a quarter of an hour; all, for
-# a minute each; faults put in on purpose that it has to find.
+# Every order of what may happen in small scenes (tests/explore): the main ones to the end, but for that of a run, which has more
+# than memory holds and is played for a while; all, for a minute each; faults put in on purpose that it has to find.
 EXPLORE := cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m explore
 
 explore: setup
-	$(EXPLORE) --only "two listeners" --only "listener, run and sweep" --only "publish and two sweeps"
+	$(EXPLORE) --only "two listeners" --only "publish and two sweeps"
+	$(EXPLORE) --only "listener, run and sweep" --seconds 90
 
 explore-all: setup
 	$(EXPLORE) --seconds 60

@@ -371,7 +371,7 @@ class Scene(World):
         ]
         runs.append(sorted(self.airflow.at_work))
         known = (self.queue, self._taken, self._emitted, self.lost_runs.items(), self.deliveries.items(),
-                 self.active.items())  # fmt: skip
+                 (+self.active).items())  # fmt: skip
         return plain(kept), runs, [sorted(each) for each in known], plain(self.run_of), self.table.app
 
     def check(self) -> None:
