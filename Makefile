@@ -58,13 +58,13 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Every order of what may happen in small scenes (tests/explore): the main ones to the end, but for that of a run, which has more
-# than memory holds and is played for a while; all, for a minute each; faults put in on purpose that it has to find.
+# Every order of what may happen in small scenes (tests/explore): listeners beside one another to the end, those with a
+# run, which have more than memory holds, for a minute each; all, for a minute each; faults put in on purpose that it has to find.
 EXPLORE := cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m explore
 
 explore: setup
-	$(EXPLORE) --only "two listeners" --only "publish and two sweeps"
-	$(EXPLORE) --only "listener, run and sweep" --seconds 90
+	$(EXPLORE) --only "two listeners"
+	$(EXPLORE) --only "listener, run and sweep" --only "publish and two sweeps" --seconds 60
 
 explore-all: setup
 	$(EXPLORE) --seconds 60
