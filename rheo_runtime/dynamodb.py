@@ -40,6 +40,7 @@ from rheo_runtime.records import (
     Execution,
     Key,
     Output,
+    OutputId,
     Partial,
     Reader,
     Refusal,
@@ -84,9 +85,9 @@ def encode(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def digest(text: str) -> str:
-    """Return a short name of a long text: 128 bits of its hash."""
-    return urlsafe_b64encode(blake2b(text.encode(), digest_size=16).digest()).decode().rstrip("=")
+def digest(text: str, size: int = 16) -> str:
+    """Return a short name of a long text: so many bytes of its hash."""
+    return urlsafe_b64encode(blake2b(text.encode(), digest_size=size).digest()).decode().rstrip("=")
 
 
 def event_name(event_id: str) -> str:
@@ -148,10 +149,7 @@ def used_of(value: Mapping[str, Any]) -> tuple[Sequence[str], Used]:
 
 def short_names(user: User) -> list[str]:
     """Return a short name of each that a binding has a mark of: 48 bits of its hash."""
-    return [
-        urlsafe_b64encode(blake2b(encode(each).encode(), digest_size=6).digest()).decode()
-        for each in user.named
-    ]
+    return [digest(encode(each), 6) for each in user.named]
 
 
 def use_name(user: User) -> str:
@@ -474,7 +472,6 @@ KEEP = 400 * 86400  # seconds that a spilled item outlives its last firing: long
 SLACK = 86400  # DynamoDB may take that long to delete an expired item, and may not be early
 
 Item = Mapping[str, Any]
-Place = tuple[str, str]  # node and output partition
 T = TypeVar("T")
 
 
@@ -484,7 +481,7 @@ class Journal(NamedTuple):
     key: Mapping[str, Any]
     since: float
     open: bool
-    places: Sequence[Place]
+    places: Sequence[OutputId]
 
     @classmethod
     def of(cls, item: Item) -> Journal:
@@ -524,11 +521,11 @@ class DynamoLedger:
         self.table = table
         self.client = make_client() if client is None else client
         self.now = now
-        self._recent: dict[Place, tuple[float, Output]] = {}
+        self._recent: dict[OutputId, tuple[float, Output]] = {}
         self._together: dict[tuple[str, tuple[Key, ...], Partition, str], Arrivals] = {}
         self._journal: Journal | None = None  # the open one of this process
-        self._listed: frozenset[Place] = frozenset()  # its outputs
-        self._covered: set[Place] = set()  # those that were fired, and are found by it alone
+        self._listed: frozenset[OutputId] = frozenset()  # its outputs
+        self._covered: set[OutputId] = set()  # those that were fired, and are found by it alone
 
     # --- arrivals ------------------------------------------------------------------------------
 
@@ -554,7 +551,9 @@ class DynamoLedger:
         self._stand(pk, arrival_index, keys, partition, now)
         return record
 
-    def together(self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[Place], now: float) -> None:
+    def together(
+        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[OutputId], now: float
+    ) -> None:
         self._together.clear()
         self._close()
         self._open(outputs, now)
@@ -890,9 +889,9 @@ class DynamoLedger:
 
     # --- journals ------------------------------------------------------------------------------
 
-    def _open(self, outputs: Iterable[Place], now: float) -> None:
+    def _open(self, outputs: Iterable[OutputId], now: float) -> None:
         """Write which outputs may be fired next: what of them is fired need not be in the index."""
-        places: list[Place] = []
+        places: list[OutputId] = []
         size = 0
         for place in sorted(set(outputs)):
             size += sum(len(text.encode()) for text in place)
@@ -913,7 +912,7 @@ class DynamoLedger:
                 self._journal, self._listed = Journal(key, now, True, places), frozenset(places)
                 return
 
-    def _lists(self, place: Place) -> bool:
+    def _lists(self, place: OutputId) -> bool:
         """Say whether the open journal of this process lists an output, and no sweep takes it for abandoned soon."""
         journal = self._journal
         return journal is not None and place in self._listed and self.now() - journal.since < ABANDONED // 2
@@ -938,7 +937,7 @@ class DynamoLedger:
             if len(places) <= len(journal.places) // 2:
                 self._shorten(journal, places)
 
-    def _shorten(self, journal: Journal, places: Sequence[Place]) -> None:
+    def _shorten(self, journal: Journal, places: Sequence[OutputId]) -> None:
         """Close a journal that is to hold these outputs; drop it where there are none."""
         if not places:
             self.client.delete_item(TableName=self.table, Key=journal.key)

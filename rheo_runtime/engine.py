@@ -63,6 +63,7 @@ from rheo_runtime.records import (
     Group,
     Key,
     Output,
+    OutputId,
     Reader,
     Recs,
     Touched,
@@ -606,9 +607,7 @@ class Bindings:
         for watch in self._in_order(watches):
             try:
                 self.rouse(outcome, watch, now)
-            except (
-                BROKEN
-            ) as fault:  # what is left of one binding stops no other; each sweep looks at it again
+            except BROKEN as fault:  # what is left of one binding stops no other: each sweep looks again
                 outcome.fail(f"a window of {watch.node}: {type(fault).__name__}: {fault}")
 
     def rouse(self, outcome: Outcome, watch: Waiter, now: float) -> None:
@@ -742,7 +741,7 @@ class Engine:
         counted here is left to it: an event stops no other.
         """
         found: dict[tuple[str, tuple[Key, ...], Partition], list[Arrival]] = {}
-        outputs: set[tuple[str, str]] = set()
+        outputs: set[OutputId] = set()
         for event in events:
             try:
                 for arrival in self._arrivals(event, outputs):
@@ -754,7 +753,7 @@ class Engine:
         several = [same for same in found.values() if len(same) > 1]
         self.ledger.together(several, outputs, self.now())
 
-    def _arrivals(self, event: Event, outputs: set[tuple[str, str]]) -> list[Arrival]:
+    def _arrivals(self, event: Event, outputs: set[OutputId]) -> list[Arrival]:
         """What an event adds to the indexes of the inputs that take it, rollups left out; and ``outputs`` it may fire."""
         if event.__class__ in DELETIONS:
             return []

@@ -442,7 +442,7 @@ def signal_entry(document: Document, bus: str = "default", checked: str = "") ->
     }
 
 
-TOGETHER = 10  # entries that EventBridge takes in a call
+ENTRIES = 10  # that EventBridge takes in a call
 
 
 def send_signal(document: Document, client: EventBus, bus: str = "default", checked: str = "") -> None:
@@ -469,8 +469,8 @@ def send_signals(
         if checked:
             entries.append((document["id"], signal_entry(document, bus, checked)))
     refused: dict[str, object] = {}
-    for start in range(0, len(entries), TOGETHER):
-        some = entries[start : start + TOGETHER]
+    for start in range(0, len(entries), ENTRIES):
+        some = entries[start : start + ENTRIES]
         answer = client.put_events(Entries=[entry for _, entry in some])
         if answer["FailedEntryCount"]:
             answers = zip(some, answer["Entries"], strict=True)

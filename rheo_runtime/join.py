@@ -557,15 +557,13 @@ def _passes(source: wire.Input) -> Passes | None:
     """Partition -> whether it is one that the input takes now; None where it takes all. Members see to themselves."""
     if source.rollup is not None and source.rollup.complete:
         return None
-    kinds = [rule.kind for branch in source.branches for rule in branch]
-    plain = all(kind.min is None and kind.calendar is None for kind in kinds)
-    if plain and any(all(rule.value is None for rule in branch) for branch in source.branches):
-        return None
     tests = [
         [(rule.value, None if rule.kind.min is None and rule.kind.calendar is None else tester(rule.kind))
          for rule in branch]
         for branch in source.branches
     ]  # fmt: skip
+    if any(all(each == (None, None) for each in branch) for branch in tests):
+        return None
 
     def passes(partition: Partition) -> bool:
         return any(

@@ -17,6 +17,7 @@ from rheo_runtime.records import (
     ConsumedMark,
     Key,
     Output,
+    OutputId,
     Partial,
     Reader,
     Refusal,
@@ -54,7 +55,7 @@ class Ledger(Protocol):
         """Count the event, unless it is counted, and return the record of its partition."""
 
     def together(
-        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[tuple[str, str]], now: float
+        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[OutputId], now: float
     ) -> None:
         """Count events ahead of `arrive`, each group of one partition and its keys in one write, as far as it can.
 

@@ -145,7 +145,7 @@ class Listener:
         ):
             if remaining_ms() < RESERVE_MS or not self._record(record, found, remaining_ms):
                 failures.append({"itemIdentifier": record["messageId"]})
-        self._over()
+        self._ahead(())
         self._announce_full(remaining_ms)
         counted = {name: n - before.get(name, 0) for name, n in self.counts.items()}
         self.log("batch", messages=len(event["Records"]), **{name: n for name, n in counted.items() if n})
@@ -155,17 +155,14 @@ class Listener:
         """Count what several messages say of one partition in one write; each is gone through by itself after it."""
         messages = [found for found in read if isinstance(found, list)] if len(read) > 1 else []
         events = [event for found in messages for event in found if not isinstance(event, Malformed)]
-        try:
-            if remaining_ms() >= RESERVE_MS:
-                self.engine.together(events)
-        except Exception as fault:  # noqa: BLE001 - then each message is counted by itself
-            self.log("not together", fault=f"{type(fault).__name__}: {fault}")
+        if remaining_ms() >= RESERVE_MS:
+            self._ahead(events)
 
-    def _over(self) -> None:
-        """Say that nothing more is counted together."""
+    def _ahead(self, events: Sequence[Event]) -> None:
+        """Count events together, ahead of what is made of each; none says that no more come."""
         try:
-            self.engine.together(())
-        except Exception as fault:  # noqa: BLE001 - what was to be said is seen in a while
+            self.engine.together(events)
+        except Exception as fault:  # noqa: BLE001 - each message is counted by itself, and a sweep sees the end
             self.log("not together", fault=f"{type(fault).__name__}: {fault}")
 
     def _record(

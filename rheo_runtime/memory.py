@@ -15,6 +15,7 @@ from rheo_runtime.records import (
     Key,
     Named,
     Output,
+    OutputId,
     Partial,
     Reader,
     Refusal,
@@ -31,8 +32,6 @@ from rheo_runtime.records import (
 from rheo_runtime.values import Partition
 
 _Single = tuple[str, float, tuple[str, ...] | None]
-# Node and output partition. What one binding used is all for most outputs; what others used stands apart.
-_Place = tuple[str, str]
 # What a binding used, and what it means, all of it plain: see `Used`.
 _Use = tuple[Binding, str, tuple[Named, ...], Used]
 
@@ -64,9 +63,10 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._shelves: dict[str, _Shelf] = {}
         self._touched: dict[str, dict[Partition, Touched]] = {}
-        self._outputs: dict[_Place, Output] = {}
-        self._uses: dict[_Place, _Use] = {}
-        self._more_uses: dict[_Place, dict[tuple[Binding, str], _Use]] = {}
+        self._outputs: dict[OutputId, Output] = {}
+        # What one binding used is all for most outputs; what others used stands apart.
+        self._uses: dict[OutputId, _Use] = {}
+        self._more_uses: dict[OutputId, dict[tuple[Binding, str], _Use]] = {}
         self._inputs: dict[str, tuple[str, ...]] = {}  # by what bindings mean
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._changed: dict[tuple[str, Key, int], float] = {}  # when it was written or deleted last
@@ -111,7 +111,7 @@ class MemoryLedger:
         return record
 
     def together(
-        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[tuple[str, str]], now: float
+        self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[OutputId], now: float
     ) -> None:
         """Nothing to do: to count one costs no more than to count several."""
 

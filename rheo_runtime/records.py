@@ -29,6 +29,7 @@ class Unreadable(ValueError):
 BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 Key = tuple[Value, ...]
+OutputId = tuple[str, str]  # node and output partition
 Binding = tuple[Partition, ...]  # one partition for each trigger input
 Partial = tuple[Partition | None, ...]  # the same, with gaps
 Document = dict[str, Any]

@@ -33,7 +33,7 @@ from rheo_airflow.tasks.places import Places
 from rheo_airflow.tasks.publish import PublishOperator, blocked, complete
 from rheo_airflow.tasks.run_request import named
 from rheo_runtime import executions
-from rheo_runtime.events import send_signals
+from rheo_runtime.events import ENTRIES, send_signals
 from rheo_runtime.executions import Claim
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import (
@@ -55,7 +55,7 @@ R = TypeVar("R")
 BATCH, ENDED = "batch", "ended"
 COMPUTE = "compute"
 _LOG = logging.getLogger(__name__)
-PIECE = 10  # executions that are published together: EventBridge takes ten signals of a call
+PIECE = ENTRIES  # executions that are published together: so many signals are one call
 THREADS = 16  # calls of AWS at a time: of the ledger, and of S3
 SHOWN = 20  # failed executions that a message lists
 OK, BAD = "ok", "failed"

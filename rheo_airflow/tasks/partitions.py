@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -162,12 +162,11 @@ def replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
     The completion object goes first, so a reader never takes a half-written partition for a whole one.
     """
     bucket, folder = split(output)
-    old = dict.fromkeys(keys(s3, output), 0)
-    _replace(s3, bucket, old, {key: f"{folder}/{name}" for key, name in moved.items()}, {})
+    _replace(s3, bucket, set(keys(s3, output)), {key: f"{folder}/{name}" for key, name in moved.items()}, {})
     delete(s3, bucket, sorted(moved))
 
 
-def _replace(s3: Any, bucket: str, old: Objects, moved: Mapping[str, str], sizes: Objects) -> None:
+def _replace(s3: Any, bucket: str, old: Collection[str], moved: Mapping[str, str], sizes: Objects) -> None:
     """Copy objects, key -> new key, to where they are all that a folder holds which held the ``old`` ones."""
     for key in old:
         if key.rpartition("/")[2] == COMPLETION:
@@ -180,13 +179,8 @@ def _replace(s3: Any, bucket: str, old: Objects, moved: Mapping[str, str], sizes
         else:
             s3.copy(source, bucket, moved[key])
 
-    if len(moved) < 2:
-        for key in moved:
-            copy(key)
-    else:
-        with ThreadPoolExecutor(min(COPIES, len(moved))) as pool:
-            for _ in pool.map(copy, sorted(moved)):
-                pass
+    with ThreadPoolExecutor(COPIES) as pool:
+        list(pool.map(copy, sorted(moved)))
     delete(s3, bucket, sorted(set(old) - set(moved.values())))
 
 

@@ -226,10 +226,9 @@ def _waits(way: Node) -> bool:
 def _same_way(after: Program, way: Node) -> Node | None:
     """The alternative of a node that takes the place of one that was there before: of the same inputs, or the only one."""
     ways = after.ways(way.id)
-    aliases = list(way.join.positions)
     return (
         after.way(way.id, way.means.name)
-        or next((new for new in ways if sorted(new.join.positions) == sorted(aliases)), None)
+        or next((new for new in ways if new.join.positions.keys() == way.join.positions.keys()), None)
         or (ways[0] if len(ways) == 1 and len(way.means.now) == 1 else None)
     )
 

@@ -163,9 +163,8 @@ def _fetch(s3: Any, place: str, folder: Path, without: frozenset[str]) -> list[P
         for entry in page.get("Contents", ()):
             inside = entry["Key"].removeprefix(start)
             left_out = f"s3://{bucket}/{entry['Key']}" in without
-            if (
-                rheo_formats.is_data(inside, entry["Size"]) and not left_out
-            ):  # as Athena leaves out what is hidden
+            # Athena, too, leaves out what is hidden.
+            if rheo_formats.is_data(inside, entry["Size"]) and not left_out:
                 file = folder / f"{len(files)}-{quote(inside, safe='')}"
                 file.write_bytes(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
                 files.append(file)

@@ -300,9 +300,8 @@ class Jvm:
 
         home = Path(pyspark.__file__).parent
         classes = folder / "classes"
-        classes.mkdir(
-            parents=True, exist_ok=True
-        )  # what is not there when the JVM starts is no folder for it
+        # What is not there when the JVM starts is no folder for it.
+        classes.mkdir(parents=True, exist_ok=True)
         settings = {
             **SETTINGS,
             "spark.driver.extraClassPath": str(classes),
