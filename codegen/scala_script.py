@@ -165,7 +165,7 @@ object GlueApp {
   def csv(source: Input, files: Seq[String]): DataFrame = {
     val heads = files.map(file => head(source, file) -> file).filter(_._1._2.nonEmpty)
     if (heads.isEmpty) return nothing(source)
-    val names = heads.map { case ((_, header), file) => if (source.header) named(header, file) else header.indices.map(n => s"_c$n") }
+    val names = heads.map { case ((charset, header), file) => if (source.header) named(charset, header, file) else header.indices.map(n => s"_c$n") }
     for (((_, file), each) <- heads zip names if source.same && each.toSet != names.head.toSet)
       throw new IllegalArgumentException(s"$file has the columns ${each.mkString(", ")}, and ${heads.head._2} has ${names.head.mkString(", ")}")
     val merged = union(heads.map(_._1).distinct.map { case key @ (charset, header) =>
@@ -235,7 +235,9 @@ object GlueApp {
   }
 
   /** The names of a header; what a trailing delimiter leaves is none. */
-  def named(header: Seq[String], file: String): Seq[String] = {
+  def named(charset: String, header: Seq[String], file: String): Seq[String] = {
+    if (header.exists(name => name.contains('\ufffd')))
+      throw new IllegalArgumentException(s"$file is not written in ${charset.toLowerCase}: its header has the character U+FFFD")
     val names = header.map(_.trim.stripPrefix("\ufeff")).reverse.dropWhile(_.isEmpty).reverse.zipWithIndex.map { case (name, n) => if (name.isEmpty) s"_c$n" else name }
     for (name <- names.find(name => names.count(_.equalsIgnoreCase(name)) > 1))
       throw new IllegalArgumentException(s"$file: its header has the column '$name' twice")

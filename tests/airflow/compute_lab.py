@@ -32,7 +32,8 @@ BUCKET = "rheo-services"
 def pretended_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS with what the applications read."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    monkeypatch.setattr("rheo_airflow.tasks.settings.POLL_SECONDS", 0.01)
+    for waited in ("POLL_SECONDS", "GRACE_SECONDS"):
+        monkeypatch.setattr(f"rheo_airflow.tasks.settings.{waited}", 0.01)
     config = {"batch": {"use_docker": False}, "stepfunctions": {"execute_state_machine": True}}
     with empty_account(monkeypatch, REGION, config=config):
         s3 = boto3.client("s3")

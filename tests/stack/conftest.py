@@ -79,7 +79,7 @@ class Lab:
         deadline = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < deadline, f"not within {seconds:g} seconds\n{self.account()}"
-            time.sleep(0.3)
+            time.sleep(0.6)
         return found
 
     def account(self) -> str:
