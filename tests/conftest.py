@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.examples import load_default_profile
+from xdist.scheduler import LoadFileScheduling
 
 # Airflow reads it when it is imported first, and logs to standard output: examples would not print what they say.
 os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
@@ -20,6 +21,8 @@ GOLDEN = Path(__file__).parent / "golden"
 # Much of moto, or cfn-lint: a test with one of these is slow; so is a file that says it is.
 SLOW_FIXTURES = {"cloud", "cloudwatch", "dynamodb", "lint"}
 SLOW = re.compile(r"^pytestmark = \[?pytest\.mark\.slow\b", re.MULTILINE)
+
+ONE_STACK = "tests/stack/"  # see its conftest.py
 
 load_default_profile()
 
@@ -44,12 +47,24 @@ def _slow_as_a_whole(path: Path) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by what it needs, and the laws that are tried on random examples."""
+    """Mark what is slow by what it needs, and the laws that are tried on random examples; what takes longest comes first."""
     for item in items:
         if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("random")
+    items.sort(key=lambda item: not item.nodeid.startswith(ONE_STACK))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the files that share a stack to one worker, so that they do; else a file to whoever is free."""
+    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class _ByFile(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return ONE_STACK if nodeid.startswith(ONE_STACK) else super()._split_scope(nodeid)
 
 
 @pytest.fixture

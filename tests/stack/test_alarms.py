@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codegen.compiler import compile_graph, write
-from rheo_platforms.local.stack import LocalStack
-from rheo_runtime.airflow_client import dag_id
 from rheodsl.loading import load_app
+
+from . import conftest
 
 pytestmark = pytest.mark.slow
 
+APP = "alarming-ex"
 FILE = Path(__file__).parents[2] / "examples" / "alarms" / "app.py"
 ALARM = "alarming-ex.one_or_more_spark_executions_failed"
 MONITOR = "alarming-ex.system_monitor"
@@ -26,29 +25,28 @@ BAD = GOOD + "100,-5\n101,-7\n"
 
 
 class Lab:
-    """A running stack, and what has happened on it so far."""
+    """The example on the stack, and what has happened to it so far."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: conftest.Lab) -> None:
         self.stack = stack
-        self.s3 = stack.session().client("s3")
-        self.cloudwatch = stack.session().client("cloudwatch")
+        self.cloudwatch = stack.client("cloudwatch")
 
     def send(self, day: str, rows: str) -> None:
-        self.s3.put_object(Bucket="alarming-ex-orders", Key=f"orders/{day}/a.csv", Body=rows.encode())
-        self.s3.put_object(Bucket="alarming-ex-orders", Key=f"orders/{day}/_SUCCESS", Body=b"")
+        self.stack.put(f"s3://alarming-ex-orders/orders/{day}/a.csv", rows)
+        self.stack.put(f"s3://alarming-ex-orders/orders/{day}/_SUCCESS")
 
     def runs(self, node: str) -> list[dict[str, Any]]:
-        path = f"/dags/{dag_id('alarming-ex', node)}/dagRuns?limit=100"
-        found: list[dict[str, Any]] = self.stack.airflow.call("GET", path)["dag_runs"]
-        return found
+        return self.stack.runs(APP, node)
 
     def states(self, node: str) -> Counter[tuple[str, str]]:
         """The runs of a reactor: the alarm's state, which its partition begins with, and the run's."""
         return Counter((run["partition_key"].split("/")[0], run["state"]) for run in self.runs(node))
 
     def log(self) -> list[dict[str, Any]]:
-        [part] = [part for part in self.stack.status() if part.name == "alarms"]
-        return [json.loads(line) for line in Path(part.log).read_text().splitlines() if line.startswith("{")]
+        """What the evaluator of all applications has said of this one's alarms."""
+        [part] = [part for part in self.stack.local.status() if part.name == "alarms"]
+        lines = [line for line in Path(part.log).read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in lines if f"{APP}." in line]
 
     def transitions(self, alarm: str) -> list[str]:
         return [line["state"] for line in self.log() if line.get("alarm") == alarm and "state" in line]
@@ -69,15 +67,9 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("alarms")
-    write(compile_graph(load_app(FILE).graph()), folder / "app")
-    stack = LocalStack(folder / ".rheo")
-    try:
-        stack.up(folder / "app")
-        yield Lab(stack)
-    finally:
-        stack.down()
+def lab(stack: conftest.Lab) -> Lab:
+    stack.start(load_app(FILE))
+    return Lab(stack)
 
 
 def test_a_spark_job_raises_the_alarm_and_the_reactors_run(lab: Lab) -> None:
