@@ -254,6 +254,37 @@ def _completes(name: str, mark: str) -> bool:
     return spelled.startswith("_") and name.startswith("_") and fnmatchcase(name, spelled)
 
 
+# --- where a partition lies ---
+
+
+def addressed(described: Mapping[str, Any]) -> tuple[str, list[tuple[str, str, list[int | str], list[str]]]]:
+    """Return a regular expression of addresses in a partition, and each dimension: name, type, text and formats.
+
+    The text is what groups of the expression and texts between them make; it is a date in the first of two formats,
+    and written in the second, where there are any. ``described`` has ``path`` and ``dimensions``, and what `Job` of
+    `rheo_spark` says of them.
+
+    >>> addressed({"path": "orders/{}", "dimensions": [["day", "DATETIME"]]})
+    ('^[^:/]+://[^/]*/orders/([^/]+)(?:/|$)', [('day', 'DATETIME', [1], [])])
+    """
+    template: str | None = described.get("path")
+    if template is None:
+        return "", []
+    dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
+    pattern: str | None = described.get("pattern")
+    texts: Sequence[Sequence[int | str]] = described.get("texts", ())
+    if pattern is None:
+        pattern = "([^/]+)".join(map(re.escape, template.rstrip("/").split("{}")))
+        texts = [[number] for number, _ in enumerate(dimensions, start=1)]
+    bucket = "" if "://" in template else "[^:/]+://[^/]*/"
+    spelled = described.get("spelled", {})
+    found = [
+        (name, kind, list(pieces), list(spelled.get(name, ())))
+        for pieces, (name, kind) in zip(texts, dimensions, strict=True)
+    ]
+    return f"^{bucket}{pattern}(?:/|$)", found
+
+
 # --- the head of a file ---
 
 

@@ -801,26 +801,17 @@ def csv_options(format: Format) -> dict[str, str]:
 
 def located(described: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return name and SQL of each dimension of a partition, of the address of a file that lies in it."""
-    template: str | None = described.get("path")
-    dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
-    if template is None:
-        return []
-    pattern: str | None = described.get("pattern")
-    texts: Sequence[Sequence[int | str]] = described.get("texts", ())
-    if pattern is None:
-        pattern = "([^/]+)".join(map(re.escape, template.rstrip("/").split("{}")))
-        texts = [[number] for number, _ in enumerate(dimensions, start=1)]
-    bucket = "" if "://" in template else "[^:/]+://[^/]*/"
-    pattern = _sql_text(f"^{bucket}{pattern}(?:/|$)")
+    address, dimensions = rheo_formats.addressed(described)
+    pattern = _sql_text(address)
     found = []
-    for pieces, (name, kind) in zip(texts, dimensions, strict=True):
+    for name, kind, pieces, formats in dimensions:
         parts = (
             f"regexp_extract({_FILE}, {pattern}, {piece})" if isinstance(piece, int) else _sql_text(piece)
             for piece in pieces
         )
         sql = f"concat({', '.join(parts)})"
-        if name in described.get("spelled", {}):
-            made, written = (_sql_text(java_pattern(format, _READ)) for format in described["spelled"][name])
+        if formats:
+            made, written = (_sql_text(java_pattern(format, _READ)) for format in formats)
             sql = f"date_format(to_timestamp({sql}, {made}), {written})"
         found.append((name, f"CAST({sql} AS {'bigint' if kind == 'LONG' else 'string'})"))
     return found

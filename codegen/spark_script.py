@@ -237,13 +237,7 @@ def reading(source: p.Input) -> dict[str, Any]:
         found["completion"] = list(source.marks)
     if source.primary_keys:
         found["keys"] = list(source.primary_keys)
-    if source.path is not None:
-        found |= {"path": source.path, "dimensions": [list(pair) for pair in source.dimensions]}
-    if source.pattern is not None:
-        found |= {"pattern": source.pattern, "texts": [list(pieces) for pieces in source.texts]}
-    if source.spelled:
-        found["spelled"] = {dim: formats for dim, *formats in source.spelled}
-    return found
+    return found | source.where
 
 
 def described(format: DataFormatSpec) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def _input(i: p.Input, task: AthenaTask) -> dict[str, Any] | None:
         "header": i.format.header,
         "delimiter": i.format.delimiter,
         "completion": list(i.marks),
+        **i.where,
         **(_csv(i, task) if i.format.format == "CSV" else {}),
     }
 

@@ -180,11 +180,13 @@ def _read(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool)
     columns = "{" + ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items()) + "}"
     path = f", {_text(_object(place, files[0]))} AS {PATH}" if paths else ""
     match serde:
-        case "ParquetHiveSerDe" | "JsonSerDe" if paths and len(files) > 1:
+        case "ParquetHiveSerDe" | "OrcSerde" | "JsonSerDe" if paths and len(files) > 1:
             return (
                 f"({' UNION ALL '.join(f'SELECT * FROM {_read(table, [f], place, paths)}' for f in files)})"
             )
-        case "ParquetHiveSerDe":
+        case "ParquetHiveSerDe" | "OrcSerde":
+            if serde == "OrcSerde":  # which DuckDB does not read
+                listed = "[" + ", ".join(_text(str(_as_parquet(file))) for file in files) + "]"
             casts = ", ".join(f"CAST({_name(n)} AS {kind}) AS {_name(n)}" for n, kind in types.items())
             return f"(SELECT {casts}{path} FROM read_parquet({listed}, union_by_name = true))"
         case "JsonSerDe":
@@ -198,7 +200,20 @@ def _read(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool)
             )
         case "OpenCSVSerde":
             return _texts(table, files, place, paths)
-    raise QueryFault(f"files of {serde} are not read on this machine: PARQUET, JSON and CSV are")
+    raise QueryFault(f"files of {serde} are not read on this machine: PARQUET, ORC, JSON and CSV are")
+
+
+def _as_parquet(file: Path) -> Path:
+    """An ORC file as one of Parquet."""
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import orc, parquet
+
+    target = file.with_name(f"{file.name}.parquet")
+    try:
+        parquet.write_table(orc.read_table(str(file)), target)
+    except pyarrow.ArrowException as fault:
+        raise QueryFault(f"HIVE_CANNOT_OPEN_SPLIT: {unquote(file.name.partition('-')[2])}: {fault}") from None
+    return target
 
 
 def _texts(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool) -> str:

@@ -162,6 +162,62 @@ def parquet(ids: list[int]) -> bytes:
     return buffer.getvalue()
 
 
+def columnar(ids: list[int], format: str) -> bytes:
+    """Ids as a file of a format."""
+    frame, buffer = pandas.DataFrame({"id": ids}), io.BytesIO()
+    match format:
+        case "CSV":
+            return frame.to_csv(index=False).encode()
+        case "JSON":
+            return frame.to_json(orient="records", lines=True).encode()
+        case "ORC":
+            frame.to_orc(buffer, index=False)
+            return buffer.getvalue()
+    return parquet(ids)
+
+
+LAYOUTS = {
+    "a format": ("{day:%d-%m-%Y}", "02-01-2024", "01-01-2024", "02-01-2024", "01-01-2024"),
+    "parts": ("{day:%Y}/{day:%j}", "2024/002", "2024/001", "2024-01-02", "2024-01-01"),
+    "the object": ("{day:%Y%m%d}.data", "20240102.data", "20240101.data", "20240102", "20240101"),
+}
+
+
+@pytest.mark.parametrize(
+    ("compute", "format", "layout"),
+    [
+        (SparkSQL, "ORC", "parts"),
+        (PrestoSQL, "CSV", "parts"),
+        (PrestoSQL, "CSV", "the object"),
+        (PrestoSQL, "JSON", "a format"),
+        (PrestoSQL, "PARQUET", "the object"),
+        (PrestoSQL, "ORC", "a format"),
+    ],
+)
+def test_a_window_says_where_a_row_is_from_on_every_engine(
+    rheo_compute: Compute, compute: Any, format: str, layout: str
+) -> None:
+    path, today, before, tip, other = LAYOUTS[layout]
+    completion = ITSELF if layout == "the object" else "_SUCCESS"
+    app = Application("shop")
+    orders = app.s3(
+        "orders", f"s3://lake/{{Shop:03d}}/{path}", completion=completion, format=format, schema="ID long"
+    )
+    app.create_data("daily", [orders[7][:-2]], compute_targets=compute("SELECT * FROM orders WHERE shop = 7"))
+    files = {}
+    for folder, ids in ((today, [2, 3]), (before, [1])):
+        place = f"s3://lake/007/{folder}"
+        if completion == ITSELF:
+            files[place] = columnar(ids, format)
+        else:
+            files |= {f"{place}/a.{format.lower()}": columnar(ids, format), f"{place}/_SUCCESS": b""}
+    run = rheo_compute(app, "daily", {"Shop": 7, "day": tip}, files=files)
+    assert run.error is None
+    assert [name.lower() for name in run.columns] == ["id", "shop", "day"]
+    rows = sorted(tuple(row.values()) for row in run.rows)
+    assert rows == [(1, 7, other), (2, 7, tip), (3, 7, tip)]
+
+
 # Of the same folder: another partition, and something that is none, with other columns.
 OBJECTS = {
     "csv": {

@@ -164,11 +164,21 @@ def test_the_same_token_is_the_same_query_and_a_full_folder_is_refused(lab: Lab)
     assert "already exists" in again["Status"]["StateChangeReason"]
 
 
-def test_an_orc_table_is_refused_in_words(lab: Lab) -> None:
+def test_what_is_no_orc_is_an_error_that_names_the_file(lab: Lab) -> None:
     lab.put("sales/1/a.orc", "x")
     lab.table("sales", {**CSV, "format": "ORC"}, ["s3://lake/sales/1"])
+    found = lab.run("SELECT item FROM sales")
+    assert "a.orc" in found["Status"]["StateChangeReason"]
+
+
+def test_a_table_of_another_format_is_refused_in_words(lab: Lab) -> None:
+    lab.put("sales/1/a.avro", "x")
+    definition = table_input("sales", CSV, "s3://lake/sales/1")
+    definition["PartitionKeys"] = []
+    definition["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"] = "org.apache.AvroSerDe"
+    lab.glue.create_table(DatabaseName="db", TableInput=definition)
     found = lab.run("SELECT * FROM sales")
-    assert "PARQUET, JSON and CSV are" in found["Status"]["StateChangeReason"]
+    assert "AvroSerDe are not read on this machine" in found["Status"]["StateChangeReason"]
 
 
 def test_an_unknown_query_is_a_fault_of_the_client(lab: Lab) -> None:
