@@ -519,6 +519,25 @@ def too_long(file: str, expected: int) -> FormatError:
     return FormatError(f"{file} has a record of more than {expected} fields", _QUOTES)
 
 
+def broken(file: str, format: Format, said: str) -> FormatError | None:
+    """Return the error of a file whose records Spark could not read, by what it said; None where it said no such thing.
+
+    >>> print(broken("a.csv", Format("CSV"), "TextParsingException: Unescaped quote ... line=6, column=1").what)
+    a.csv: line 7 has text behind the quote that ends a quotation, or another record that is not as declared
+    """
+    if format.format == "CSV" and "TextParsingException" in said:
+        # Of a file that Spark splits it counts the lines of a part.
+        line = re.search(r"\bline=(\d+)", said) if format.multiline else None
+        what = "has text behind the quote that ends a quotation, or another record that is not as declared"
+        return FormatError(f"{file}: line {int(line[1]) + 1} {what}" if line else f"{file} {what}", _QUOTES)
+    if format.format == "JSON" and re.search("Malformed records|JsonParseException", said):
+        return FormatError(f"{file} is no JSON: it has a malformed record", _JSON)
+    return None
+
+
+_JSON = "declare how the data is written, or columns as string: a value is none of its declared type"
+
+
 def json_is_lines(head: str) -> bool:
     """Say whether a JSON file has one object a line; else it is one value, most often a list.
 

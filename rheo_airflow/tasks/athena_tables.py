@@ -74,8 +74,8 @@ def located(dimensions: Sequence[Dimension], objects: Mapping[str, Sequence[str]
 
     >>> located([Dimension(0, "day", "string")])
     ['"rheo_key_0" AS "day"']
-    >>> located([Dimension(0, "day", "string")], {"s3://lake/2.csv": ["2"]})
-    ['CAST(CASE "$path" WHEN \'s3://lake/2.csv\' THEN \'2\' END AS VARCHAR) AS "day"']
+    >>> print(*located([Dimension(0, "day", "string")], {"s3://lake/2.csv": ["2"]}))
+    CAST(CASE "$path" WHEN 's3://lake/2.csv' THEN '2' END AS VARCHAR) AS "day"
     """
     found = []
     for each in dimensions:
@@ -138,8 +138,8 @@ def quoted(text: str) -> str:
 def one_of(objects: Sequence[str]) -> str:
     """Return the condition that a row is of one of these objects of S3.
 
-    >>> one_of(["s3://lake/in/a.csv"])
-    '"$path" IN (\'s3://lake/in/a.csv\')'
+    >>> print(one_of(["s3://lake/in/a.csv"]))
+    "$path" IN ('s3://lake/in/a.csv')
     """
     return f'"$path" IN ({", ".join(map(quoted, objects))})'
 

@@ -37,7 +37,8 @@ def read_frame(
         frames.append(frame)
         count += len(frame)
     if not frames:
-        return _empty(format)
+        nothing = _empty(format)
+        return nothing[chosen(list(nothing.columns), wanted.columns, name)] if format.declared else nothing
     merged = merge_frames(frames)
     if format.format != "CSV":
         return merged

@@ -51,7 +51,7 @@ def session(given: Any) -> Any:
 
 
 def read_spark(spark: Any, place: Place, found: Iterable[DataFile], wanted: Loading, left: int | None) -> Any:
-    """Return the rows of a place, at most ``left``, with the columns that are wanted.
+    """Return the rows of a place, at most ``left``, with the columns that are wanted; None where nobody knows any.
 
     A Spark on this machine reads copies of the files, which stay until the process ends: it may have no
     access to S3. A cluster reads the place itself.
@@ -65,11 +65,11 @@ def read_spark(spark: Any, place: Place, found: Iterable[DataFile], wanted: Load
                 File(f"file://{file.save(folder / str(number))}", place.path, False)
                 for number, file in enumerate(found)
             ]
-            if not files and not place.spec.schema:
-                return spark.createDataFrame([], "nothing STRING")
             frame = source.load(files) if files else source.empty()
         else:
             frame = source.read([place.path])
+    if frame is None:
+        return None
     frame = frame.select(*chosen(frame.columns, wanted.columns, place.path))
     return frame if left is None else frame.limit(left)
 

@@ -211,7 +211,7 @@ def _as_parquet(file: Path) -> Path:
     target = file.with_name(f"{file.name}.parquet")
     try:
         parquet.write_table(orc.read_table(str(file)), target)
-    except pyarrow.ArrowException as fault:
+    except (pyarrow.ArrowException, OSError) as fault:
         raise QueryFault(f"HIVE_CANNOT_OPEN_SPLIT: {unquote(file.name.partition('-')[2])}: {fault}") from None
     return target
 

@@ -92,10 +92,11 @@ def test_an_announced_day_without_data(rheo_compute: Compute) -> None:
     app = shop("output = orders", schema="id string, price double")
     run = rheo_compute(app, "daily", DAY, files=files)
     assert (run.rows, run.error, run.published) == ([], None, True)
-    run = rheo_compute(shop("output = orders"), "daily", DAY, files=files)
-    assert not run.published
-    assert "announced, but empty" in str(run.error)
-    assert "declare a schema" in str(run.error)
+    for blank in ({}, {"s3://lake/orders/2024-01-02/a.csv": b"\n\n"}):
+        run = rheo_compute(shop("output = orders"), "daily", DAY, files={**files, **blank})
+        assert not run.published
+        assert "announced, but empty" in str(run.error)
+        assert "declare a schema" in str(run.error)
 
 
 @pytest.mark.parametrize("format", ["CSV", "JSON", "PARQUET"])

@@ -150,5 +150,16 @@ TYPED_CASES: tuple[TypedCase, ...] = (
     lines("an object over lines", "{", ' "i": 1', "}", rows=[{"i": 1}], schema="i int"),
     lines("a mark, and empty lines", "\ufeff", '{"i":1}', "", rows=[{"i": 1}], schema="i int"),
     lines("no object", "5", '{"i":1}', error="5 is no object", schema="i int"),
+    TypedCase(
+        "JSON: half an object, behind the head",
+        "JSON",
+        {"0/0.json": b'{"i":1}\n', "0/a.json": b'{"i":1}\n' * 20_000 + b'{"i":\n', "0/b.json": b'{"i":1}\n'},
+        error="is no JSON",
+        options={"schema": "i int"},
+    ),
+    *(
+        TypedCase(f"{format}: no such file", format, {f"0/a.{format.lower()}": b"no such file"}, error=f"a.{format.lower()}")
+        for format in ("PARQUET", "ORC")
+    ),
     lines("half an object", '{"i":1}', '{"i":', error="is no JSON", schema="i int"),
 )  # fmt: skip

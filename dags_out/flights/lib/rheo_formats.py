@@ -254,6 +254,37 @@ def _completes(name: str, mark: str) -> bool:
     return spelled.startswith("_") and name.startswith("_") and fnmatchcase(name, spelled)
 
 
+# --- where a partition lies ---
+
+
+def addressed(described: Mapping[str, Any]) -> tuple[str, list[tuple[str, str, list[int | str], list[str]]]]:
+    """Return a regular expression of addresses in a partition, and each dimension: name, type, text and formats.
+
+    The text is what groups of the expression and texts between them make; it is a date in the first of two formats,
+    and written in the second, where there are any. ``described`` has ``path`` and ``dimensions``, and what `Job` of
+    `rheo_spark` says of them.
+
+    >>> addressed({"path": "orders/{}", "dimensions": [["day", "DATETIME"]]})
+    ('^[^:/]+://[^/]*/orders/([^/]+)(?:/|$)', [('day', 'DATETIME', [1], [])])
+    """
+    template: str | None = described.get("path")
+    if template is None:
+        return "", []
+    dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
+    pattern: str | None = described.get("pattern")
+    texts: Sequence[Sequence[int | str]] = described.get("texts", ())
+    if pattern is None:
+        pattern = "([^/]+)".join(map(re.escape, template.rstrip("/").split("{}")))
+        texts = [[number] for number, _ in enumerate(dimensions, start=1)]
+    bucket = "" if "://" in template else "[^:/]+://[^/]*/"
+    spelled = described.get("spelled", {})
+    found = [
+        (name, kind, list(pieces), list(spelled.get(name, ())))
+        for pieces, (name, kind) in zip(texts, dimensions, strict=True)
+    ]
+    return f"^{bucket}{pattern}(?:/|$)", found
+
+
 # --- the head of a file ---
 
 
@@ -486,6 +517,25 @@ def named(header: Sequence[str], format: Format, file: str) -> int:
 def too_long(file: str, expected: int) -> FormatError:
     """Return the error of a record with more fields than there are columns."""
     return FormatError(f"{file} has a record of more than {expected} fields", _QUOTES)
+
+
+def broken(file: str, format: Format, said: str) -> FormatError | None:
+    """Return the error of a file whose records Spark could not read, by what it said; None where it said no such thing.
+
+    >>> print(broken("a.csv", Format("CSV"), "TextParsingException: Unescaped quote ... line=6, column=1").what)
+    a.csv: line 7 has text behind the quote that ends a quotation, or another record that is not as declared
+    """
+    if format.format == "CSV" and "TextParsingException" in said:
+        # Of a file that Spark splits it counts the lines of a part.
+        line = re.search(r"\bline=(\d+)", said) if format.multiline else None
+        what = "has text behind the quote that ends a quotation, or another record that is not as declared"
+        return FormatError(f"{file}: line {int(line[1]) + 1} {what}" if line else f"{file} {what}", _QUOTES)
+    if format.format == "JSON" and re.search("Malformed records|JsonParseException", said):
+        return FormatError(f"{file} is no JSON: it has a malformed record", _JSON)
+    return None
+
+
+_JSON = "declare how the data is written, or columns as string: a value is none of its declared type"
 
 
 def json_is_lines(head: str) -> bool:
