@@ -340,8 +340,10 @@ def test_every_check_fails_and_the_old_partition_stays(rheo_compute: Compute, co
     assert any(entry["Key"].endswith(".parquet") for entry in kept), "kept aside"
 
 
-def test_a_warning_does_not_hold_the_output(rheo_compute: Compute) -> None:
-    run = rheo_compute(checked(row_count(10, severity="warn")), "daily", DAY, files=day("1,5"))
+@ENGINES
+def test_a_warning_does_not_hold_the_output(rheo_compute: Compute, compute: Any) -> None:
+    app = checked(row_count(10, severity="warn"), compute=compute)
+    run = rheo_compute(app, "daily", DAY, files=day("1,5"))
     assert run.published
     assert [(c["passed"], c["severity"], c["what"]) for c in run.checks] == [(False, "warn", "1 rows")]
 
@@ -354,8 +356,9 @@ output = orders
 """
 
 
-def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute) -> None:
-    app = checked(pandera("prices"), compute=BatchCompute(PRICED))
+@pytest.mark.parametrize("target", [BatchCompute, EMR], ids=["glue", "emr"])
+def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute, target: Any) -> None:
+    app = checked(pandera("prices"), compute=target(PRICED))
     run = rheo_compute(app, "daily", DAY, files=day("1,5", "2,6"))
     assert run.error is None
     assert (run.published, [(c["check"], c["passed"]) for c in run.checks]) == (True, [("prices", True)])
@@ -363,9 +366,7 @@ def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute) -> None:
     assert not run.published
     assert "check prices: 2 rows, such as price=-5: greater_than_or_equal_to(0)" in str(run.error)
     other = PRICED.replace('"price"', '"prise"')
-    run = rheo_compute(
-        checked(pandera("prices"), compute=BatchCompute(other)), "daily", DAY, files=day("1,5")
-    )
+    run = rheo_compute(checked(pandera("prices"), compute=target(other)), "daily", DAY, files=day("1,5"))
     assert "prise" in str(run.error)
 
 
