@@ -180,13 +180,15 @@ def staged(document: Document) -> str | None:
     return None if path is None else staging(document, execution_place(document["id"]))
 
 
-def replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
+def replace(s3: Any, output: str, moved: Mapping[str, str], sizes: Objects | None = None) -> None:
     """Make the output partition hold what ``moved`` says, key of an object in its bucket -> name in the folder.
 
+    ``sizes`` are those of the objects, where they are known: else each is asked for.
     The completion object goes first, so a reader never takes a half-written partition for a whole one.
     """
     bucket, folder = split(output)
-    _replace(s3, bucket, set(keys(s3, output)), {key: f"{folder}/{name}" for key, name in moved.items()}, {})
+    targets = {key: f"{folder}/{name}" for key, name in moved.items()}
+    _replace(s3, bucket, set(keys(s3, output)), targets, sizes or {})
     delete(s3, bucket, sorted(moved))
 
 
@@ -211,9 +213,10 @@ def _replace(s3: Any, bucket: str, old: Collection[str], moved: Mapping[str, str
 def move(s3: Any, staged: str, output: str) -> int:
     """Replace the output partition by the data of a folder in the same bucket; return how many objects it has."""
     _, folder = split(staged)
-    names = ((key, key.removeprefix(f"{folder}/")) for key in keys(s3, staged))
+    sizes = dict(_objects(s3, staged))
+    names = ((key, key.removeprefix(f"{folder}/")) for key in sizes)
     data = {key: name for key, name in names if is_data(name)}
-    replace(s3, output, data)
+    replace(s3, output, data, sizes)
     return len(data)
 
 
