@@ -21,6 +21,7 @@ from rheo_airflow.tasks.athena_tables import (
     from_catalog,
     located,
     one_of,
+    sql_name,
     statement,
     table_input,
     table_name,
@@ -130,7 +131,7 @@ class AthenaComputeOperator(AthenaOperator):
                 self._make(glue, table, how, how["columns"], list(found[alias]), document)
                 made.append(table)
                 columns = ", ".join(
-                    [*(f'"{column}"' for column, _ in how["columns"]), *_located(how, found[alias])]
+                    [*(sql_name(column) for column, _ in how["columns"]), *_located(how, found[alias])]
                 )
                 where = f" WHERE {only}" if only else ""
                 tables[alias] = f'SELECT {columns} FROM "{self.database}"."{table}"{where}'

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rheo_formats
-from rheo_airflow.tasks.athena_tables import Dimension, quoted
+from rheo_airflow.tasks.athena_tables import Dimension, quoted, sql_name
 from rheo_formats import Format, FormatError
 
 _ELSEWHERE = "read it by SparkSQL or BatchCompute, or let it be written so, or as Parquet"
@@ -44,7 +44,7 @@ def format_of(how: Mapping[str, Any]) -> Format:
     False
     """
     given = {name: value for name, value in how.items() if name not in ("columns", "lenient")}
-    schema = ", ".join(f"`{name}` {kind}" for name, kind in how["columns"])
+    schema = ", ".join(f"`{name.replace('`', '``')}` {kind}" for name, kind in how["columns"])
     columns = rheo_formats.LENIENT if how.get("lenient") else None
     return Format.of({**given, "schema": schema, "columns": columns})
 
@@ -162,7 +162,7 @@ def select(table: str, layout: Layout, format: Format, only: str = "", located: 
     'SELECT "c1" AS "id" FROM "db"."t" WHERE CASE'
     """
     columns = [
-        f"{_column(name, kind, at, format)} AS {_name(name)}"
+        f"{_column(name, kind, at, format)} AS {sql_name(name)}"
         for (name, kind), at in zip(format.declared, layout.positions, strict=True)
     ]
     last = f'"c{layout.named - 1}"'
@@ -190,7 +190,7 @@ def nothing(format: Format, dimensions: Sequence[Dimension] = ()) -> str:
     'SELECT CAST(NULL AS VARCHAR) AS "id", CAST(NULL AS BIGINT) AS "n" WHERE FALSE'
     """
     kinds = [*format.declared, *((each.name, each.type) for each in dimensions)]
-    columns = (f"CAST(NULL AS {_type(name, kind)}) AS {_name(name)}" for name, kind in kinds)
+    columns = (f"CAST(NULL AS {_type(name, kind)}) AS {sql_name(name)}" for name, kind in kinds)
     return f"SELECT {', '.join(columns)} WHERE FALSE"
 
 
@@ -261,7 +261,3 @@ def _type(name: str, kind: str) -> str:
 def _fault(said: str, type_: str) -> str:
     """An expression that fails, and says why: Athena has no other way for a query to fail than a cast."""
     return f'CAST(concat("$path", {said}) AS {type_})'
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

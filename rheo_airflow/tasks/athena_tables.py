@@ -86,7 +86,7 @@ def located(dimensions: Sequence[Dimension], objects: Mapping[str, Sequence[str]
             )
             value = f'CASE "$path" {cases} END' if cases else "NULL"
             value = f"CAST({value} AS {'BIGINT' if each.type == 'bigint' else 'VARCHAR'})"
-        found.append(f'{value} AS "{each.name}"')
+        found.append(f"{value} AS {sql_name(each.name)}")
     return found
 
 
@@ -133,6 +133,15 @@ def quoted(text: str) -> str:
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+def sql_name(text: str) -> str:
+    """Return a name as SQL writes it.
+
+    >>> print(sql_name('5" pipe'))
+    "5"" pipe"
+    """
+    return '"' + text.replace('"', '""') + '"'
 
 
 def one_of(objects: Sequence[str]) -> str:

@@ -65,6 +65,8 @@ def _rows(file: DataFile, format: Format, left: int | None, exact: bool) -> Iter
 def _csv(file: DataFile, format: Format) -> Iterator[Row]:
     head = file.head()
     header = rheo_formats.header_of(head, format, file.name)
+    if not header:
+        return
     columns = rheo_formats.layout(header, format, file.name)
     encoding = rheo_formats.encoding_of(head, format, file.name)
     ends = rheo_formats.line_end(rheo_formats.decoded(head, format, file.name))

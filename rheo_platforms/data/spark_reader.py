@@ -58,19 +58,22 @@ def read_spark(spark: Any, place: Place, found: Iterable[DataFile], wanted: Load
     """
     source = Source(spark, place.path, {**asdict(place.spec), "completion": place.markers})
     here = spark.sparkContext.master.startswith("local")
-    with told():
+    names: dict[str, str] = {}  # of the copies, those of the files
+    with told(names):
         if here:
             folder = _folder()
-            files = [
-                File(f"file://{file.save(folder / str(number))}", place.path, False)
-                for number, file in enumerate(found)
-            ]
+            files = []
+            for number, file in enumerate(found):
+                path = f"file://{file.save(folder / str(number))}"
+                files.append(File(path, place.path, False))
+                names[path] = file.name
             frame = source.load(files) if files else source.empty()
         else:
             frame = source.read([place.path])
     if frame is None:
         return None
-    frame = frame.select(*chosen(frame.columns, wanted.columns, place.path))
+    columns = chosen(frame.columns, wanted.columns, place.path)
+    frame = frame.select(*(f"`{name.replace('`', '``')}`" for name in columns))
     return frame if left is None else frame.limit(left)
 
 

@@ -140,6 +140,18 @@ CASES = (
         {"a.csv": b"id,region,price\n1,NA,5\n", "b.csv": b"id,price\n2,7\n"},
         [{"id": "1", "region": "NA", "price": "5"}, {"id": "2", "region": None, "price": "7"}],
     ),
+    Case(
+        "an empty packed file beside",
+        {"a.csv": b"id,price\n1,5\n", "b.csv.gz": packed(b"")},
+        [{"id": "1", "price": "5"}],
+        options={"schema": SCHEMA},
+    ),
+    one(
+        "signs in names",
+        b"a.b,c d,e`f\n1,2,3\n",
+        [{"a.b": "1", "c d": "2", "e`f": "3"}],
+        schema="`a.b` string, `c d` string, `e``f` string",
+    ),
     Case("an empty file beside", {"a.csv": b"id\n1\n", "b.csv": b""}, [{"id": "1"}]),
     one(
         "an escape within quotes, before a quote or itself",

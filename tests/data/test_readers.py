@@ -287,9 +287,15 @@ def test_an_empty_day_of_a_window_is_no_rows_of_it(app: Application, cloud: Clou
 def test_load_data_gives_spark_files_of_any_name(spark: Any, app: Application, cloud: Cloud) -> None:
     for name in ("a [1] ü(2)%20.csv", "b#{1}+.csv"):
         key = f"orders/2024-01-01/{name}"
-        cloud.session.client("s3").put_object(Bucket="lake", Key=key, Body=b"id\n1\n")
-    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format=CsvFormat(schema="id int"))
-    assert next(app.load_data(orders["2024-01-01"], format="SPARK")).count() == 2
+        cloud.session.client("s3").put_object(Bucket="lake", Key=key, Body=b"id,a.b`c\n1,2\n")
+    orders = app.s3(
+        "orders", "s3://lake/orders/{day:%Y-%m-%d}", format=CsvFormat(schema="id int, `a.b``c` int")
+    )
+    found = next(app.load_data(orders["2024-01-01"], format="SPARK"))
+    assert [tuple(row) for row in found.collect()] == [(1, 2), (1, 2)]
+    cloud.session.client("s3").put_object(Bucket="lake", Key="orders/2024-01-01/c.csv", Body=b"id\n")
+    with pytest.raises(ReadingError, match=r"s3://lake/orders/2024-01-01/c\.csv has no column"):
+        next(app.load_data(orders["2024-01-01"], format="SPARK"))
 
 
 # --- Scala: by its generated script, compiled and run as Glue does ---

@@ -91,6 +91,9 @@ TYPED_CASES: tuple[TypedCase, ...] = (
         columns="lenient",
     ),
     *columnar(
+        "names in another case", {"ID": [1], "n": [5]}, {"id": [2], "N": [6]}, rows=[{"ID": 1, "n": 5}, {"ID": 2, "n": 6}]
+    ),
+    *columnar(
         "a column that is new stays whole",
         {"i": pa.array([1], pa.int64())},
         {"i": pa.array([2], pa.int64()), "k": pa.array([2**53 + 1], pa.int64())},
