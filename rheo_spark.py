@@ -155,16 +155,24 @@ class Job:
                 raise
             raise named from fault
         if self._checks:
-            self._check(staged or place["path"], functions or {})
+            self._check(output, staged or place["path"], functions or {})
 
     def named(self, fault: Exception) -> FormatError | None:
         """Return the error that names the file of an input which Spark could not read; None for any other fault."""
         return next((found for source in self._sources if (found := source.named(fault)) is not None), None)
 
-    def _check(self, folder: str, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def _check(self, output: Any, folder: str, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Leave the results of the node's checks beside what was written."""
-        source = Source(self.spark, "output", {**self._output, "columns": None})  # type: ignore[dict-item]
-        frame = source.read([folder]) if source.listed(folder) else source.empty()
+        described = {**(self._output or {}), "columns": None}
+        if described["format"] == "JSON" and not described.get("schema"):
+            # A column without a value stands in no file of JSON.
+            typed = ((name, kind) for name, kind in output.dtypes if kind != "void")
+            described["schema"] = ", ".join(f"{_quoted(name)} {kind}" for name, kind in typed)
+        source = Source(self.spark, "output", described)
+        if source.listed(folder):
+            frame = source.read([folder])
+        else:
+            frame = source.empty() if source.format.declared else output.limit(0)
         frame.createOrReplaceTempView("output")
         results = [result(self.spark, frame, check, functions) for check in self._checks]
         for found in results:
@@ -704,8 +712,13 @@ class Source:
     def _merged(self, files: Sequence[File]) -> DataFrame:
         try:
             return self._reader(files, mergeSchema="true")
-        except Exception:  # Spark merges no two types, whatever it calls that; a union does
+        except Exception as fault:  # Spark merges no two types, whatever it calls that; a union does
             if len(files) == 1:
+                if "TIMESTAMP(NANOS" in str(fault):
+                    raise FormatError(
+                        f"{files[0].path} has times in nanoseconds, which Spark does not read",
+                        "let them be written in microseconds: to_parquet(..., coerce_timestamps='us')",
+                    ) from fault
                 raise
             folders = _folders(files)
             parts = folders.values() if len(folders) > 1 else [[file] for file in files]

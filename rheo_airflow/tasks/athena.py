@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator  # noqa: TID253
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields  # noqa: TID253
 
-from rheo_airflow.tasks import athena_csv, partitions, settings
+from rheo_airflow.tasks import athena_csv, athena_parquet, partitions, settings
 from rheo_airflow.tasks.athena_tables import (
     dimensions,
     from_catalog,
@@ -127,6 +127,8 @@ class AthenaComputeOperator(AthenaOperator):
                         s3, glue, table_name(run, alias), how, found[alias], document, made
                     )
                     continue
+                if how["format"] == "PARQUET":
+                    self._strict(s3, how, found[alias])
                 table, only = table_name(run, alias), _only(s3, how, found[alias])
                 self._make(glue, table, how, how["columns"], list(found[alias]), document)
                 made.append(table)
@@ -139,6 +141,15 @@ class AthenaComputeOperator(AthenaOperator):
         finally:
             for table in made:
                 glue.delete_table(DatabaseName=self.database, Name=table)
+
+    def _strict(self, s3: Any, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> None:
+        """Raise AirflowFailException for a file of Parquet that has not the declared columns, where it must."""
+        format = athena_csv.format_of(how)
+        try:
+            if format.strict:
+                athena_parquet.check(s3, found, format)
+        except FormatError as fault:
+            raise AirflowFailException(str(fault)) from fault
 
     def _csv(
         self,

@@ -26,6 +26,7 @@ from rheodsl import (
     CsvFormat,
     Email,
     InlinedCompute,
+    JsonFormat,
     Lang,
     PrestoSQL,
     SageMakerTrainingJob,
@@ -205,6 +206,10 @@ def latin(app: Application) -> Any:
     return sales(app, format=CsvFormat(schema="id string", encoding="latin-1"))
 
 
+def strict(app: Application) -> Any:
+    return sales(app, format=JsonFormat(schema="id string", columns="strict"))
+
+
 @pytest.mark.parametrize(
     ("compute", "inputs", "options", "what"),
     [
@@ -214,6 +219,12 @@ def latin(app: Application) -> Any:
             latin,
             {},
             "'sales' is written in latin-1, and Athena reads CSV in utf-8 alone",
+        ),
+        (
+            PrestoSQL("SELECT 1"),
+            strict,
+            {},
+            "'sales' is JSON with strict columns, to which Athena does not hold",
         ),
         (PrestoSQL("SELECT 1"), timer, {"dataset_format": "CSV"}, "CSV files without a header"),
         (SageMakerTransformJob(ModelName="m"), timer, {}, "not said which input is transformed"),

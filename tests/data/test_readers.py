@@ -215,6 +215,17 @@ def test_spark_finds_names_of_json_in_any_case(spark: Any, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_spark_says_that_it_reads_no_nanoseconds(spark: Any, tmp_path: Path) -> None:
+    from rheo_formats import FormatError
+    from rheo_spark import Source
+
+    for name in ("a", "b"):
+        pd.DataFrame({"t": pd.to_datetime(["2024-01-02"])}).to_parquet(tmp_path / f"{name}.parquet")
+    with pytest.raises(FormatError, match=r"a\.parquet has times in nanoseconds.*coerce_timestamps='us'"):
+        Source(spark, "orders", {"format": "PARQUET"}).read([f"file://{tmp_path}"])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

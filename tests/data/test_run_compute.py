@@ -177,6 +177,31 @@ def columnar(ids: list[int], format: str) -> bytes:
     return parquet(ids)
 
 
+@pytest.mark.parametrize("compute", [SparkSQL, PrestoSQL], ids=["spark", "athena"])
+@pytest.mark.parametrize(
+    ("schema", "columns", "said"),
+    [
+        ("id long, price double", None, "has no column 'price'; its columns: id"),
+        ("price double", "lenient", None),
+        ("ID long", None, None),
+    ],
+)
+def test_files_of_parquet_have_the_declared_columns(
+    rheo_compute: Compute, compute: Any, schema: str, columns: Any, said: str | None
+) -> None:
+    app = Application("shop")
+    path = "s3://lake/orders/{day:%Y-%m-%d}"
+    orders = app.s3("orders", path, format="PARQUET", schema=schema, columns=columns)
+    app.create_data("daily", [orders], compute_targets=compute("SELECT count(*) AS n FROM orders"))
+    place = "s3://lake/orders/2024-01-02"
+    run = rheo_compute(app, "daily", DAY, files={f"{place}/a.parquet": columnar([1, 2], "PARQUET")})
+    if said is None:
+        assert (run.error, run.rows) == (None, [{"n": 2}])
+    else:
+        assert said in str(run.error)
+        assert place in str(run.error)
+
+
 LAYOUTS = {
     "a format": ("{day:%d-%m-%Y}", "02-01-2024", "01-01-2024", "02-01-2024", "01-01-2024"),
     "parts": ("{day:%Y}/{day:%j}", "2024/002", "2024/001", "2024-01-02", "2024-01-01"),
@@ -368,6 +393,36 @@ def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute, target: Any
     other = PRICED.replace('"price"', '"prise"')
     run = rheo_compute(checked(pandera("prices"), compute=target(other)), "daily", DAY, files=day("1,5"))
     assert "prise" in str(run.error)
+
+
+@pytest.mark.parametrize("format", ["CSV", "JSON", "PARQUET"])
+def test_an_output_without_rows_is_checked_by_its_columns(rheo_compute: Compute, format: str) -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    app.create_data(
+        "daily",
+        [orders],
+        compute_targets="output = orders.where('price > 100')",
+        dataset_format=format,
+        checks=[not_null("id"), unique("id"), in_range("price", 0, 9)],
+    )
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert (run.error, [c["passed"] for c in run.checks], run.published) == (None, [True] * 3, True)
+
+
+def test_a_column_that_json_leaves_out_is_checked(rheo_compute: Compute) -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    code = "output = orders.withColumn('note', lit(None).cast('int'))"
+    app.create_data(
+        "daily",
+        [orders],
+        compute_targets=code,
+        dataset_format="JSON",
+        checks=[in_range("note", 0, 9), not_null("note")],
+    )
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert [(c["passed"], c["rows"]) for c in run.checks] == [(True, 0), (False, 2)]
 
 
 def test_a_check_that_cannot_be_made_fails(rheo_compute: Compute) -> None:
