@@ -451,6 +451,14 @@ class Source:
         None for files without a record where none are declared: nobody knows their columns.
         """
         self._loaded += files
+        try:
+            return self._load(files)
+        except Exception as fault:
+            if (named := self.named(fault)) is None:
+                raise
+            raise named from fault
+
+    def _load(self, files: Sequence[File]) -> DataFrame | None:
         match self.format.format:
             case "CSV":
                 frame = self._csv(files)
@@ -477,7 +485,7 @@ class Source:
     def _fails(self, files: Sequence[File]) -> bool:
         """Say whether files cannot be read."""
         try:
-            frame = self.load(files) if files else None
+            frame = self._load(files) if files else None
             if frame is not None:
                 frame.write.format("noop").mode("overwrite").save()
         except Exception:  # noqa: BLE001 - Spark raises what it likes
@@ -664,6 +672,11 @@ class Source:
                 raise FormatError(
                     f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
                     "let it be written in utf-8",
+                )
+            for name, found in rheo_formats.other_case(self.format.schema or "", text):
+                raise FormatError(
+                    f"{file.path} spells {name} as {found}, which Spark would read as null",
+                    "Spark finds what is nested in JSON by its own case: declare it as it is written",
                 )
             key = lines, encoding, self._spelled(rheo_formats.json_names(text), file.path)
             groups.setdefault(key, []).append(file)

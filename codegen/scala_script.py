@@ -87,7 +87,8 @@ object GlueApp {
     val parts = if (source.keys.nonEmpty) folders.map(_._2) else Seq(folders.flatMap(_._2)).filter(_.nonEmpty)
     // Of files without a record nobody knows the columns, where none are declared.
     loaded = loaded ++ parts.map(source -> _)
-    val known = parts.map(load(source, _)).filter(source.columns.nonEmpty || !_.columns.sameElements(Seq(FILE)))
+    val made = try parts.map(load(source, _)) catch { case fault: Exception => throw named(fault) }
+    val known = made.filter(source.columns.nonEmpty || !_.columns.sameElements(Seq(FILE)))
     val frames = tables.map(each => table(each._1)) ++ known.map(located(source, _))
     if (frames.isEmpty) {
       if ((found.nonEmpty || optional) && source.columns.nonEmpty) return located(source, nothing(source))

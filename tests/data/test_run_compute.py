@@ -148,6 +148,17 @@ def test_a_header_that_the_schema_does_not_know(rheo_compute: Compute) -> None:
     assert run.files == {}
 
 
+def test_a_record_that_spark_cannot_read_is_told_with_its_file(rheo_compute: Compute) -> None:
+    good = b"id,note\n" + b'1,"b"\n' * 20_000
+    files = {"a.csv": good, "b.csv": good + b'2,"a"b\n', "c.csv": good}
+    run = rheo_compute(
+        shop("output = orders.select('id')"), "daily", DAY,
+        files={f"s3://lake/orders/2024-01-02/{name}": data for name, data in files.items()},
+    )  # fmt: skip
+    assert "s3://lake/orders/2024-01-02/b.csv: line 20002 has text behind the quote" in str(run.error)
+    assert not run.published
+
+
 def test_athena(rheo_compute: Compute) -> None:
     app = shop(
         PrestoSQL("SELECT count(*) AS n, max(id) AS last FROM orders"),

@@ -561,7 +561,47 @@ def json_names(head: str) -> list[str]:
     >>> json_names('{"a": 1, "B": {"c": 1}}\\n{"d": 2}\\n{"e"'), json_names('[{"a": 1}, {"b"')
     (['a', 'B', 'd'], ['a'])
     """
-    decoder, names, at = json.JSONDecoder(), dict[str, None](), 0
+    return list(dict.fromkeys(name for row in _json_objects(head) for name in row))
+
+
+def other_case(schema: str, head: str) -> list[tuple[str, str]]:
+    """Return the declared names within columns that the beginning of a JSON file has in another case, each with that.
+
+    >>> other_case("id int, o struct<a: int, l: array<struct<k: string>>>", '{"ID": 1, "o": {"a": 1, "l": [{"K": 1}]}}')
+    [('o.l.k', 'o.l.K')]
+    """
+    declared = [path for name, kind in columns_of(schema) for path in _within(kind, name)]
+    seen = {path for row in _json_objects(head) for path in _paths(row)} if declared else set()
+    folded = {path.lower(): path for path in seen}
+    return [(path, folded[path.lower()]) for path in declared if path not in seen and path.lower() in folded]
+
+
+def _within(kind: str, path: str) -> Iterator[str]:
+    """The paths of the names within a type."""
+    inner = kind[kind.find("<") + 1 : kind.rfind(">")]
+    match simple(kind):
+        case "array":
+            yield from _within(inner, path)
+        case "struct":
+            for name, of in columns_of(inner):
+                yield f"{path}.{name}"
+                yield from _within(of, f"{path}.{name}")
+
+
+def _paths(value: Any, before: str = "") -> Iterator[str]:
+    """The paths of the names in a value of JSON."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _paths(each, before)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield before + name
+            yield from _paths(each, f"{before}{name}.")
+
+
+def _json_objects(head: str) -> Iterator[dict[str, Any]]:
+    """The objects that the beginning of a JSON file holds as a whole."""
+    decoder, at = json.JSONDecoder(), 0
     text = head.lstrip("\ufeff \t\r\n").removeprefix("[")
     while at < len(text):
         if text[at] in " \t\r\n,":
@@ -572,8 +612,7 @@ def json_names(head: str) -> list[str]:
         except ValueError:  # the rest was cut, or is for the reader to refuse
             break
         if isinstance(value, dict):
-            names |= dict.fromkeys(value)
-    return list(names)
+            yield value
 
 
 # --- texts and types ---

@@ -155,16 +155,24 @@ class Job:
                 raise
             raise named from fault
         if self._checks:
-            self._check(staged or place["path"], functions or {})
+            self._check(output, staged or place["path"], functions or {})
 
     def named(self, fault: Exception) -> FormatError | None:
         """Return the error that names the file of an input which Spark could not read; None for any other fault."""
         return next((found for source in self._sources if (found := source.named(fault)) is not None), None)
 
-    def _check(self, folder: str, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def _check(self, output: Any, folder: str, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Leave the results of the node's checks beside what was written."""
-        source = Source(self.spark, "output", {**self._output, "columns": None})  # type: ignore[dict-item]
-        frame = source.read([folder]) if source.listed(folder) else source.empty()
+        described = {**(self._output or {}), "columns": None}
+        if described["format"] == "JSON" and not described.get("schema"):
+            # A column without a value stands in no file of JSON.
+            typed = ((name, kind) for name, kind in output.dtypes if kind != "void")
+            described["schema"] = ", ".join(f"{_quoted(name)} {kind}" for name, kind in typed)
+        source = Source(self.spark, "output", described)
+        if source.listed(folder):
+            frame = source.read([folder])
+        else:
+            frame = source.empty() if source.format.declared else output.limit(0)
         frame.createOrReplaceTempView("output")
         results = [result(self.spark, frame, check, functions) for check in self._checks]
         for found in results:
@@ -443,6 +451,14 @@ class Source:
         None for files without a record where none are declared: nobody knows their columns.
         """
         self._loaded += files
+        try:
+            return self._load(files)
+        except Exception as fault:
+            if (named := self.named(fault)) is None:
+                raise
+            raise named from fault
+
+    def _load(self, files: Sequence[File]) -> DataFrame | None:
         match self.format.format:
             case "CSV":
                 frame = self._csv(files)
@@ -469,7 +485,7 @@ class Source:
     def _fails(self, files: Sequence[File]) -> bool:
         """Say whether files cannot be read."""
         try:
-            frame = self.load(files) if files else None
+            frame = self._load(files) if files else None
             if frame is not None:
                 frame.write.format("noop").mode("overwrite").save()
         except Exception:  # noqa: BLE001 - Spark raises what it likes
@@ -657,6 +673,11 @@ class Source:
                     f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
                     "let it be written in utf-8",
                 )
+            for name, found in rheo_formats.other_case(self.format.schema or "", text):
+                raise FormatError(
+                    f"{file.path} spells {name} as {found}, which Spark would read as null",
+                    "Spark finds what is nested in JSON by its own case: declare it as it is written",
+                )
             key = lines, encoding, self._spelled(rheo_formats.json_names(text), file.path)
             groups.setdefault(key, []).append(file)
         frames = []
@@ -704,8 +725,13 @@ class Source:
     def _merged(self, files: Sequence[File]) -> DataFrame:
         try:
             return self._reader(files, mergeSchema="true")
-        except Exception:  # Spark merges no two types, whatever it calls that; a union does
+        except Exception as fault:  # Spark merges no two types, whatever it calls that; a union does
             if len(files) == 1:
+                if "TIMESTAMP(NANOS" in str(fault):
+                    raise FormatError(
+                        f"{files[0].path} has times in nanoseconds, which Spark does not read",
+                        "let them be written in microseconds: to_parquet(..., coerce_timestamps='us')",
+                    ) from fault
                 raise
             folders = _folders(files)
             parts = folders.values() if len(folders) > 1 else [[file] for file in files]
