@@ -30,7 +30,11 @@ def check(s3: Any, found: Mapping[str, Sequence[str]], format: Format) -> None:
 
     def one(file: tuple[str, str]) -> None:
         bucket, key = file
-        rheo_formats.placed(columns(_footer(s3, bucket, key)), format, f"s3://{bucket}/{key}")
+        try:
+            names = columns(_footer(s3, bucket, key))
+        except IndexError:
+            raise _no_parquet(bucket, key) from None
+        rheo_formats.placed(names, format, f"s3://{bucket}/{key}")
 
     files = [
         (path.removeprefix("s3://").partition("/")[0], key) for path, keys in found.items() for key in keys
@@ -46,12 +50,16 @@ def _footer(s3: Any, bucket: str, key: str) -> bytes:
         end, whole = answer["Body"].read(), int(answer["ContentRange"].rpartition("/")[2])
         length = int.from_bytes(end[-8:-4], "little") + 8
         if end[-4:] != b"PAR1" or length > whole:
-            raise FormatError(
-                f"s3://{bucket}/{key} is no PARQUET file",
-                "declare how the data is written, or which objects are data",
-            )
+            raise _no_parquet(bucket, key)
         needed = length
     return end[-needed:-8]
+
+
+def _no_parquet(bucket: str, key: str) -> FormatError:
+    return FormatError(
+        f"s3://{bucket}/{key} is no PARQUET file",
+        "declare how the data is written, or which objects are data",
+    )
 
 
 def columns(footer: bytes) -> list[str]:
