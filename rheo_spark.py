@@ -673,11 +673,7 @@ class Source:
                     f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
                     "let it be written in utf-8",
                 )
-            for name, found in rheo_formats.other_case(self.format.schema or "", text):
-                raise FormatError(
-                    f"{file.path} spells {name} as {found}, which Spark would read as null",
-                    "Spark finds what is nested in JSON by its own case: declare it as it is written",
-                )
+            rheo_formats.same_case(self.format, text, file.path)
             key = lines, encoding, self._spelled(rheo_formats.json_names(text), file.path)
             groups.setdefault(key, []).append(file)
         frames = []

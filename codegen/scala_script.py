@@ -26,7 +26,7 @@ _IMPORTS = (
     "import org.apache.spark.sql.{Column, DataFrame, Dataset, SparkSession}",
     "import org.apache.spark.sql.expressions.Window",
     "import org.apache.spark.sql.functions._",
-    "import org.apache.spark.sql.types.DataType",
+    "import org.apache.spark.sql.types.{ArrayType, DataType, StructType}",
     "import scala.collection.JavaConverters._",
 )
 # Around the user's code: rheo_airflow.tasks.places finds the lines by them.
@@ -150,6 +150,8 @@ object GlueApp {
       val names = reader(source, files).columns.filter(_ != FILE).toSeq
       if (source.columns.isEmpty) return reader(source, files)
       val placed = positions(source, names, files.head)
+      val has = reader(source, files).schema
+      for (((name, kind, _), Some(n)) <- placed) sameCase(DataType.fromDDL(kind), has(n).dataType, name, names(n), files)
       val schema = placed.map { case ((name, kind, _), at) => s"`${at.fold(name)(names(_))}` $kind" }.mkString(", ")
       placed.foldLeft(reader(source, files, Some(schema))) { case (frame, ((name, _, _), at)) => at.fold(frame)(n => frame.withColumnRenamed(names(n), name)) }
     case _ =>
@@ -164,6 +166,19 @@ object GlueApp {
         case other => other
       }
       frame.select(values(plain, quoted) :+ col(FILE): _*)
+  }
+
+  /** Fail for a name within a column that files have in another case: Spark would read null. */
+  def sameCase(declared: DataType, has: DataType, path: String, found: String, files: Seq[String]): Unit = (declared, has) match {
+    case (ArrayType(one, _), ArrayType(other, _)) => sameCase(one, other, path, found, files)
+    case (one: StructType, other: StructType) =>
+      for (field <- one; same <- other.find(_.name == field.name).orElse(other.find(_.name.equalsIgnoreCase(field.name)))) {
+        val (told, as) = (s"$path.${field.name}", s"$found.${same.name}")
+        sameCase(field.dataType, same.dataType, told, as, files)
+        if (same.name != field.name)
+          throw new IllegalArgumentException(s"${files.mkString(", ")} spells '$told' as '$as'; declare it so: what is nested in JSON is found in its own case")
+      }
+    case _ => ()
   }
 
   /** Files as Spark reads them, each row with the file that it is from, as its address is spelled. */

@@ -152,6 +152,9 @@ TYPED_CASES: tuple[TypedCase, ...] = (
     lines("a list", '[{"i":1},', '{"i":2}]', rows=[{"i": 1}, {"i": 2}], schema="i int"),
     lines("an object over lines", "{", ' "i": 1', "}", rows=[{"i": 1}], schema="i int"),
     lines("a mark, and empty lines", "\ufeff", '{"i":1}', "", rows=[{"i": 1}], schema="i int"),
+    lines("a nested name in another case", '{"O":{"a":[{"K":1}]}}', error="a.json spells 'o.a.k' as 'O.a.K'",
+          schema="o struct<a:array<struct<k:int>>>"),
+    lines("nested names of a column in another case", '{"O":{"a":1}}', rows=[{"o": {"a": 1}}], schema="o struct<a:int>"),
     lines("no object", "5", '{"i":1}', error="5 is no object", schema="i int"),
     TypedCase(
         "JSON: half an object, behind the head",

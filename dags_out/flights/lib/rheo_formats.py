@@ -564,16 +564,25 @@ def json_names(head: str) -> list[str]:
     return list(dict.fromkeys(name for row in _json_objects(head) for name in row))
 
 
-def other_case(schema: str, head: str) -> list[tuple[str, str]]:
-    """Return the declared names within columns that the beginning of a JSON file has in another case, each with that.
+def same_case(format: Format, head: str, file: str) -> None:
+    """Raise FormatError where a JSON file has a name within a declared column in another case: Spark would read null.
 
-    >>> other_case("id int, o struct<a: int, l: array<struct<k: string>>>", '{"ID": 1, "o": {"a": 1, "l": [{"K": 1}]}}')
-    [('o.l.k', 'o.l.K')]
+    >>> same_case(Format("JSON", schema="o struct<a: int>"), '{"o": {"A": 1}}', "a.json")
+    Traceback (most recent call last):
+    rheo_formats.FormatError: a.json spells 'o.a' as 'o.A'; declare it so: what is nested in JSON is found in its own case
     """
-    declared = [path for name, kind in columns_of(schema) for path in _within(kind, name)]
+    declared = [path for name, kind in format.declared for path in _within(kind, name)]
     seen = {path for row in _json_objects(head) for path in _paths(row)} if declared else set()
     folded = {path.lower(): path for path in seen}
-    return [(path, folded[path.lower()]) for path in declared if path not in seen and path.lower() in folded]
+    for path in declared:
+        # A column itself is found in any case.
+        inside = path.partition(".")[2]
+        found = folded.get(path.lower(), path)
+        if path not in seen and found.partition(".")[2] != inside:
+            raise FormatError(
+                f"{file} spells {path!r} as {found!r}",
+                "declare it so: what is nested in JSON is found in its own case",
+            )
 
 
 def _within(kind: str, path: str) -> Iterator[str]:
