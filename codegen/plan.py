@@ -88,6 +88,18 @@ class Input:
         return tuple(re.sub(r"\{\d+\}", "*", c) for c in self.completion if not c.startswith(ABOVE))
 
     @property
+    def where(self) -> dict[str, Any]:
+        """How the dimensions of its partitions are read of their addresses, as `rheo_formats.addressed` takes it."""
+        found: dict[str, Any] = {}
+        if self.path is not None:
+            found |= {"path": self.path, "dimensions": [list(pair) for pair in self.dimensions]}
+        if self.pattern is not None:
+            found |= {"pattern": self.pattern, "texts": [list(pieces) for pieces in self.texts]}
+        if self.spelled:
+            found["spelled"] = {dim: formats for dim, *formats in self.spelled}
+        return found
+
+    @property
     def readable(self) -> bool:
         """Whether there is data that Spark can read."""
         return self.location is not None or self.table is not None

@@ -11,6 +11,7 @@ from codegen.hooks import lower_hooks
 from codegen.kept import KEPT
 from codegen.schedules import schedule_of
 from codegen.sensors import waits_of
+from codegen.spark_script import check_names, check_schema
 from codegen.targets import LoweringContext, batchable, lower
 from codegen.targets.base import place
 from codegen.user_code import with_metrics
@@ -131,13 +132,22 @@ def _batch(node: ir.Node, tasks: tuple[p.Task, ...], schedule: p.Schedule) -> ir
 
 def _checks(node: ir.Node, tasks: tuple[p.Task, ...]) -> tuple[ir.Check, ...]:
     """The checks of a node; raises ComputeError where nothing makes them."""
-    by_spark = any(isinstance(t, p.ScriptTask) and t.writes and t.lang != "SCALA" for t in tasks)
-    if node.checks and not by_spark:
+    if not node.checks:
+        return ()
+    writes = (t for t in tasks if isinstance(t, p.ScriptTask) and t.writes and t.lang != "SCALA")
+    writer = next(writes, None)
+    if writer is None:
         raise ComputeError(
             f"{node.id}: its checks are made by the Spark job that writes its output, and it has none",
             where=node.checks[0].where or node.where,
             hint="write the output by PySpark or SparkSQL, or check it in a node that reads it",
         )
+    beside = writer.code.text if writer.lang == "PYTHON" else None
+    for check in node.checks:
+        if check.kind == "pandera":
+            check_schema(check, node, beside)
+        elif check.kind == "function" and check.code is not None:
+            check_names(check.code, node, beside or "")
     return node.checks
 
 

@@ -17,13 +17,16 @@ from rheodsl.texts import SCALA_OUTPUT
 _IMPORTS = (
     "import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}",
     "import com.univocity.parsers.csv.{CsvParser, CsvParserSettings}",
+    "import java.nio.{ByteBuffer, CharBuffer}",
+    "import java.nio.charset.Charset",
+    "import org.apache.commons.io.IOUtils",
     "import org.apache.commons.io.input.BoundedInputStream",
     "import org.apache.hadoop.fs.{FileSystem, Path}",
     "import org.apache.hadoop.io.compress.CompressionCodecFactory",
     "import org.apache.spark.sql.{Column, DataFrame, Dataset, SparkSession}",
     "import org.apache.spark.sql.expressions.Window",
     "import org.apache.spark.sql.functions._",
-    "import org.apache.spark.sql.types.DataType",
+    "import org.apache.spark.sql.types.{ArrayType, DataType, StructType}",
     "import scala.collection.JavaConverters._",
 )
 # Around the user's code: rheo_airflow.tasks.places finds the lines by them.
@@ -80,15 +83,19 @@ object GlueApp {
         val there = if (number == 0 || source.completion.isEmpty) files.nonEmpty || marked else marked
         if (there) Some(path -> files) else None
     }
-    if (found.forall(_._2.isEmpty)) {
+    val (tables, folders) = found.filter(_._2.nonEmpty).partition(_._1.startsWith("catalog://"))
+    val parts = if (source.keys.nonEmpty) folders.map(_._2) else Seq(folders.flatMap(_._2)).filter(_.nonEmpty)
+    // Of files without a record nobody knows the columns, where none are declared.
+    loaded = loaded ++ parts.map(source -> _)
+    val made = try parts.map(load(source, _)) catch { case fault: Exception => throw named(fault) }
+    val known = made.filter(source.columns.nonEmpty || !_.columns.sameElements(Seq(FILE)))
+    val frames = tables.map(each => table(each._1)) ++ known.map(located(source, _))
+    if (frames.isEmpty) {
       if ((found.nonEmpty || optional) && source.columns.nonEmpty) return located(source, nothing(source))
       if (found.isEmpty && optional) return null
       val empty = if (found.isEmpty) "" else s"; announced, but empty: ${found.map(_._1).mkString(", ")}; declare a schema"
       throw new java.io.FileNotFoundException(s"no partition of '$alias' exists; looked for ${paths.mkString(", ")}$empty")
     }
-    val (tables, folders) = found.filter(_._2.nonEmpty).partition(_._1.startsWith("catalog://"))
-    val parts = if (source.keys.nonEmpty) folders.map(_._2) else Seq(folders.flatMap(_._2)).filter(_.nonEmpty)
-    val frames = tables.map(each => table(each._1)) ++ parts.map(files => located(source, load(source, files)))
     if (source.keys.isEmpty) union(frames) else latest(frames, source.keys)
   }
 
@@ -112,12 +119,39 @@ object GlueApp {
     frame.select(col("*") +: more.map { case (name, sql) => expr(sql).as(name) }: _*).drop(FILE)
   }
 
+  // What was loaded: Spark reads when a result is asked for, and says of no record in which file it stands.
+  var loaded = Seq.empty[(Input, Seq[String])]
+
+  /** A failure, or the one that names the file which Spark could not read: the halves are read again. */
+  def named(fault: Throwable): Throwable = {
+    val said = Iterator.iterate(fault)(_.getCause).takeWhile(_ != null).map(_.toString).mkString(" ")
+    val line = "line=([0-9]+)".r.findFirstMatchIn(said).map(_.group(1).toInt + 1)
+    def what(source: Input) = source.format match {
+      case "csv" if said.contains("TextParsingException") =>
+        val where = line.filter(_ => source.options("multiLine") == "true").fold("")(n => s": line $n")
+        Some(s"$where has text behind the quote that ends a quotation, or another record that is not as declared")
+      case "json" if said.contains("Malformed records") || said.contains("JsonParseException") => Some(" is no JSON: it has a malformed record")
+      case _ => None
+    }
+    def fails(source: Input, files: Seq[String]) =
+      try { load(source, files).write.format("noop").mode("overwrite").save(); false } catch { case _: Exception => true }
+    def broken(source: Input, files: Seq[String]): String =
+      if (files.size < 2) files.head
+      else { val (one, other) = files.splitAt(files.size / 2); broken(source, if (fails(source, one)) one else other) }
+    loaded.collectFirst {
+      case (source, files) if what(source).isDefined && fails(source, files) =>
+        new IllegalArgumentException(broken(source, files) + what(source).get, fault)
+    }.getOrElse(fault)
+  }
+
   def load(source: Input, files: Seq[String]): DataFrame = source.format match {
     case "csv" => csv(source, files)
     case "json" =>
       val names = reader(source, files).columns.filter(_ != FILE).toSeq
       if (source.columns.isEmpty) return reader(source, files)
       val placed = positions(source, names, files.head)
+      val has = reader(source, files).schema
+      for (((name, kind, _), Some(n)) <- placed) sameCase(DataType.fromDDL(kind), has(n).dataType, name, names(n), files)
       val schema = placed.map { case ((name, kind, _), at) => s"`${at.fold(name)(names(_))}` $kind" }.mkString(", ")
       placed.foldLeft(reader(source, files, Some(schema))) { case (frame, ((name, _, _), at)) => at.fold(frame)(n => frame.withColumnRenamed(names(n), name)) }
     case _ =>
@@ -132,6 +166,19 @@ object GlueApp {
         case other => other
       }
       frame.select(values(plain, quoted) :+ col(FILE): _*)
+  }
+
+  /** Fail for a name within a column that files have in another case: Spark would read null. */
+  def sameCase(declared: DataType, has: DataType, path: String, found: String, files: Seq[String]): Unit = (declared, has) match {
+    case (ArrayType(one, _), ArrayType(other, _)) => sameCase(one, other, path, found, files)
+    case (one: StructType, other: StructType) =>
+      for (field <- one; same <- other.find(_.name == field.name).orElse(other.find(_.name.equalsIgnoreCase(field.name)))) {
+        val (told, as) = (s"$path.${field.name}", s"$found.${same.name}")
+        sameCase(field.dataType, same.dataType, told, as, files)
+        if (same.name != field.name)
+          throw new IllegalArgumentException(s"${files.mkString(", ")} spells '$told' as '$as'; declare it so: what is nested in JSON is found in its own case")
+      }
+    case _ => ()
   }
 
   /** Files as Spark reads them, each row with the file that it is from, as its address is spelled. */
@@ -165,7 +212,7 @@ object GlueApp {
   def csv(source: Input, files: Seq[String]): DataFrame = {
     val heads = files.map(file => head(source, file) -> file).filter(_._1._2.nonEmpty)
     if (heads.isEmpty) return nothing(source)
-    val names = heads.map { case ((charset, header), file) => if (source.header) named(charset, header, file) else header.indices.map(n => s"_c$n") }
+    val names = heads.map { case ((_, header), file) => if (source.header) named(header, file) else header.indices.map(n => s"_c$n") }
     for (((_, file), each) <- heads zip names if source.same && each.toSet != names.head.toSet)
       throw new IllegalArgumentException(s"$file has the columns ${each.mkString(", ")}, and ${heads.head._2} has ${names.head.mkString(", ")}")
     val merged = union(heads.map(_._1).distinct.map { case key @ (charset, header) =>
@@ -202,15 +249,17 @@ object GlueApp {
     val codec = new CompressionCodecFactory(spark.sparkContext.hadoopConfiguration).getCodec(path)
     val stream = system.open(path)
     try {
-      val bytes = new java.io.BufferedInputStream(if (codec == null) stream else codec.createInputStream(stream))
-      bytes.mark(4)
-      val mark = Seq.fill(3)(bytes.read)
-      bytes.reset()
-      val charset = mark match {
+      val bytes = IOUtils.toByteArray(new BoundedInputStream(if (codec == null) stream else codec.createInputStream(stream), @HEAD@))
+      val charset = bytes.take(3).map(_ & 0xFF).toSeq match {
         case Seq(0xEF, 0xBB, 0xBF) => "UTF-8"
-        case Seq(0xFE, 0xFF, _) | Seq(0xFF, 0xFE, _) => "UTF-16"
+        case Seq(0xFE, 0xFF, _*) | Seq(0xFF, 0xFE, _*) => "UTF-16"
         case _ => source.charset
       }
+      // What is none of the encoding is an error; a character that the head cuts in two is left out.
+      val text = CharBuffer.allocate(bytes.length + 1)
+      if (Charset.forName(charset).newDecoder.decode(ByteBuffer.wrap(bytes), text, bytes.length < @HEAD@).isError)
+        throw new IllegalArgumentException(s"$file is not written in ${source.charset.toLowerCase}: declare how it is written")
+      text.flip()
       val settings = new CsvParserSettings
       settings.getFormat.setDelimiter(source.options("sep").head)
       settings.getFormat.setQuote(source.options("quote").head)
@@ -225,9 +274,9 @@ object GlueApp {
       settings.setNullValue("")
       settings.setEmptyValue("")
       val parser = new CsvParser(settings)
-      parser.beginParsing(new BoundedInputStream(bytes, @HEAD@), charset)
+      parser.beginParsing(new java.io.StringReader(text.toString))
       val records = Iterator.continually(parser.parseNext()).takeWhile(_ != null).map(_.toSeq).toList
-      val whole = if (system.getFileStatus(path).getLen < @HEAD@) records else records.dropRight(1)
+      val whole = if (bytes.length < @HEAD@) records else records.dropRight(1)
       if (source.options("multiLine") == "false" && whole.flatten.exists(field => field != null && field.exists("\\r\\n".contains(_))))
         throw new IllegalArgumentException(s"$file has a line break within quotes; declare multiline=True")
       (charset, records.headOption.getOrElse(Nil))
@@ -235,9 +284,7 @@ object GlueApp {
   }
 
   /** The names of a header; what a trailing delimiter leaves is none. */
-  def named(charset: String, header: Seq[String], file: String): Seq[String] = {
-    if (header.exists(name => name.contains('\ufffd')))
-      throw new IllegalArgumentException(s"$file is not written in ${charset.toLowerCase}: its header has the character U+FFFD")
+  def named(header: Seq[String], file: String): Seq[String] = {
     val names = header.map(_.trim.stripPrefix("\ufeff")).reverse.dropWhile(_.isEmpty).reverse.zipWithIndex.map { case (name, n) => if (name.isEmpty) s"_c$n" else name }
     for (name <- names.find(name => names.count(_.equalsIgnoreCase(name)) > 1))
       throw new IllegalArgumentException(s"$file: its header has the column '$name' twice")
@@ -292,7 +339,8 @@ object GlueApp {
     // Beside the partition, where the run takes it over when it publishes; the old one stays until then.
     val staged = Option(execution.get("output").get("staged")).filterNot(_.isNull).map(_.asText)
     val path = staged.getOrElse(execution.get("output").get("path").asText)
-    write(Code.compute(spark, frames, dimensions, args@FRAMES@), path, staged.isDefined)
+    try write(Code.compute(spark, frames, dimensions, args@FRAMES@), path, staged.isDefined)
+    catch { case fault: Exception => throw named(fault) }
   }
 }
 """

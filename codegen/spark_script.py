@@ -85,19 +85,20 @@ def spark_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
     return f"{begun}\n{gap}{BEGIN}\n{shown}\n{END}\n{gap}{checks}{_ending(dag, task, result)}".rstrip() + "\n"
 
 
-def check_names(code: compute.Code, node: ir.Node) -> None:
+def check_names(code: compute.Code, node: ir.Node, beside: str = "") -> None:
     """Raise ComputeError, at its own line, when PySpark reads a name that nothing gives it where it runs.
 
     What may come by a way of its own is believed: by ``import *``, ``exec``, ``globals()``, or a ``try``.
+    ``beside`` is the code that stands before it in the script.
     """
     tree = ast.parse(code.text)
-    if any(_makes_names(each) for each in ast.walk(tree)):
+    if any(_makes_names(each) for each in (*ast.walk(tree), *ast.walk(ast.parse(beside)))):
         return
     aliases = [i.alias for i in node.inputs]
     offered = {*aliases, *(f"input{n}" for n in range(len(aliases))), *_GIVEN, *_OFFERED}
     if code.form != "function":
         offered |= {name for name, _ in node.output}
-    unknown = free_names(code.text) - offered - FUNCTIONS
+    unknown = free_names(f"{beside}\n{code.text}") - offered - FUNCTIONS
     tried = {id(each) for outer in ast.walk(tree) if isinstance(outer, ast.Try) for each in ast.walk(outer)}
     for each in ast.walk(tree):
         if not isinstance(each, ast.Name) or each.id not in unknown or id(each) in tried:
@@ -111,6 +112,24 @@ def check_names(code: compute.Code, node: ir.Node) -> None:
             where=where or node.where,
             hint=REPLACED.get(each.id, hint),
         )
+
+
+def check_schema(check: ir.Check, node: ir.Node, beside: str | None) -> None:
+    """Raise ComputeError for a check by a schema of Pandera that the code of the compute does not have.
+
+    ``beside`` is that code, where it is PySpark.
+    """
+    name = str(check.code and check.code.entry)
+    if beside is not None and (
+        name not in free_names(f"{beside}\n{name}") or any(map(_makes_names, ast.walk(ast.parse(beside))))
+    ):
+        return
+    why = f"its code has no {name!r}" if beside is not None else "its output is not written by PySpark"
+    raise ComputeError(
+        f"{node.id}: pandera({name!r}) is a schema that the code of the compute defines, and {why}",
+        where=check.where or node.where,
+        hint=f"define {name} in that code, or import it there; or check the output by SQL, or a function",
+    )
 
 
 _OFFERED = (COMPACT, DIAGNOSTICS, JOB, "Job", "Diagnostics", "put_metric_data")
@@ -237,13 +256,7 @@ def reading(source: p.Input) -> dict[str, Any]:
         found["completion"] = list(source.marks)
     if source.primary_keys:
         found["keys"] = list(source.primary_keys)
-    if source.path is not None:
-        found |= {"path": source.path, "dimensions": [list(pair) for pair in source.dimensions]}
-    if source.pattern is not None:
-        found |= {"pattern": source.pattern, "texts": [list(pieces) for pieces in source.texts]}
-    if source.spelled:
-        found["spelled"] = {dim: formats for dim, *formats in source.spelled}
-    return found
+    return found | source.where
 
 
 def described(format: DataFormatSpec) -> dict[str, Any]:

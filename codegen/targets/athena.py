@@ -103,12 +103,24 @@ def _input(i: p.Input, task: AthenaTask) -> dict[str, Any] | None:
             where=task.where,
             hint=f'declare them where {i.signal} is declared: schema="id long, price double"',
         )
+    if i.format.columns == "strict" and i.format.format in ("JSON", "ORC"):
+        raise ComputeError(
+            f"{i.alias!r} is {i.format.format} with strict columns, to which Athena does not hold it",
+            where=task.where,
+            hint='read it by SparkSQL, or BatchCompute; or declare columns="lenient"',
+        )
     return {
         "columns": [list(column) for column in columns(i.format.schema)],
         "format": i.format.format,
         "header": i.format.header,
         "delimiter": i.format.delimiter,
         "completion": list(i.marks),
+        **i.where,
+        **(
+            {"lenient": True}
+            if i.format.columns == "lenient" and i.format.format in ("CSV", "PARQUET")
+            else {}
+        ),
         **(_csv(i, task) if i.format.format == "CSV" else {}),
     }
 
@@ -135,7 +147,7 @@ def _csv(i: p.Input, task: AthenaTask) -> dict[str, Any]:
     }
     if "nulls" in given:
         given["nulls"] = list(given["nulls"])
-    return {**given, **({"lenient": True} if i.format.columns == "lenient" else {})}
+    return given
 
 
 def _result(dag: p.DagPlan, task: AthenaTask) -> dict[str, str]:

@@ -15,8 +15,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator  # noqa: TID253
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields  # noqa: TID253
 
-from rheo_airflow.tasks import athena_csv, partitions, settings
-from rheo_airflow.tasks.athena_tables import from_catalog, one_of, statement, table_input, table_name
+from rheo_airflow.tasks import athena_csv, athena_parquet, partitions, settings
+from rheo_airflow.tasks.athena_tables import (
+    dimensions,
+    from_catalog,
+    located,
+    one_of,
+    sql_name,
+    statement,
+    table_input,
+    table_name,
+)
 from rheo_airflow.tasks.claim import hold
 from rheo_airflow.tasks.compat import AirflowException, AirflowFailException
 from rheo_airflow.tasks.failures import says_why
@@ -118,16 +127,29 @@ class AthenaComputeOperator(AthenaOperator):
                         s3, glue, table_name(run, alias), how, found[alias], document, made
                     )
                     continue
+                if how["format"] == "PARQUET":
+                    self._strict(s3, how, found[alias])
                 table, only = table_name(run, alias), _only(s3, how, found[alias])
-                self._make(glue, table, how, list(found[alias]), document)
+                self._make(glue, table, how, how["columns"], list(found[alias]), document)
                 made.append(table)
-                columns = ", ".join(f'"{column}"' for column, _ in how["columns"])
+                columns = ", ".join(
+                    [*(sql_name(column) for column, _ in how["columns"]), *_located(how, found[alias])]
+                )
                 where = f" WHERE {only}" if only else ""
                 tables[alias] = f'SELECT {columns} FROM "{self.database}"."{table}"{where}'
             yield {alias: tables[alias] for alias in self.inputs}
         finally:
             for table in made:
                 glue.delete_table(DatabaseName=self.database, Name=table)
+
+    def _strict(self, s3: Any, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> None:
+        """Raise AirflowFailException for a file of Parquet that has not the declared columns, where it must."""
+        format = athena_csv.format_of(how)
+        try:
+            if format.strict:
+                athena_parquet.check(s3, found, format)
+        except FormatError as fault:
+            raise AirflowFailException(str(fault)) from fault
 
     def _csv(
         self,
@@ -145,33 +167,47 @@ class AthenaComputeOperator(AthenaOperator):
             format = athena_csv.format_of(how)
             for number, (layout, paths) in enumerate(athena_csv.layouts(s3, found, format).items()):
                 name, only = f"{table}_{number}", _only(s3, how, paths)
-                texts = {**how, "columns": athena_csv.texts(layout)}
-                self._make(glue, name, texts, paths, document)
+                self._make(glue, name, how, athena_csv.texts(layout), paths, document)
                 made.append(name)
-                selects.append(athena_csv.select(f'"{self.database}"."{name}"', layout, format, only))
-            return " UNION ALL ".join(selects) or athena_csv.nothing(format)
+                source, more = f'"{self.database}"."{name}"', _located(how, paths)
+                selects.append(athena_csv.select(source, layout, format, only, more))
+            return " UNION ALL ".join(selects) or athena_csv.nothing(format, dimensions(how))
         except FormatError as fault:
             raise AirflowFailException(str(fault)) from fault
 
     def _make(
-        self, glue: Any, table: str, how: Mapping[str, Any], paths: list[str], document: Document
+        self,
+        glue: Any,
+        table: str,
+        how: Mapping[str, Any],
+        columns: Sequence[Sequence[str]],
+        paths: list[str],
+        document: Document,
     ) -> None:
         # A table's location is a folder. Of an absent input it has no partitions: there are columns, and no rows.
         objects = _objects(how, paths)
         places = list(dict.fromkeys(path.rpartition("/")[0] for path in objects)) or paths
-        definition = table_input(table, how, places[0] if places else partitions.staging(document, table))
+        keyed = [] if objects else dimensions(how)
+        definition = table_input(
+            table,
+            {**how, "columns": columns},
+            places[0] if places else partitions.staging(document, table),
+            [each.key for each in keyed],
+        )
         try:
             glue.create_table(DatabaseName=self.database, TableInput=definition)
         except glue.exceptions.AlreadyExistsException:  # a lost worker's, of this try
             glue.delete_table(DatabaseName=self.database, Name=table)
             glue.create_table(DatabaseName=self.database, TableInput=definition)
-        entries = [
-            {
-                "Values": [str(number)],
-                "StorageDescriptor": {**definition["StorageDescriptor"], "Location": f"{path}/"},
-            }
-            for number, path in enumerate(places)
-        ]
+        entries = []
+        for number, path in enumerate(places):
+            texts = partitions.dimensions(path, how) if keyed else []
+            entries.append(
+                {
+                    "Values": [str(number), *(texts[each.number] for each in keyed)],
+                    "StorageDescriptor": {**definition["StorageDescriptor"], "Location": f"{path}/"},
+                }
+            )
         for start in range(0, len(entries), _BATCH):
             answer = glue.batch_create_partition(
                 DatabaseName=self.database,
@@ -185,6 +221,14 @@ class AthenaComputeOperator(AthenaOperator):
 def _objects(how: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
     """The objects that alone are read of their folders, where each is a partition."""
     return list(paths) if ITSELF in how["completion"] else []
+
+
+def _located(how: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
+    """The columns that say which partition a row is from."""
+    columns = dimensions(how)
+    if not columns or ITSELF not in how["completion"]:
+        return located(columns)
+    return located(columns, {path: partitions.dimensions(path, how) for path in paths})
 
 
 def _only(s3: Any, how: Mapping[str, Any], paths: Iterable[str]) -> str:

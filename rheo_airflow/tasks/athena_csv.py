@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rheo_formats
-from rheo_airflow.tasks.athena_tables import quoted
+from rheo_airflow.tasks.athena_tables import Dimension, quoted, sql_name
 from rheo_formats import Format, FormatError
 
 _ELSEWHERE = "read it by SparkSQL or BatchCompute, or let it be written so, or as Parquet"
@@ -44,7 +44,7 @@ def format_of(how: Mapping[str, Any]) -> Format:
     False
     """
     given = {name: value for name, value in how.items() if name not in ("columns", "lenient")}
-    schema = ", ".join(f"`{name}` {kind}" for name, kind in how["columns"])
+    schema = ", ".join(f"`{name.replace('`', '``')}` {kind}" for name, kind in how["columns"])
     columns = rheo_formats.LENIENT if how.get("lenient") else None
     return Format.of({**given, "schema": schema, "columns": columns})
 
@@ -145,7 +145,7 @@ def texts(layout: Layout) -> list[tuple[str, str]]:
     return [(f"c{number}", "string") for number in range(layout.width + rheo_formats.MORE)]
 
 
-def select(table: str, layout: Layout, format: Format, only: str = "") -> str:
+def select(table: str, layout: Layout, format: Format, only: str = "", located: Sequence[str] = ()) -> str:
     """Return the query that reads a table of texts as the declared columns.
 
     Parameters
@@ -154,13 +154,15 @@ def select(table: str, layout: Layout, format: Format, only: str = "") -> str:
         Its name, as SQL writes it.
     only
         The condition that a row is of the objects to read; all of the table's folders without one.
+    located
+        More columns, which say which partition a row is from.
 
     >>> query = select('"db"."t"', Layout((1,), 2, 2), Format("CSV", schema="id string", nulls=()))
     >>> query.partition(" WHEN")[0]
     'SELECT "c1" AS "id" FROM "db"."t" WHERE CASE'
     """
     columns = [
-        f"{_column(name, kind, at, format)} AS {_name(name)}"
+        f"{_column(name, kind, at, format)} AS {sql_name(name)}"
         for (name, kind), at in zip(format.declared, layout.positions, strict=True)
     ]
     last = f'"c{layout.named - 1}"'
@@ -173,7 +175,7 @@ def select(table: str, layout: Layout, format: Format, only: str = "") -> str:
     )
     many = f" has a record of more than {layout.named} fields"
     return (
-        f"SELECT {', '.join(columns)} FROM {table} WHERE CASE"
+        f"SELECT {', '.join([*columns, *located])} FROM {table} WHERE CASE"
         f"{f' WHEN NOT ({only}) THEN FALSE' if only else ''}"
         f" WHEN {last} IS NULL THEN 0 = {_fault(quoted(few), 'BIGINT')}"
         f" WHEN trim({more}) <> '' THEN 0 = {_fault(quoted(many), 'BIGINT')}"
@@ -181,13 +183,14 @@ def select(table: str, layout: Layout, format: Format, only: str = "") -> str:
     )
 
 
-def nothing(format: Format) -> str:
+def nothing(format: Format, dimensions: Sequence[Dimension] = ()) -> str:
     """Return the query of an input without records: its columns, and no row.
 
     >>> nothing(Format("CSV", schema="id string, n bigint"))
     'SELECT CAST(NULL AS VARCHAR) AS "id", CAST(NULL AS BIGINT) AS "n" WHERE FALSE'
     """
-    columns = (f"CAST(NULL AS {_type(name, kind)}) AS {_name(name)}" for name, kind in format.declared)
+    kinds = [*format.declared, *((each.name, each.type) for each in dimensions)]
+    columns = (f"CAST(NULL AS {_type(name, kind)}) AS {sql_name(name)}" for name, kind in kinds)
     return f"SELECT {', '.join(columns)} WHERE FALSE"
 
 
@@ -258,7 +261,3 @@ def _type(name: str, kind: str) -> str:
 def _fault(said: str, type_: str) -> str:
     """An expression that fails, and says why: Athena has no other way for a query to fail than a cast."""
     return f'CAST(concat("$path", {said}) AS {type_})'
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

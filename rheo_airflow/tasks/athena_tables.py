@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 PARTITION = "rheo_partition"
+KEY = "rheo_key_"  # and the number of a dimension: a key of partitions that no column has the name of
 _HIVE = "org.apache.hadoop.hive"
 _TEXT = ("org.apache.hadoop.mapred.TextInputFormat", f"{_HIVE}.ql.io.HiveIgnoreKeyTextOutputFormat")
 # Input format, output format, and the class that reads a row.
@@ -37,10 +39,64 @@ def table_name(run: str, alias: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", f"{run}_{alias}".lower())
 
 
-def table_input(table: str, how: Mapping[str, Any], location: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Dimension:
+    """A dimension of an input's partitions that is a column of it; ``number`` is its place among all of them."""
+
+    number: int
+    name: str
+    type: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and type of the table's key that has its value."""
+        return f"{KEY}{self.number}", self.type
+
+
+def dimensions(how: Mapping[str, Any]) -> list[Dimension]:
+    """Return the dimensions that are columns of an input: those whose name none of its own columns has.
+
+    >>> dimensions({"columns": [["day", "date"]], "dimensions": [["day", "DATETIME"], ["Shop", "LONG"]]})
+    [Dimension(number=1, name='shop', type='bigint')]
+    """
+    have = {column for column, _ in how["columns"]}
+    return [
+        Dimension(number, name.lower(), "bigint" if kind == "LONG" else "string")
+        for number, (name, kind) in enumerate(how.get("dimensions", ()))
+        if name.lower() not in have
+    ]
+
+
+def located(dimensions: Sequence[Dimension], objects: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Return the columns that say which partition a row is from, as SQL: of its keys, or of its object.
+
+    ``objects`` are those that are partitions, each with the texts of its dimensions; none of an absent input.
+
+    >>> located([Dimension(0, "day", "string")])
+    ['"rheo_key_0" AS "day"']
+    >>> print(*located([Dimension(0, "day", "string")], {"s3://lake/2.csv": ["2"]}))
+    CAST(CASE "$path" WHEN 's3://lake/2.csv' THEN '2' END AS VARCHAR) AS "day"
+    """
+    found = []
+    for each in dimensions:
+        value = f'"{each.key[0]}"'
+        if objects is not None:
+            cases = " ".join(
+                f"WHEN {quoted(path)} THEN {quoted(t[each.number])}" for path, t in objects.items()
+            )
+            value = f'CASE "$path" {cases} END' if cases else "NULL"
+            value = f"CAST({value} AS {'BIGINT' if each.type == 'bigint' else 'VARCHAR'})"
+        found.append(f"{value} AS {sql_name(each.name)}")
+    return found
+
+
+def table_input(
+    table: str, how: Mapping[str, Any], location: str, keys: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
     """Return the ``TableInput`` of a table that has a partition for each partition of an input.
 
-    That of CSV is one of texts alone: see `rheo_airflow.tasks.athena_csv`.
+    That of CSV is one of texts alone: see `rheo_airflow.tasks.athena_csv`. ``keys`` are name and type of what a
+    partition is known by beside its number.
     """
     reads, writes, serde = FORMATS[how["format"]]
     parameters = {"EXTERNAL": "TRUE"}
@@ -59,7 +115,7 @@ def table_input(table: str, how: Mapping[str, Any], location: str) -> dict[str, 
         "Name": table,
         "TableType": "EXTERNAL_TABLE",
         "Parameters": parameters,
-        "PartitionKeys": [{"Name": PARTITION, "Type": "int"}],
+        "PartitionKeys": [{"Name": name, "Type": kind} for name, kind in [(PARTITION, "int"), *keys]],
         "StorageDescriptor": {
             "Columns": [{"Name": column, "Type": kind} for column, kind in how["columns"]],
             "Location": f"{location}/",
@@ -79,11 +135,20 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def sql_name(text: str) -> str:
+    """Return a name as SQL writes it.
+
+    >>> print(sql_name('5" pipe'))
+    "5"" pipe"
+    """
+    return '"' + text.replace('"', '""') + '"'
+
+
 def one_of(objects: Sequence[str]) -> str:
     """Return the condition that a row is of one of these objects of S3.
 
-    >>> one_of(["s3://lake/in/a.csv"])
-    '"$path" IN (\'s3://lake/in/a.csv\')'
+    >>> print(one_of(["s3://lake/in/a.csv"]))
+    "$path" IN ('s3://lake/in/a.csv')
     """
     return f'"$path" IN ({", ".join(map(quoted, objects))})'
 

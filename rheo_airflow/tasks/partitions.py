@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rheo_formats import complete, hidden, is_data, markers
+from rheo_formats import addressed, complete, hidden, is_data, markers
 from rheo_runtime.records import Document, execution_place
 from rheo_runtime.storage import delete
 from rheo_runtime.templates import ITSELF
+from rheo_runtime.values import datetime_kind, parse, render
 from rheo_runtime.wire import S3Address
 
 COMPLETION = "_SUCCESS"
@@ -44,6 +47,27 @@ def _objects(s3: Any, path: str) -> Iterator[tuple[str, int]]:
     bucket, key = split(path)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/"):
         yield from ((entry["Key"], entry["Size"]) for entry in page.get("Contents", ()))
+
+
+def dimensions(path: str, how: Mapping[str, Any]) -> list[str]:
+    """Return the text of each dimension of a partition, by its path; ``how`` is as `rheo_formats.addressed` takes it.
+
+    >>> how = {"pattern": "in/(..)-(..)-(....)", "texts": [[1, ".", 2, ".", 3]], "spelled": {"day": ["%d.%m.%Y", "%Y-%m-%d"]}}
+    >>> dimensions("s3://lake/in/31-12-2024", {**how, "path": "in/{0:%d-%m-%Y}", "dimensions": [["day", "DATETIME"]]})
+    ['2024-12-31']
+    """
+    pattern, made_of = addressed(how)
+    found = re.match(pattern, path, re.DOTALL)
+    if found is None:
+        raise ValueError(f"{path} is not where {how['path']} leads to")
+    texts = []
+    for _, _, pieces, formats in made_of:
+        text = "".join(found[piece] if isinstance(piece, int) else piece for piece in pieces)
+        if formats:
+            kind = datetime_kind(formats[0])
+            text = render(parse(text, kind), dataclasses.replace(kind, format=formats[1]))
+        texts.append(text)
+    return texts
 
 
 def listed(s3: Any, paths: Iterable[str]) -> dict[str, Objects]:
@@ -156,13 +180,15 @@ def staged(document: Document) -> str | None:
     return None if path is None else staging(document, execution_place(document["id"]))
 
 
-def replace(s3: Any, output: str, moved: Mapping[str, str]) -> None:
+def replace(s3: Any, output: str, moved: Mapping[str, str], sizes: Objects | None = None) -> None:
     """Make the output partition hold what ``moved`` says, key of an object in its bucket -> name in the folder.
 
+    ``sizes`` are those of the objects, where they are known: else each is asked for.
     The completion object goes first, so a reader never takes a half-written partition for a whole one.
     """
     bucket, folder = split(output)
-    _replace(s3, bucket, set(keys(s3, output)), {key: f"{folder}/{name}" for key, name in moved.items()}, {})
+    targets = {key: f"{folder}/{name}" for key, name in moved.items()}
+    _replace(s3, bucket, set(keys(s3, output)), targets, sizes or {})
     delete(s3, bucket, sorted(moved))
 
 
@@ -187,9 +213,10 @@ def _replace(s3: Any, bucket: str, old: Collection[str], moved: Mapping[str, str
 def move(s3: Any, staged: str, output: str) -> int:
     """Replace the output partition by the data of a folder in the same bucket; return how many objects it has."""
     _, folder = split(staged)
-    names = ((key, key.removeprefix(f"{folder}/")) for key in keys(s3, staged))
+    sizes = dict(_objects(s3, staged))
+    names = ((key, key.removeprefix(f"{folder}/")) for key in sizes)
     data = {key: name for key, name in names if is_data(name)}
-    replace(s3, output, data)
+    replace(s3, output, data, sizes)
     return len(data)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import rheo_formats
 from rheodsl.errors import RheoError
 
@@ -19,11 +21,20 @@ class ReadingError(RheoError, RuntimeError):
 
 
 class told:
-    """A block in which data that is not what it is declared to be is a ReadingError."""
+    """A block in which data that is not what it is declared to be is a ReadingError.
+
+    ``names`` are what files are called that the block reads under other names.
+    """
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self._names = {} if names is None else names
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
         if isinstance(fault, rheo_formats.FormatError):
-            raise ReadingError(fault.what, hint=fault.hint or None) from None
+            what = fault.what
+            for name, called in self._names.items():
+                what = what.replace(name, called)
+            raise ReadingError(what, hint=fault.hint or None) from None

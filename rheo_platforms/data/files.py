@@ -95,9 +95,10 @@ def open_columnar(file: DataFile, format: str) -> tuple[Any, list[str]]:
         raise ReadingError(
             f"{format} files are read by pyarrow, which is not installed", hint="pip install pyarrow"
         ) from None
+    content = file.whole()
     try:
-        opened = (orc.ORCFile if format == "ORC" else parquet.ParquetFile)(file.whole())
-    except pyarrow.ArrowException as fault:
+        opened = (orc.ORCFile if format == "ORC" else parquet.ParquetFile)(content)
+    except (pyarrow.ArrowException, OSError) as fault:
         raise ReadingError(f"{file.name} is no {format} file: {fault}", hint=DECLARE) from None
     schema = opened.schema if format == "ORC" else opened.schema_arrow
     return opened, list(schema.names)
@@ -121,7 +122,7 @@ def read_table(opened: Any, file: DataFile, format: str, names: list[str], left:
 
     try:
         return _read(opened, format, names, left)
-    except pyarrow.ArrowException as fault:
+    except (pyarrow.ArrowException, OSError) as fault:
         raise ReadingError(f"{file.name} cannot be read: {fault}", hint="read it by Spark") from None
 
 

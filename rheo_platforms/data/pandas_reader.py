@@ -37,7 +37,8 @@ def read_frame(
         frames.append(frame)
         count += len(frame)
     if not frames:
-        return _empty(format)
+        nothing = _empty(format)
+        return nothing[chosen(list(nothing.columns), wanted.columns, name)] if format.declared else nothing
     merged = merge_frames(frames)
     if format.format != "CSV":
         return merged
@@ -47,12 +48,17 @@ def read_frame(
 
 
 def merge_frames(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all frames as one."""
+    """Return the rows of all frames as one; a column is the same in any case, and has the name that came first."""
     import pandas as pd
 
     filled = [frame for frame in frames if len(frame.columns)]
     if not filled:
         return pd.DataFrame()
+    known: dict[str, str] = {}
+    for number, frame in enumerate(filled):
+        names = {name: known.setdefault(name.lower(), name) for name in frame.columns}
+        if len(set(names.values())) == len(names):  # a file that has both of two spellings keeps them
+            filled[number] = frame.rename(columns=names)
     everywhere = set.intersection(*(set(frame.columns) for frame in filled))
     return pd.concat([_lacking(frame, everywhere) for frame in filled], ignore_index=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import boto3
@@ -39,7 +40,10 @@ class Reading:
         self.bucket = bucket
 
     def load(self, view: View, values: Sequence[object] | None, wanted: Loading) -> Iterator[LoadedPartition]:
-        """Yield the partitions of a view that exist. Raises MissingDataError when none does."""
+        """Yield the partitions of a view that exist; one that is empty has to have declared columns.
+
+        Raises MissingDataError when none exists, ReadingError when none holds data, nor has declared columns.
+        """
         places = places_of(view, self.session, self.bucket)
         asked = partitions(view, values)
         found = existing(places, asked)
@@ -56,21 +60,33 @@ class Reading:
         wanted: Loading,
         format: DataFrameFormat,
     ) -> Iterator[LoadedPartition]:
-        left, at = wanted.limit, first
-        while True:
-            texts, place = at
+        left, empty, some = wanted.limit, [], False
+        for texts, place in chain([first], others):
             data = self._read(place, wanted, format, left)
+            if data is None:
+                empty.append(place.path)
+                continue
+            some = True
             dimensions = dict(zip(view.signal.dims, texts, strict=True))
             yield LoadedPartition(place.path, dimensions, data, format)
             if left is not None:
                 left -= data.count() if format is SPARK else len(data)
-            following = None if left == 0 else next(others, None)
-            if following is None:
-                return
-            at = following
+                if left == 0:
+                    return
+        if not some:
+            raise ReadingError(
+                f"{view.id} is announced, but empty: {', '.join(empty)}",
+                hint=f"declare a schema where {view.id} is declared, to read no rows with its columns: "
+                'schema="id string, price double"',
+            )
 
     def _read(self, place: Place, wanted: Loading, format: DataFrameFormat, left: int | None) -> Any:
-        found = files(place, self.session.client("s3"))
+        """The data of a place; None where there is none and nobody says which columns it would have."""
+        others = files(place, self.session.client("s3"))
+        first = next(others, None)
+        if first is None and not place.spec.schema:
+            return None
+        found = chain([first] if first else [], others)
         if format is SPARK:
             return spark_reader.read_spark(spark_reader.session(wanted.spark), place, found, wanted, left)
         if format is ORIGINAL:
@@ -79,7 +95,8 @@ class Reading:
             raise ReadingError(
                 "pandas is not installed", hint="pip install pandas pyarrow, or load another format"
             )
-        return pandas_reader.read_frame(found, place.spec, wanted, left)
+        frame = pandas_reader.read_frame(found, place.spec, wanted, left)
+        return frame if len(frame.columns) else None
 
     def merge(self, parts: Sequence[LoadedPartition]) -> Any:
         """Return the rows of all parts as one."""

@@ -65,6 +65,8 @@ def _rows(file: DataFile, format: Format, left: int | None, exact: bool) -> Iter
 def _csv(file: DataFile, format: Format) -> Iterator[Row]:
     head = file.head()
     header = rheo_formats.header_of(head, format, file.name)
+    if not header:
+        return
     columns = rheo_formats.layout(header, format, file.name)
     encoding = rheo_formats.encoding_of(head, format, file.name)
     ends = rheo_formats.line_end(rheo_formats.decoded(head, format, file.name))
@@ -92,7 +94,9 @@ def _json(file: DataFile, format: Format, exact: bool) -> Iterator[Row]:
     """Objects, one a line, as Spark writes them; or lists of them, or objects over several lines."""
     head = file.head()
     encoding = rheo_formats.encoding_of(head, format, file.name)
-    lines = rheo_formats.json_is_lines(rheo_formats.decoded(head, format, file.name))
+    begin = rheo_formats.decoded(head, format, file.name)
+    lines = rheo_formats.json_is_lines(begin)
+    rheo_formats.same_case(format, begin, file.name)
     text = io.TextIOWrapper(file.stream(), encoding="utf-8-sig" if encoding == "utf-8" else encoding)
     try:
         for row in _objects(text, lines, Decimal if exact else None):

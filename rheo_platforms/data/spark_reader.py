@@ -51,26 +51,29 @@ def session(given: Any) -> Any:
 
 
 def read_spark(spark: Any, place: Place, found: Iterable[DataFile], wanted: Loading, left: int | None) -> Any:
-    """Return the rows of a place, at most ``left``, with the columns that are wanted.
+    """Return the rows of a place, at most ``left``, with the columns that are wanted; None where nobody knows any.
 
     A Spark on this machine reads copies of the files, which stay until the process ends: it may have no
     access to S3. A cluster reads the place itself.
     """
     source = Source(spark, place.path, {**asdict(place.spec), "completion": place.markers})
     here = spark.sparkContext.master.startswith("local")
-    with told():
+    names: dict[str, str] = {}  # of the copies, those of the files
+    with told(names):
         if here:
             folder = _folder()
-            files = [
-                File(f"file://{file.save(folder / str(number))}", place.path, False)
-                for number, file in enumerate(found)
-            ]
-            if not files and not place.spec.schema:
-                return spark.createDataFrame([], "nothing STRING")
+            files = []
+            for number, file in enumerate(found):
+                path = f"file://{file.save(folder / str(number))}"
+                files.append(File(path, place.path, False))
+                names[path] = file.name
             frame = source.load(files) if files else source.empty()
         else:
             frame = source.read([place.path])
-    frame = frame.select(*chosen(frame.columns, wanted.columns, place.path))
+    if frame is None:
+        return None
+    columns = chosen(frame.columns, wanted.columns, place.path)
+    frame = frame.select(*(f"`{name.replace('`', '``')}`" for name in columns))
     return frame if left is None else frame.limit(left)
 
 

@@ -180,12 +180,18 @@ def _read(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool)
     columns = "{" + ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items()) + "}"
     path = f", {_text(_object(place, files[0]))} AS {PATH}" if paths else ""
     match serde:
-        case "ParquetHiveSerDe" | "JsonSerDe" if paths and len(files) > 1:
+        case "ParquetHiveSerDe" | "OrcSerde" | "JsonSerDe" if paths and len(files) > 1:
             return (
                 f"({' UNION ALL '.join(f'SELECT * FROM {_read(table, [f], place, paths)}' for f in files)})"
             )
-        case "ParquetHiveSerDe":
-            casts = ", ".join(f"CAST({_name(n)} AS {kind}) AS {_name(n)}" for n, kind in types.items())
+        case "ParquetHiveSerDe" | "OrcSerde":
+            made = [_as_parquet(file, serde) for file in files]
+            listed = "[" + ", ".join(_text(str(file)) for file, _ in made) + "]"
+            have = {name.lower() for _, names in made for name in names}
+            casts = ", ".join(
+                f"CAST({_name(n) if n.lower() in have else 'NULL'} AS {kind}) AS {_name(n)}"
+                for n, kind in types.items()
+            )
             return f"(SELECT {casts}{path} FROM read_parquet({listed}, union_by_name = true))"
         case "JsonSerDe":
             return f"({' UNION ALL '.join(f'SELECT *{path} FROM {_json(file, types)}' for file in files)})"
@@ -198,7 +204,22 @@ def _read(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool)
             )
         case "OpenCSVSerde":
             return _texts(table, files, place, paths)
-    raise QueryFault(f"files of {serde} are not read on this machine: PARQUET, JSON and CSV are")
+    raise QueryFault(f"files of {serde} are not read on this machine: PARQUET, ORC, JSON and CSV are")
+
+
+def _as_parquet(file: Path, serde: str) -> tuple[Path, list[str]]:
+    """A file as Parquet, and the names of its columns: DuckDB reads no ORC."""
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import orc, parquet
+
+    try:
+        if serde == "OrcSerde":
+            table = orc.read_table(str(file))
+            file = file.with_name(f"{file.name}.parquet")
+            parquet.write_table(table, file)
+        return file, list(parquet.read_schema(file).names)
+    except (pyarrow.ArrowException, OSError) as fault:
+        raise QueryFault(f"HIVE_CANNOT_OPEN_SPLIT: {unquote(file.name.partition('-')[2])}: {fault}") from None
 
 
 def _texts(table: dict[str, Any], files: Sequence[Path], place: str, paths: bool) -> str:
@@ -236,17 +257,29 @@ def _json(file: Path, types: Mapping[str, str]) -> str:
     spelled: dict[str, dict[str, None]] = {name.lower(): {} for name in types}
     for line in filter(str.strip, text.split("\n")):
         try:
-            names = json.loads(line)
+            names = json.loads(line, object_pairs_hook=list)
         except ValueError:
             names = None
-        if not isinstance(names, dict):
+        if not isinstance(names, list) or not line.lstrip().startswith("{"):
             raise QueryFault(f"HIVE_CURSOR_ERROR: Row is not a valid JSON Object: {line[:80]}")
-        for name in names:
+        folded = [name.lower() for name, _ in names]
+        if len(set(folded)) < len(folded):
+            twice = next(name for name in folded if folded.count(name) > 1)
+            raise QueryFault(
+                f'HIVE_CURSOR_ERROR: Row is not a valid JSON Object - JSONException: Duplicate key "{twice}"'
+            )
+        for name, _ in names:
             spelled.get(name.lower(), {})[name] = None
 
     def value(name: str, kind: str) -> str:
         found = [f"row ->> {_text(_pointer(each))}" for each in spelled[name.lower()]]
-        if kind not in ("TEXT", "VARCHAR"):
+        if kind.startswith("TIMESTAMP"):  # one with an offset is that time in UTC
+            found = [
+                f"CASE WHEN regexp_matches({each}, '[+-]\\d\\d:\\d\\d$') "
+                f"THEN make_timestamp(epoch_us(CAST({each} AS TIMESTAMPTZ))) ELSE CAST({each} AS {kind}) END"
+                for each in found
+            ]
+        elif kind not in ("TEXT", "VARCHAR"):
             found = [f"CAST({each.replace('->>', '->')} AS {kind})" for each in found]
         return f"coalesce({', '.join([*found, f'CAST(NULL AS {kind})'])}) AS {_name(name)}"
 

@@ -156,14 +156,6 @@ def test_json_may_be_one_list(app: Application, cloud: Cloud) -> None:
     assert len(next(app.load_data(view))) == 3
 
 
-def test_a_partition_without_rows_is_empty(app: Application, cloud: Cloud) -> None:
-    view = orders(app)[1]["2021-01-12"]
-    cloud.put("s3://lake/orders/1/2021-01-12/_SUCCESS")
-    cloud.put("s3://lake/orders/1/2021-01-12/part-0", "")
-    assert next(app.load_data(view)).empty
-    assert next(app.load_data(view, format="ORIGINAL")) == []
-
-
 def test_data_that_is_not_what_it_is_said_to_be(app: Application, cloud: Cloud) -> None:
     view = orders(app, "PARQUET")[1]["2021-01-12"]
     cloud.put("s3://lake/orders/1/2021-01-12/part-0", CSV)

@@ -10,7 +10,6 @@ from support.cloud import Cloud
 
 from rheo_platforms.data import spark_reader
 from rheodsl import Application
-from rheodsl.analysis import DataFrameFormat
 
 pytestmark = pytest.mark.slow
 
@@ -45,5 +44,3 @@ def test_a_window_becomes_one_frame(cloud: Cloud, session: Any, capfd: pytest.Ca
     assert spark_reader.session(None) is session  # the active one is taken
     each = app.load_data(orders[:-5], 3, "SPARK", session, True, columns=["id"], values=["2021-01-13"])
     assert [[row.id for row in part.collect()] for part in each] == [[12, 12], [11]]
-    cloud.put("s3://lake/orders/2021-01-20/_SUCCESS")
-    assert next(app.load_data(orders["2021-01-20"], format=DataFrameFormat.SPARK)).count() == 0

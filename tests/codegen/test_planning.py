@@ -26,6 +26,7 @@ from rheodsl import (
     CsvFormat,
     Email,
     InlinedCompute,
+    JsonFormat,
     Lang,
     PrestoSQL,
     SageMakerTrainingJob,
@@ -34,6 +35,7 @@ from rheodsl import (
     SparkSQL,
     StepFunctions,
     compute,
+    pandera,
     row_count,
     scala_script,
 )
@@ -204,6 +206,10 @@ def latin(app: Application) -> Any:
     return sales(app, format=CsvFormat(schema="id string", encoding="latin-1"))
 
 
+def strict(app: Application) -> Any:
+    return sales(app, format=JsonFormat(schema="id string", columns="strict"))
+
+
 @pytest.mark.parametrize(
     ("compute", "inputs", "options", "what"),
     [
@@ -213,6 +219,12 @@ def latin(app: Application) -> Any:
             latin,
             {},
             "'sales' is written in latin-1, and Athena reads CSV in utf-8 alone",
+        ),
+        (
+            PrestoSQL("SELECT 1"),
+            strict,
+            {},
+            "'sales' is JSON with strict columns, to which Athena does not hold",
         ),
         (PrestoSQL("SELECT 1"), timer, {"dataset_format": "CSV"}, "CSV files without a header"),
         (SageMakerTransformJob(ModelName="m"), timer, {}, "not said which input is transformed"),
@@ -250,6 +262,48 @@ def test_checks_of_an_output_that_no_spark_job_writes_are_an_error(compute: Any)
         written(compute, data, checks=row_count(1))
     assert error.value.code == "RD111"
     assert "check it in a node that reads it" in str(error.value)
+
+
+SCHEMA_OF_PANDERA = "import pandera.pandas as pa\nprices = pa.DataFrameSchema({})\noutput = sales"
+
+
+@pytest.mark.parametrize("compute", [BatchCompute, EMR], ids=["glue", "emr"])
+@pytest.mark.parametrize(
+    "code",
+    [SCHEMA_OF_PANDERA, "from json import prices\noutput = sales", "from json import *\noutput = sales"],
+)
+def test_a_schema_of_pandera_stands_in_the_code_of_the_compute(compute: Any, code: str) -> None:
+    assert "n.py" in written(compute(code), sales, checks=pandera("prices"))
+
+
+@pytest.mark.parametrize(
+    ("compute", "why"),
+    [
+        (SparkSQL("SELECT * FROM sales"), "and its output is not written by PySpark"),
+        (BatchCompute("output = sales"), "and its code has no 'prices'"),
+        (EMR("def f():\n    prices = 1\noutput = sales"), "and its code has no 'prices'"),
+    ],
+    ids=["sql", "no such name", "a name within a function"],
+)
+def test_a_schema_of_pandera_that_no_code_has_is_an_error(compute: Any, why: str) -> None:
+    with pytest.raises(ComputeError, match=why) as error:
+        written(compute, sales, checks=pandera("prices"))
+    assert error.value.where is not None
+    assert "define prices in that code" in str(error.value.hint)
+
+
+def cheap(frame):  # type: ignore[no-untyped-def]
+    return frame.where(col("price") > limit)  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    "compute", [SparkSQL("SELECT * FROM sales"), EMR("output = sales")], ids=["sql", "emr"]
+)
+def test_a_check_reads_what_the_script_gives_it(compute: Any) -> None:
+    with pytest.raises(ComputeError, match="n: the code reads 'limit', which nothing gives it") as error:
+        written(compute, sales, checks=cheap)
+    assert error.value.where is not None
+    assert "n.py" in written(BatchCompute("limit = 5\noutput = sales"), sales, checks=cheap)
 
 
 def test_a_table_is_read_by_the_catalog_and_a_query_sees_it_as_it_is() -> None:

@@ -21,12 +21,11 @@ def wrong(spark: Any, home: Path) -> list[Any]:
         for name, data in case.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
+        source = Source(spark, "orders", {"format": "CSV", "completion": case.completion, **case.options})
         try:
-            described = {"format": "CSV", "completion": case.completion, **case.options}
-            frame = Source(spark, "orders", described).read([folder.as_uri()])
-            rows: Any = texts([row.asDict() for row in frame.collect()])
+            rows: Any = texts([row.asDict() for row in source.read([folder.as_uri()]).collect()])
         except Exception as fault:  # noqa: BLE001 - Spark raises what it likes
-            rows = str(fault)
+            rows = str(source.named(fault) or fault)
             if case.error and case.error in rows and "a.csv" in rows:
                 continue
         if case.error or rows != wanted(case):
@@ -43,12 +42,12 @@ def wrong_typed(spark: Any, home: Path) -> list[Any]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         paths = sorted({(folder / name).parent.as_uri() for name in case.files})
+        source = Source(spark, "orders", {"format": case.format, **case.options})
         try:
-            frame = Source(spark, "orders", {"format": case.format, **case.options}).read(paths)
-            rows: Any = texts([row.asDict(recursive=True) for row in frame.collect()])
+            rows: Any = texts([row.asDict(recursive=True) for row in source.read(paths).collect()])
         except Exception as fault:  # noqa: BLE001 - Spark raises what it likes
-            rows = str(fault)
-            if case.error and (case.format == "JSON" or case.error in rows):
+            rows = str(source.named(fault) or fault)
+            if case.error and ("a.json is no JSON" in rows or case.error in rows):
                 continue
         if case.error or rows != wanted(case):
             found.append((case.name, rows if isinstance(rows, list) else rows[:300]))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
+from moto import mock_aws
 
 from data.cases import wanted
 from data.pandas_cases import Store, read_typed
-from data.typed_cases import FAR, TYPED_CASES, TypedCase, written
+from data.typed_cases import EVERY, FAR, TYPED_CASES, TypedCase, written
+from rheo_airflow.tasks import athena_parquet
+from rheo_formats import Format, FormatError
 from rheo_platforms.data.errors import ReadingError
 from rheo_platforms.data.files import DataFile
 from rheo_platforms.data.pandas_reader import read_frame
@@ -53,6 +57,28 @@ def test_an_index_of_pandas_is_a_column_as_it_is_for_every_other_reader() -> Non
     data = written(table, "PARQUET")
     assert frame(data, "PARQUET").to_dict("records") == [{"price": 5.5, "id": "007"}]
     assert rows(data, "PARQUET") == [{"price": 5.5, "id": "007"}]
+
+
+def test_the_names_of_parquet_are_read_of_its_footer_without_a_library() -> None:
+    wide = pa.table({**EVERY, **{f"a column with a long name {n}": [1, 2] for n in range(1000)}})
+    nested = pa.table({"r": [{"a": {"b": [1], "c": 2}}], "ü": [1]})
+    files = {"wide": written(wide, "PARQUET"), "nested": written(nested, "PARQUET"), "x": b"PAR1" * 9}
+    schemas = {
+        "wide": ", ".join(f"`{name}` string" for name in wide.column_names),
+        "nested": "r string, `ü` int",
+    }
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="lake")
+        for name, data in files.items():
+            s3.put_object(Bucket="lake", Key=name, Body=data)
+        assert len(files["wide"]) > 3 << 16
+        for name, schema in schemas.items():
+            athena_parquet.check(s3, {"s3://lake/d": [name]}, Format(schema=schema))
+            with pytest.raises(FormatError, match=f"s3://lake/{name} has no column 'more'"):
+                athena_parquet.check(s3, {"s3://lake/d": [name]}, Format(schema=f"{schema}, more int"))
+        with pytest.raises(FormatError, match="s3://lake/x is no PARQUET file"):
+            athena_parquet.check(s3, {"s3://lake/d": ["x"]}, Format(schema="id int"))
 
 
 def test_what_pyarrow_cannot_read_is_an_error_that_names_the_file() -> None:

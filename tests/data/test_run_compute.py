@@ -92,10 +92,11 @@ def test_an_announced_day_without_data(rheo_compute: Compute) -> None:
     app = shop("output = orders", schema="id string, price double")
     run = rheo_compute(app, "daily", DAY, files=files)
     assert (run.rows, run.error, run.published) == ([], None, True)
-    run = rheo_compute(shop("output = orders"), "daily", DAY, files=files)
-    assert not run.published
-    assert "announced, but empty" in str(run.error)
-    assert "declare a schema" in str(run.error)
+    for blank in ({}, {"s3://lake/orders/2024-01-02/a.csv": b"\n\n"}):
+        run = rheo_compute(shop("output = orders"), "daily", DAY, files={**files, **blank})
+        assert not run.published
+        assert "announced, but empty" in str(run.error)
+        assert "declare a schema" in str(run.error)
 
 
 @pytest.mark.parametrize("format", ["CSV", "JSON", "PARQUET"])
@@ -147,6 +148,17 @@ def test_a_header_that_the_schema_does_not_know(rheo_compute: Compute) -> None:
     assert run.files == {}
 
 
+def test_a_record_that_spark_cannot_read_is_told_with_its_file(rheo_compute: Compute) -> None:
+    good = b"id,note\n" + b'1,"b"\n' * 20_000
+    files = {"a.csv": good, "b.csv": good + b'2,"a"b\n', "c.csv": good}
+    run = rheo_compute(
+        shop("output = orders.select('id')"), "daily", DAY,
+        files={f"s3://lake/orders/2024-01-02/{name}": data for name, data in files.items()},
+    )  # fmt: skip
+    assert "s3://lake/orders/2024-01-02/b.csv: line 20002 has text behind the quote" in str(run.error)
+    assert not run.published
+
+
 def test_athena(rheo_compute: Compute) -> None:
     app = shop(
         PrestoSQL("SELECT count(*) AS n, max(id) AS last FROM orders"),
@@ -160,6 +172,87 @@ def parquet(ids: list[int]) -> bytes:
     buffer = io.BytesIO()
     pandas.DataFrame({"id": ids}).to_parquet(buffer, index=False)
     return buffer.getvalue()
+
+
+def columnar(ids: list[int], format: str) -> bytes:
+    """Ids as a file of a format."""
+    frame, buffer = pandas.DataFrame({"id": ids}), io.BytesIO()
+    match format:
+        case "CSV":
+            return frame.to_csv(index=False).encode()
+        case "JSON":
+            return frame.to_json(orient="records", lines=True).encode()
+        case "ORC":
+            frame.to_orc(buffer, index=False)
+            return buffer.getvalue()
+    return parquet(ids)
+
+
+@pytest.mark.parametrize("compute", [SparkSQL, PrestoSQL], ids=["spark", "athena"])
+@pytest.mark.parametrize(
+    ("schema", "columns", "said"),
+    [
+        ("id long, price double", None, "has no column 'price'; its columns: id"),
+        ("price double", "lenient", None),
+        ("ID long", None, None),
+    ],
+)
+def test_files_of_parquet_have_the_declared_columns(
+    rheo_compute: Compute, compute: Any, schema: str, columns: Any, said: str | None
+) -> None:
+    app = Application("shop")
+    path = "s3://lake/orders/{day:%Y-%m-%d}"
+    orders = app.s3("orders", path, format="PARQUET", schema=schema, columns=columns)
+    app.create_data("daily", [orders], compute_targets=compute("SELECT count(*) AS n FROM orders"))
+    place = "s3://lake/orders/2024-01-02"
+    run = rheo_compute(app, "daily", DAY, files={f"{place}/a.parquet": columnar([1, 2], "PARQUET")})
+    if said is None:
+        assert (run.error, run.rows) == (None, [{"n": 2}])
+    else:
+        assert said in str(run.error)
+        assert place in str(run.error)
+
+
+LAYOUTS = {
+    "a format": ("{day:%d-%m-%Y}", "02-01-2024", "01-01-2024", "02-01-2024", "01-01-2024"),
+    "parts": ("{day:%Y}/{day:%j}", "2024/002", "2024/001", "2024-01-02", "2024-01-01"),
+    "the object": ("{day:%Y%m%d}.data", "20240102.data", "20240101.data", "20240102", "20240101"),
+}
+
+
+@pytest.mark.parametrize(
+    ("compute", "format", "layout"),
+    [
+        (SparkSQL, "ORC", "parts"),
+        (PrestoSQL, "CSV", "parts"),
+        (PrestoSQL, "CSV", "the object"),
+        (PrestoSQL, "JSON", "a format"),
+        (PrestoSQL, "PARQUET", "the object"),
+        (PrestoSQL, "ORC", "a format"),
+    ],
+)
+def test_a_window_says_where_a_row_is_from_on_every_engine(
+    rheo_compute: Compute, compute: Any, format: str, layout: str
+) -> None:
+    path, today, before, tip, other = LAYOUTS[layout]
+    completion = ITSELF if layout == "the object" else "_SUCCESS"
+    app = Application("shop")
+    orders = app.s3(
+        "orders", f"s3://lake/{{Shop:03d}}/{path}", completion=completion, format=format, schema="ID long"
+    )
+    app.create_data("daily", [orders[7][:-2]], compute_targets=compute("SELECT * FROM orders WHERE shop = 7"))
+    files = {}
+    for folder, ids in ((today, [2, 3]), (before, [1])):
+        place = f"s3://lake/007/{folder}"
+        if completion == ITSELF:
+            files[place] = columnar(ids, format)
+        else:
+            files |= {f"{place}/a.{format.lower()}": columnar(ids, format), f"{place}/_SUCCESS": b""}
+    run = rheo_compute(app, "daily", {"Shop": 7, "day": tip}, files=files)
+    assert run.error is None
+    assert [name.lower() for name in run.columns] == ["id", "shop", "day"]
+    rows = sorted(tuple(row.values()) for row in run.rows)
+    assert rows == [(1, 7, other), (2, 7, tip), (3, 7, tip)]
 
 
 # Of the same folder: another partition, and something that is none, with other columns.
@@ -283,8 +376,10 @@ def test_every_check_fails_and_the_old_partition_stays(rheo_compute: Compute, co
     assert any(entry["Key"].endswith(".parquet") for entry in kept), "kept aside"
 
 
-def test_a_warning_does_not_hold_the_output(rheo_compute: Compute) -> None:
-    run = rheo_compute(checked(row_count(10, severity="warn")), "daily", DAY, files=day("1,5"))
+@ENGINES
+def test_a_warning_does_not_hold_the_output(rheo_compute: Compute, compute: Any) -> None:
+    app = checked(row_count(10, severity="warn"), compute=compute)
+    run = rheo_compute(app, "daily", DAY, files=day("1,5"))
     assert run.published
     assert [(c["passed"], c["severity"], c["what"]) for c in run.checks] == [(False, "warn", "1 rows")]
 
@@ -297,8 +392,9 @@ output = orders
 """
 
 
-def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute) -> None:
-    app = checked(pandera("prices"), compute=BatchCompute(PRICED))
+@pytest.mark.parametrize("target", [BatchCompute, EMR], ids=["glue", "emr"])
+def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute, target: Any) -> None:
+    app = checked(pandera("prices"), compute=target(PRICED))
     run = rheo_compute(app, "daily", DAY, files=day("1,5", "2,6"))
     assert run.error is None
     assert (run.published, [(c["check"], c["passed"]) for c in run.checks]) == (True, [("prices", True)])
@@ -306,10 +402,38 @@ def test_a_schema_of_pandera_passes_and_fails(rheo_compute: Compute) -> None:
     assert not run.published
     assert "check prices: 2 rows, such as price=-5: greater_than_or_equal_to(0)" in str(run.error)
     other = PRICED.replace('"price"', '"prise"')
-    run = rheo_compute(
-        checked(pandera("prices"), compute=BatchCompute(other)), "daily", DAY, files=day("1,5")
-    )
+    run = rheo_compute(checked(pandera("prices"), compute=target(other)), "daily", DAY, files=day("1,5"))
     assert "prise" in str(run.error)
+
+
+@pytest.mark.parametrize("format", ["CSV", "JSON", "PARQUET"])
+def test_an_output_without_rows_is_checked_by_its_columns(rheo_compute: Compute, format: str) -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    app.create_data(
+        "daily",
+        [orders],
+        compute_targets="output = orders.where('price > 100')",
+        dataset_format=format,
+        checks=[not_null("id"), unique("id"), in_range("price", 0, 9)],
+    )
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert (run.error, [c["passed"] for c in run.checks], run.published) == (None, [True] * 3, True)
+
+
+def test_a_column_that_json_leaves_out_is_checked(rheo_compute: Compute) -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    code = "output = orders.withColumn('note', lit(None).cast('int'))"
+    app.create_data(
+        "daily",
+        [orders],
+        compute_targets=code,
+        dataset_format="JSON",
+        checks=[in_range("note", 0, 9), not_null("note")],
+    )
+    run = rheo_compute(app, "daily", DAY, files=FILES)
+    assert [(c["passed"], c["rows"]) for c in run.checks] == [(True, 0), (False, 2)]
 
 
 def test_a_check_that_cannot_be_made_fails(rheo_compute: Compute) -> None:

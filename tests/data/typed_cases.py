@@ -91,6 +91,9 @@ TYPED_CASES: tuple[TypedCase, ...] = (
         columns="lenient",
     ),
     *columnar(
+        "names in another case", {"ID": [1], "n": [5]}, {"id": [2], "N": [6]}, rows=[{"ID": 1, "n": 5}, {"ID": 2, "n": 6}]
+    ),
+    *columnar(
         "a column that is new stays whole",
         {"i": pa.array([1], pa.int64())},
         {"i": pa.array([2], pa.int64()), "k": pa.array([2**53 + 1], pa.int64())},
@@ -149,6 +152,20 @@ TYPED_CASES: tuple[TypedCase, ...] = (
     lines("a list", '[{"i":1},', '{"i":2}]', rows=[{"i": 1}, {"i": 2}], schema="i int"),
     lines("an object over lines", "{", ' "i": 1', "}", rows=[{"i": 1}], schema="i int"),
     lines("a mark, and empty lines", "\ufeff", '{"i":1}', "", rows=[{"i": 1}], schema="i int"),
+    lines("a nested name in another case", '{"O":{"a":[{"K":1}]}}', error="a.json spells 'o.a.k' as 'O.a.K'",
+          schema="o struct<a:array<struct<k:int>>>"),
+    lines("nested names of a column in another case", '{"O":{"a":1}}', rows=[{"o": {"a": 1}}], schema="o struct<a:int>"),
     lines("no object", "5", '{"i":1}', error="5 is no object", schema="i int"),
+    TypedCase(
+        "JSON: half an object, behind the head",
+        "JSON",
+        {"0/0.json": b'{"i":1}\n', "0/a.json": b'{"i":1}\n' * 20_000 + b'{"i":\n', "0/b.json": b'{"i":1}\n'},
+        error="is no JSON",
+        options={"schema": "i int"},
+    ),
+    *(
+        TypedCase(f"{format}: no such file", format, {f"0/a.{format.lower()}": b"no such file"}, error=f"a.{format.lower()}")
+        for format in ("PARQUET", "ORC")
+    ),
     lines("half an object", '{"i":1}', '{"i":', error="is no JSON", schema="i int"),
 )  # fmt: skip

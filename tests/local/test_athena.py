@@ -164,11 +164,45 @@ def test_the_same_token_is_the_same_query_and_a_full_folder_is_refused(lab: Lab)
     assert "already exists" in again["Status"]["StateChangeReason"]
 
 
-def test_an_orc_table_is_refused_in_words(lab: Lab) -> None:
+def test_a_column_that_a_file_lacks_is_null(lab: Lab) -> None:
+    file = Path(lab.athena.folder.parent / "a.parquet")
+    duckdb.sql("SELECT 'x' AS item").write_parquet(str(file))
+    lab.s3.put_object(Bucket="lake", Key="pq/1/a.parquet", Body=file.read_bytes())
+    lab.table("sales", {**CSV, "format": "PARQUET"}, ["s3://lake/pq/1"])
+    succeeded(lab.run("SELECT item, price FROM sales"))
+    assert [json.loads(text) for text in lab.output()] == [{"item": "x", "price": None}]
+
+
+def test_json_as_openx_reads_it(lab: Lab) -> None:
+    lab.put("sales/1/a.json", '{"at": "2024-01-02T03:04:05+02:00"}\n{"at": "2024-01-02T03:04:05Z"}\n')
+    lab.table("sales", {**JSON, "columns": [["at", "timestamp"]]}, ["s3://lake/sales/1"])
+    lab.source = 'SELECT at FROM "db"."sales"'
+    succeeded(lab.run("SELECT at FROM sales ORDER BY at"))
+    (text,) = lab.output()
+    assert [json.loads(line)["at"] for line in text.splitlines()] == [
+        "2024-01-02 01:04:05",
+        "2024-01-02 03:04:05",
+    ]
+    lab.put("sales/1/b.json", '{"at": null, "AT": null}\n')
+    found = lab.run("SELECT at FROM sales", "s3://lake/more/")
+    assert 'Duplicate key "at"' in found["Status"]["StateChangeReason"]
+
+
+def test_what_is_no_orc_is_an_error_that_names_the_file(lab: Lab) -> None:
     lab.put("sales/1/a.orc", "x")
     lab.table("sales", {**CSV, "format": "ORC"}, ["s3://lake/sales/1"])
+    found = lab.run("SELECT item FROM sales")
+    assert "a.orc" in found["Status"]["StateChangeReason"]
+
+
+def test_a_table_of_another_format_is_refused_in_words(lab: Lab) -> None:
+    lab.put("sales/1/a.avro", "x")
+    definition = table_input("sales", CSV, "s3://lake/sales/1")
+    definition["PartitionKeys"] = []
+    definition["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"] = "org.apache.AvroSerDe"
+    lab.glue.create_table(DatabaseName="db", TableInput=definition)
     found = lab.run("SELECT * FROM sales")
-    assert "PARQUET, JSON and CSV are" in found["Status"]["StateChangeReason"]
+    assert "AvroSerDe are not read on this machine" in found["Status"]["StateChangeReason"]
 
 
 def test_an_unknown_query_is_a_fault_of_the_client(lab: Lab) -> None:

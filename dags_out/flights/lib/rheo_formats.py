@@ -254,6 +254,37 @@ def _completes(name: str, mark: str) -> bool:
     return spelled.startswith("_") and name.startswith("_") and fnmatchcase(name, spelled)
 
 
+# --- where a partition lies ---
+
+
+def addressed(described: Mapping[str, Any]) -> tuple[str, list[tuple[str, str, list[int | str], list[str]]]]:
+    """Return a regular expression of addresses in a partition, and each dimension: name, type, text and formats.
+
+    The text is what groups of the expression and texts between them make; it is a date in the first of two formats,
+    and written in the second, where there are any. ``described`` has ``path`` and ``dimensions``, and what `Job` of
+    `rheo_spark` says of them.
+
+    >>> addressed({"path": "orders/{}", "dimensions": [["day", "DATETIME"]]})
+    ('^[^:/]+://[^/]*/orders/([^/]+)(?:/|$)', [('day', 'DATETIME', [1], [])])
+    """
+    template: str | None = described.get("path")
+    if template is None:
+        return "", []
+    dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
+    pattern: str | None = described.get("pattern")
+    texts: Sequence[Sequence[int | str]] = described.get("texts", ())
+    if pattern is None:
+        pattern = "([^/]+)".join(map(re.escape, template.rstrip("/").split("{}")))
+        texts = [[number] for number, _ in enumerate(dimensions, start=1)]
+    bucket = "" if "://" in template else "[^:/]+://[^/]*/"
+    spelled = described.get("spelled", {})
+    found = [
+        (name, kind, list(pieces), list(spelled.get(name, ())))
+        for pieces, (name, kind) in zip(texts, dimensions, strict=True)
+    ]
+    return f"^{bucket}{pattern}(?:/|$)", found
+
+
 # --- the head of a file ---
 
 
@@ -488,6 +519,25 @@ def too_long(file: str, expected: int) -> FormatError:
     return FormatError(f"{file} has a record of more than {expected} fields", _QUOTES)
 
 
+def broken(file: str, format: Format, said: str) -> FormatError | None:
+    """Return the error of a file whose records Spark could not read, by what it said; None where it said no such thing.
+
+    >>> print(broken("a.csv", Format("CSV"), "TextParsingException: Unescaped quote ... line=6, column=1").what)
+    a.csv: line 7 has text behind the quote that ends a quotation, or another record that is not as declared
+    """
+    if format.format == "CSV" and "TextParsingException" in said:
+        # Of a file that Spark splits it counts the lines of a part.
+        line = re.search(r"\bline=(\d+)", said) if format.multiline else None
+        what = "has text behind the quote that ends a quotation, or another record that is not as declared"
+        return FormatError(f"{file}: line {int(line[1]) + 1} {what}" if line else f"{file} {what}", _QUOTES)
+    if format.format == "JSON" and re.search("Malformed records|JsonParseException", said):
+        return FormatError(f"{file} is no JSON: it has a malformed record", _JSON)
+    return None
+
+
+_JSON = "declare how the data is written, or columns as string: a value is none of its declared type"
+
+
 def json_is_lines(head: str) -> bool:
     """Say whether a JSON file has one object a line; else it is one value, most often a list.
 
@@ -511,7 +561,56 @@ def json_names(head: str) -> list[str]:
     >>> json_names('{"a": 1, "B": {"c": 1}}\\n{"d": 2}\\n{"e"'), json_names('[{"a": 1}, {"b"')
     (['a', 'B', 'd'], ['a'])
     """
-    decoder, names, at = json.JSONDecoder(), dict[str, None](), 0
+    return list(dict.fromkeys(name for row in _json_objects(head) for name in row))
+
+
+def same_case(format: Format, head: str, file: str) -> None:
+    """Raise FormatError where a JSON file has a name within a declared column in another case: Spark would read null.
+
+    >>> same_case(Format("JSON", schema="o struct<a: int>"), '{"o": {"A": 1}}', "a.json")
+    Traceback (most recent call last):
+    rheo_formats.FormatError: a.json spells 'o.a' as 'o.A'; declare it so: what is nested in JSON is found in its own case
+    """
+    declared = [path for name, kind in format.declared for path in _within(kind, name)]
+    seen = {path for row in _json_objects(head) for path in _paths(row)} if declared else set()
+    folded = {path.lower(): path for path in seen}
+    for path in declared:
+        # A column itself is found in any case.
+        inside = path.partition(".")[2]
+        found = folded.get(path.lower(), path)
+        if path not in seen and found.partition(".")[2] != inside:
+            raise FormatError(
+                f"{file} spells {path!r} as {found!r}",
+                "declare it so: what is nested in JSON is found in its own case",
+            )
+
+
+def _within(kind: str, path: str) -> Iterator[str]:
+    """The paths of the names within a type."""
+    inner = kind[kind.find("<") + 1 : kind.rfind(">")]
+    match simple(kind):
+        case "array":
+            yield from _within(inner, path)
+        case "struct":
+            for name, of in columns_of(inner):
+                yield f"{path}.{name}"
+                yield from _within(of, f"{path}.{name}")
+
+
+def _paths(value: Any, before: str = "") -> Iterator[str]:
+    """The paths of the names in a value of JSON."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _paths(each, before)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield before + name
+            yield from _paths(each, f"{before}{name}.")
+
+
+def _json_objects(head: str) -> Iterator[dict[str, Any]]:
+    """The objects that the beginning of a JSON file holds as a whole."""
+    decoder, at = json.JSONDecoder(), 0
     text = head.lstrip("\ufeff \t\r\n").removeprefix("[")
     while at < len(text):
         if text[at] in " \t\r\n,":
@@ -522,8 +621,7 @@ def json_names(head: str) -> list[str]:
         except ValueError:  # the rest was cut, or is for the reader to refuse
             break
         if isinstance(value, dict):
-            names |= dict.fromkeys(value)
-    return list(names)
+            yield value
 
 
 # --- texts and types ---

@@ -100,6 +100,7 @@ class Job:
         self._output = output
         self._checks = checks
         self._entries = {entry["alias"]: entry for entry in self.execution["inputs"]}
+        self._sources: list[Source] = []
 
     @property
     def namespace(self) -> str:
@@ -113,6 +114,7 @@ class Job:
         """
         entry, described = self._entries[alias], self._inputs[alias]
         source = Source(self.spark, alias, described)
+        self._sources.append(source)
         own_past = entry["signal"] == self.execution["node"]  # which is read if it is there
         if entry.get("absent") or (own_past and not source.is_there(entry["paths"])):
             if source.format.declared:
@@ -139,21 +141,38 @@ class Job:
             raise TypeError(f"{self.node}: 'output' is {type(output).__name__}, not a Spark DataFrame")
         format, place = Format.of(self._output), self.execution["output"]
         staged = place.get("staged")
-        (
+        writer = (
             output.write.mode("overwrite")
             .format(format.format.lower())
             .options(**writing(format))
             # Beside the partition Spark's own mark says that all is written; publish writes that of the partition.
             .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", str(staged is not None).lower())
-            .save(staged or place["path"])
         )
+        try:
+            writer.save(staged or place["path"])
+        except Exception as fault:
+            if (named := self.named(fault)) is None:
+                raise
+            raise named from fault
         if self._checks:
-            self._check(staged or place["path"], functions or {})
+            self._check(output, staged or place["path"], functions or {})
 
-    def _check(self, folder: str, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def named(self, fault: Exception) -> FormatError | None:
+        """Return the error that names the file of an input which Spark could not read; None for any other fault."""
+        return next((found for source in self._sources if (found := source.named(fault)) is not None), None)
+
+    def _check(self, output: Any, folder: str, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Leave the results of the node's checks beside what was written."""
-        source = Source(self.spark, "output", {**self._output, "columns": None})  # type: ignore[dict-item]
-        frame = source.read([folder]) if source.listed(folder) else source.empty()
+        described = {**(self._output or {}), "columns": None}
+        if described["format"] == "JSON" and not described.get("schema"):
+            # A column without a value stands in no file of JSON.
+            typed = ((name, kind) for name, kind in output.dtypes if kind != "void")
+            described["schema"] = ", ".join(f"{_quoted(name)} {kind}" for name, kind in typed)
+        source = Source(self.spark, "output", described)
+        if source.listed(folder):
+            frame = source.read([folder])
+        else:
+            frame = source.empty() if source.format.declared else output.limit(0)
         frame.createOrReplaceTempView("output")
         results = [result(self.spark, frame, check, functions) for check in self._checks]
         for found in results:
@@ -237,12 +256,15 @@ class Batch:
     def _error(self, execution: dict[str, Any]) -> str | None:
         """Run the script for one execution; return what it raised, with the lines of the script alone."""
         token = _ONE.set(One(self._session(), execution))
+        names: dict[str, Any] = {"__name__": "__main__", "__file__": self._file}
         try:
-            exec(self._code, {"__name__": "__main__", "__file__": self._file})
+            exec(self._code, names)
         except SystemExit as end:
             return None if end.code in (None, 0) else f"SystemExit: {end.code}"
         except Exception as fault:  # noqa: BLE001 - whatever user code raises fails its own execution
-            return _told(fault, self._file)
+            job = names.get("rheo_job")
+            named = job.named(fault) if isinstance(job, Job) else None
+            return _told(fault if named is None else named.with_traceback(fault.__traceback__), self._file)
         finally:
             _ONE.reset(token)
         return None
@@ -396,6 +418,7 @@ class Source:
         self.keys: Sequence[str] = described.get("keys", ())
         self.described = described
         self._codec_factory: Any = None
+        self._loaded: list[File] = []
 
     def read(self, paths: Sequence[str]) -> DataFrame:
         """Return one frame of the partitions that exist. The first is the tip: announced, or asked for."""
@@ -404,13 +427,12 @@ class Source:
         found = self._existing(folders)
         if not tables and not any(found.values()):
             return self._nothing(paths, list(found))
-        if self.keys:
-            frames = [self._table(path) for path in tables]
-            frames += [self.load(files) for files in found.values() if files]
-            return latest(frames, self.keys)
-        frames = [self._table(path) for path in tables]
-        files = [file for each in found.values() for file in each]
-        return union([*frames, *([self.load(files)] if files else [])])
+        parts = list(found.values()) if self.keys else [[file for each in found.values() for file in each]]
+        loaded = [frame for files in parts if files and (frame := self.load(files)) is not None]
+        frames = [*(self._table(path) for path in tables), *loaded]
+        if not frames:
+            return self._nothing(paths, list(found))
+        return latest(frames, self.keys) if self.keys else union(frames)
 
     def is_there(self, paths: Sequence[str]) -> bool:
         """Say whether any of these partitions has data; of the catalog's it is taken for granted."""
@@ -423,8 +445,20 @@ class Source:
         frame = self.spark.range(0).selectExpr(*columns, f"'' AS {_FILE}")
         return self._located(frame).drop(_FILE)
 
-    def load(self, files: Sequence[File]) -> DataFrame:
-        """Return the rows of files, with the columns that the declaration gives them."""
+    def load(self, files: Sequence[File]) -> DataFrame | None:
+        """Return the rows of files, with the columns that the declaration gives them.
+
+        None for files without a record where none are declared: nobody knows their columns.
+        """
+        self._loaded += files
+        try:
+            return self._load(files)
+        except Exception as fault:
+            if (named := self.named(fault)) is None:
+                raise
+            raise named from fault
+
+    def _load(self, files: Sequence[File]) -> DataFrame | None:
         match self.format.format:
             case "CSV":
                 frame = self._csv(files)
@@ -432,7 +466,31 @@ class Source:
                 frame = self._json(files)
             case _:
                 frame = self._columnar(files)
-        return self._located(frame).drop(_FILE)
+        known = self.format.declared or frame.columns != [_FILE]
+        return self._located(frame).drop(_FILE) if known else None
+
+    def named(self, fault: Exception) -> FormatError | None:
+        """Return the error that names the file which Spark could not read; None for any other fault.
+
+        Spark reads when a result is asked for, and says of no record in which file it stands: the halves are read again.
+        """
+        said, files = str(fault), list(self._loaded)
+        if rheo_formats.broken("", self.format, said) is None or not self._fails(files):
+            return None
+        while len(files) > 1:
+            half = files[: len(files) // 2]
+            files = half if self._fails(half) else files[len(half) :]
+        return rheo_formats.broken(files[0].path, self.format, said)
+
+    def _fails(self, files: Sequence[File]) -> bool:
+        """Say whether files cannot be read."""
+        try:
+            frame = self._load(files) if files else None
+            if frame is not None:
+                frame.write.format("noop").mode("overwrite").save()
+        except Exception:  # noqa: BLE001 - Spark raises what it likes
+            return True
+        return False
 
     def listed(self, path: str) -> bool:
         """Say whether a folder has a file of data."""
@@ -615,6 +673,7 @@ class Source:
                     f"{file.path} is written in {encoding}, in which Spark reads no JSON of a line an object",
                     "let it be written in utf-8",
                 )
+            rheo_formats.same_case(self.format, text, file.path)
             key = lines, encoding, self._spelled(rheo_formats.json_names(text), file.path)
             groups.setdefault(key, []).append(file)
         frames = []
@@ -662,8 +721,13 @@ class Source:
     def _merged(self, files: Sequence[File]) -> DataFrame:
         try:
             return self._reader(files, mergeSchema="true")
-        except Exception:  # Spark merges no two types, whatever it calls that; a union does
+        except Exception as fault:  # Spark merges no two types, whatever it calls that; a union does
             if len(files) == 1:
+                if "TIMESTAMP(NANOS" in str(fault):
+                    raise FormatError(
+                        f"{files[0].path} has times in nanoseconds, which Spark does not read",
+                        "let them be written in microseconds: to_parquet(..., coerce_timestamps='us')",
+                    ) from fault
                 raise
             folders = _folders(files)
             parts = folders.values() if len(folders) > 1 else [[file] for file in files]
@@ -801,26 +865,17 @@ def csv_options(format: Format) -> dict[str, str]:
 
 def located(described: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return name and SQL of each dimension of a partition, of the address of a file that lies in it."""
-    template: str | None = described.get("path")
-    dimensions: Sequence[Sequence[str]] = described.get("dimensions", ())
-    if template is None:
-        return []
-    pattern: str | None = described.get("pattern")
-    texts: Sequence[Sequence[int | str]] = described.get("texts", ())
-    if pattern is None:
-        pattern = "([^/]+)".join(map(re.escape, template.rstrip("/").split("{}")))
-        texts = [[number] for number, _ in enumerate(dimensions, start=1)]
-    bucket = "" if "://" in template else "[^:/]+://[^/]*/"
-    pattern = _sql_text(f"^{bucket}{pattern}(?:/|$)")
+    address, dimensions = rheo_formats.addressed(described)
+    pattern = _sql_text(address)
     found = []
-    for pieces, (name, kind) in zip(texts, dimensions, strict=True):
+    for name, kind, pieces, formats in dimensions:
         parts = (
             f"regexp_extract({_FILE}, {pattern}, {piece})" if isinstance(piece, int) else _sql_text(piece)
             for piece in pieces
         )
         sql = f"concat({', '.join(parts)})"
-        if name in described.get("spelled", {}):
-            made, written = (_sql_text(java_pattern(format, _READ)) for format in described["spelled"][name])
+        if formats:
+            made, written = (_sql_text(java_pattern(format, _READ)) for format in formats)
             sql = f"date_format(to_timestamp({sql}, {made}), {written})"
         found.append((name, f"CAST({sql} AS {'bigint' if kind == 'LONG' else 'string'})"))
     return found
