@@ -12,10 +12,14 @@ A state is reached by playing its choices from the beginning: nothing of a proce
 
 from __future__ import annotations
 
+import dis
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
+from types import CodeType
 from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -97,6 +101,14 @@ class Crash(BaseException):
     """The process ends here: no handler may catch it."""
 
 
+@cache
+def _instruction(code: CodeType, at: int) -> int:
+    """The instruction at which a frame is: Python adapts it to what it meets, and may be a little behind it or before."""
+    found = [(i.offset, i.opname) for i in dis.get_instructions(code)]
+    place = bisect_right(found, at, key=lambda one: one[0]) - 1
+    return found[place + (found[place][1] == "PRECALL")][0]
+
+
 class Unsound(BaseException):
     """What the exploration rests on does not hold: no handler may catch it."""
 
@@ -104,12 +116,12 @@ class Unsound(BaseException):
 class Known(NamedTuple):
     """What a process has learnt within one call: a digest of the answers, and versions that it may compare with.
 
-    ``again`` says that the call begins anew when such a comparison fails.
+    ``again`` is of a call that begins anew when such a comparison fails: what it has learnt that holds still.
     """
 
     answers: bytes = b""
     versions: Mapping[str, int] = {}
-    again: bool = False
+    again: bytes | None = None
 
 
 NOTHING = (Known(),)
@@ -124,6 +136,8 @@ class Process:
         What it has learnt, in each call of `Scheduler.summed` that it is in, the innermost last.
     compares
         The version with which its next call compares what is there.
+    changed
+        Whether its last step may have changed what others see: else a crash now is one before that step.
     keeps
         What it has in memory beside its frames.
     """
@@ -137,6 +151,7 @@ class Process:
         self.body, self._ready, self.crash = body, ready, crash
         self.touch, self.known, self.over, self.begun = EVERYTHING, NOTHING, False, False
         self.compares: tuple[str, int] | None = None
+        self.changed = True
         self.keeps: list[Callable[[], object]] = []
         self._greenlet = greenlet(self._run)
 
@@ -144,7 +159,7 @@ class Process:
         """Where in its code it has stopped: the instruction of each frame."""
         found, frame = list[int](), self._greenlet.gr_frame
         while frame is not None:
-            found += (id(frame.f_code), frame.f_lasti)
+            found += (id(frame.f_code), _instruction(frame.f_code, frame.f_lasti))
             frame = frame.f_back
         return found
 
@@ -167,6 +182,7 @@ class Process:
 
     def go(self, crash: bool) -> None:
         """Take one step: up to the next call, or the end."""
+        self.changed = not self.begun or self.touch.writes
         if not self.begun:
             self.begun = True
             if crash:
@@ -212,16 +228,18 @@ class Scheduler:
         process = self.current
         if process is not None and not self.forgets:
             *calls, last = process.known
-            process.known = (
-                *calls,
-                Known(digest((last.answers, answer)), {**last.versions, **versions}, last.again),
-            )
+            known = digest((last.answers, answer))
+            # What has been compared well is done.
+            again = known if last.again is not None and process.compares is not None else last.again
+            process.known = (*calls, Known(known, {**last.versions, **versions}, again))
 
     def refused(self) -> None:
         """Take in that a comparison failed: a call that begins anew has learnt nothing, any other one that."""
         process = self.current
-        if process is not None and process.known[-1].again:
-            process.known = (*process.known[:-1], Known(again=True))
+        if process is not None:
+            process.changed = False
+        if process is not None and (kept := process.known[-1].again) is not None:
+            process.known = (*process.known[:-1], Known(kept, again=kept))
         else:
             self.learnt("refused")
 
@@ -241,7 +259,7 @@ class Scheduler:
         process = self.current
         if process is None:
             return call()
-        process.known = (*(NOTHING * len(process.known) if forgets else process.known), Known(again=again))
+        process.known = (*(NOTHING * len(process.known) if forgets else process.known), Known(again=b"" if again else None))
         try:
             answer = call()
         except Exception as fault:
@@ -316,11 +334,14 @@ class _Play:
                 continue
             own = [Choice(number)]
             if process.begun:
-                touches = [process.touch, process.crash()] if self.crashes else [process.touch]
+                touches = [process.touch]
+                if self.crashes and process.changed:
+                    touches.append(process.crash())
                 for touch in touches:
                     self.touchers.add(number, touch)
                 if self.crashes:
-                    own.append(Choice(number, CRASH))
+                    if process.changed:
+                        own.append(Choice(number, CRASH))
                     if process.touch.answers:
                         own.append(Choice(number, LOSE))
                 # What compares with a version that is there no more changes nothing, now or later.
@@ -364,9 +385,10 @@ class _Play:
             (one.answers, sorted((of, is_now(of, version)) for of, version in one.versions.items()))
             for one in process.known
         ]
-        if process.compares is not None and process.known[-1].again and not is_now(*process.compares):
-            known[-1] = "will begin anew"
-        return known, process.place(), sorted(process.touch.things), [keeps() for keeps in process.keeps]
+        stale = process.compares is not None and not is_now(*process.compares)
+        if stale and (kept := process.known[-1].again) is not None:
+            known[-1] = kept
+        return known, stale, process.place(), sorted(process.touch.things), process.changed, [keeps() for keeps in process.keeps]
 
     def end(self) -> None:
         """Free what the processes hold."""

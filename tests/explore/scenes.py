@@ -29,7 +29,7 @@ from rheo_runtime.program import Program
 from rheo_runtime.records import CLAIMED, FAILED, SKIPPED, SUCCEEDED, Arrivals, Document, Execution, Output
 from rheo_runtime.sweep import Patience
 
-from .explorer import EVERYTHING, NOTHING_ELSE, Crash, Process, Scheduler, Touch
+from .explorer import EVERYTHING, NOTHING_ELSE, Crash, Found, Process, Scheduler, Touch, explore
 
 A, B, C = (signal(name, x=NUMBER) for name in "abc")
 
@@ -433,8 +433,8 @@ class Scene(World):
         """A listener of its own: what it has found out of Airflow, and whether it asks, nobody else knows."""
         self.announcer = self._announces()
         made = super().listener()
-        engine = made.engine
-        self._keep(lambda: (sorted(engine._told), sorted(made._recent.items()), sorted(made._pumping.items()),
+        engine, version = made.engine, len(self.table.routes)
+        self._keep(lambda: (version, sorted(engine._told), sorted(made._recent.items()), sorted(made._pumping.items()),
                             plain(made._ready), [(k, list(b.documents), b.waited) for k, b in sorted(made._bulk.items())]))  # fmt: skip
         return made
 
@@ -514,6 +514,7 @@ class Scene(World):
         def work() -> None:
             run = free()[0]
             taken.append(run)
+            self._keep(lambda: run.id)
             self._taken.add(run.id)
             try:
                 self.carry_out(run)
@@ -730,6 +731,15 @@ def _publish_sweep(app: App, ledger: str) -> Scene:
     return scene
 
 
+def _publish_one_sweep(app: App, ledger: str) -> Scene:
+    """A sweep while a run publishes, with a second firing held behind it."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 2}))
+    scene.before(*app.first, *app.second)
+    scene.runs()
+    scene.sweeps()
+    return scene
+
+
 def _filling_window(app: App, ledger: str) -> Scene:
     """The last event of a firing comes while two sweeps look at what waits."""
     scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
@@ -870,6 +880,7 @@ def _redeploy(app: App, ledger: str) -> Scene:
 SCENES: dict[str, Callable[[App, str], Scene]] = {
     "two listeners and a sweep": _two_listeners,
     "listener, run and sweep": _listener_run_sweep,
+    "publish and a sweep": _publish_one_sweep,
     "publish and two sweeps": _publish_sweep,
     "a listener and two sweeps": _filling_window,
     "a run that dies": _dying_run,
@@ -893,3 +904,9 @@ def all_scenes() -> Sequence[tuple[str, Make]]:
         for app in APPS
         for ledger in LEDGERS
     ]
+
+
+def play(name: str, crashes: int, enough: Callable[[Found], bool] = lambda _: False) -> Found:
+    """Explore one scene."""
+    with summaries():
+        return explore(dict(all_scenes())[name], crashes, enough)
