@@ -10,8 +10,8 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from .explorer import Found, explore, replay, wander
-from .scenes import all_scenes
+from .explorer import Found, replay, wander
+from .scenes import all_scenes, explored
 
 CRASHES = 2
 ROUNDS = 5  # so that a fault of the last scene is found early
@@ -19,9 +19,8 @@ ROUNDS = 5  # so that a fault of the last scene is found early
 
 def play(name: str, crashes: int, seconds: float) -> tuple[str, Found, float]:
     """Play one scene to its end, or for some seconds."""
-    make = dict(all_scenes())[name]
     began = time.monotonic()
-    found = explore(make, crashes, lambda _: time.monotonic() - began > seconds)
+    found = explored(name, crashes, lambda _: time.monotonic() - began > seconds)
     return name, found, time.monotonic() - began
 
 

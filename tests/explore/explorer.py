@@ -259,7 +259,10 @@ class Scheduler:
         process = self.current
         if process is None:
             return call()
-        process.known = (*(NOTHING * len(process.known) if forgets else process.known), Known(again=b"" if again else None))
+        process.known = (
+            *(NOTHING * len(process.known) if forgets else process.known),
+            Known(again=b"" if again else None),
+        )
         try:
             answer = call()
         except Exception as fault:
@@ -317,7 +320,7 @@ class _Node(NamedTuple):
 
 
 @dataclass
-class _Play:
+class Play:
     """One history under way."""
 
     scene: Scene
@@ -388,7 +391,14 @@ class _Play:
         stale = process.compares is not None and not is_now(*process.compares)
         if stale and (kept := process.known[-1].again) is not None:
             known[-1] = kept
-        return known, stale, process.place(), sorted(process.touch.things), process.changed, [keeps() for keeps in process.keeps]
+        return (
+            known,
+            stale,
+            process.place(),
+            sorted(process.touch.things),
+            process.changed,
+            [keeps() for keeps in process.keeps],
+        )
 
     def end(self) -> None:
         """Free what the processes hold."""
@@ -436,7 +446,7 @@ def _explore(
             found.exhausted = touchers.wrong = False
             return found
         node = left.pop()
-        play, sleep = _Play(make(), crashes, touchers), frozenset[Choice]()
+        play, sleep = Play(make(), crashes, touchers), frozenset[Choice]()
         try:
             if node is not None:
                 play.again(node)
@@ -464,7 +474,7 @@ def wander(
     random, found = Random(seed), Found(exhausted=False)
     touchers = Touchers() if touchers is None else touchers
     while not enough():
-        play = _Play(make(), crashes, touchers)
+        play = Play(make(), crashes, touchers)
         play.scene.scheduler.forgets = True
         try:
             while choices := play.choices(all_of_them=True):
@@ -482,7 +492,7 @@ def wander(
 
 
 def _descend(
-    play: _Play,
+    play: Play,
     sleep: frozenset[Choice],
     visited: dict[bytes, frozenset[Choice]],
     left: list[_Node | None],
@@ -520,7 +530,7 @@ def _descend(
 
 def replay(make: Callable[[], Scene], crashes: int, history: str) -> str | None:
     """Play one history again; return how it breaks the law, None when it does not."""
-    play = _Play(make(), crashes, Touchers())
+    play = Play(make(), crashes, Touchers())
     try:
         for text in history.split(","):
             play.take(Choice.read(text))

@@ -85,7 +85,11 @@ def _asked(call: Mapping[str, Any]) -> Touch:
     if call["Method"] != "GET":
         return Touch(frozenset([RUNS]), answers=True)
     pattern = call.get("QueryParameters", {}).get("run_id_pattern")
-    things = {call["Path"]} if pattern is None else {_of_run(pattern), *([RUNS] if pattern.startswith("rheo~") else [])}
+    things = (
+        {call["Path"]}
+        if pattern is None
+        else {_of_run(pattern), *([RUNS] if pattern.startswith("rheo~") else [])}
+    )
     return Touch(frozenset(things), writes=False)
 
 
@@ -269,7 +273,9 @@ def plain(thing: Any) -> Any:
     if kind is tuple or kind is list:
         return [plain(one) for one in thing]
     if kind is dict or isinstance(thing, dict):
-        return sorted((repr(plain(key)), None if key == "version" else plain(value)) for key, value in thing.items())
+        return sorted(
+            (repr(plain(key)), None if key == "version" else plain(value)) for key, value in thing.items()
+        )
     if kind is Output:
         thing = thing._replace(version=0)
     if kind is Execution:
@@ -411,7 +417,10 @@ class Scene(World):
         made = DynamoLedger("t", self._client, lambda: self.time)
 
         def keeps() -> object:
-            recent = [(plain(output), self.is_now(_pk(output), output.version)) for _, output in made._recent.values()]
+            recent = [
+                (plain(output), self.is_now(_pk(output), output.version))
+                for _, output in made._recent.values()
+            ]
             return recent, plain(made._together), plain(made._journal), sorted(made._covered)
 
         self._keep(keeps)
@@ -906,7 +915,7 @@ def all_scenes() -> Sequence[tuple[str, Make]]:
     ]
 
 
-def play(name: str, crashes: int, enough: Callable[[Found], bool] = lambda _: False) -> Found:
+def explored(name: str, crashes: int, enough: Callable[[Found], bool] = lambda _: False) -> Found:
     """Explore one scene."""
     with summaries():
         return explore(dict(all_scenes())[name], crashes, enough)
