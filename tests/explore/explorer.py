@@ -6,7 +6,14 @@ that lead to the same state are told apart no further (state hashing), and of tw
 things only one order is taken (sleep sets: P. Godefroid, Partial-Order Methods for the Verification of
 Concurrent Systems, LNCS 1032, 1996, chapters 5 and 6, with the rule of its section 5.3 for visited states).
 A step that touches what no other process ever does is taken at once (a persistent set of one process): who
-touches what is first believed to be nobody, and an exploration that sees more begins anew with what it saw.
+touches what is first believed to be nobody, and an exploration that sees more begins anew with what it saw. So is one
+that compares with a version that is there no more: it is refused, now or later. A crash is one choice for each of
+what it leaves behind: after a step that has changed nothing it is the same as before that.
+
+What a process will do is told by where it stands, what it has learnt and what it keeps in memory. Of a call that is
+over it has learnt the answer alone, where that is all it keeps (`Scheduler.summed`). Of a version it only asks
+whether it is there still.
+
 A state is reached by playing its choices from the beginning: nothing of a process needs to be copied.
 """
 

@@ -328,6 +328,10 @@ def _outcome(outcome: Outcome) -> object:
     return [plain(getattr(outcome, name)) for name in named], outcome.left, outcome.unmatched
 
 
+# What each of these changes beside its answer is of the world, or of what its process keeps (`Process.keeps`): what a
+# ledger and an announcer remember, what a listener has set aside, what an outcome says. A change of an output begins
+# anew when somebody was faster, and so does the look at a binding, from what it was given. When a sweep comes to the
+# engine's own check it has done with the outputs that it had found. `test_histories_of_one_state_go_on_alike` holds it.
 SUMMED = (
     Summed(executions, "_change", again=True),
     Summed(executions, "stop", again=True),
@@ -380,6 +384,16 @@ def summaries() -> Iterator[None]:
 
 
 _program = lru_cache(maxsize=64)(Program)  # what a listener reads when it starts; it keeps no state
+
+
+class SeenWorker(Worker):
+    """A worker that asks for other runs in steps, too."""
+
+    of_run: frozenset[str]
+
+    def writes(self, run_id: str) -> bool:
+        self.step(Touch(self.of_run | {_of_run(run_id)}))
+        return super().writes(run_id)
 
 
 class Scene(World):
@@ -461,12 +475,8 @@ class Scene(World):
         def step(what: object = None) -> None:
             self.stepper.step(Touch(of_run | {RUNS} if pumps else of_run) if what == "task" else what)
 
-        class Seen(Worker):
-            def writes(self, run_id: str) -> bool:
-                self.step(Touch(of_run | {_of_run(run_id)}))
-                return super().writes(run_id)
-
-        worker = Seen(self.airflow, self.ledger, lambda: self.time, self._compute, self._emit, step)
+        worker = SeenWorker(self.airflow, self.ledger, lambda: self.time, self._compute, self._emit, step)
+        worker.of_run = of_run
         worker.carry_out(run, until)
 
     def program(self) -> Program:
