@@ -116,10 +116,6 @@ def _instruction(code: CodeType, at: int) -> int:
     return found[place + (found[place][1] == "PRECALL")][0]
 
 
-class Unsound(BaseException):
-    """What the exploration rests on does not hold: no handler may catch it."""
-
-
 class Known(NamedTuple):
     """What a process has learnt within one call: a digest of the answers, and versions that it may compare with.
 

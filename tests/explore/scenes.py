@@ -85,12 +85,13 @@ def _asked(call: Mapping[str, Any]) -> Touch:
     if call["Method"] != "GET":
         return Touch(frozenset([RUNS]), answers=True)
     pattern = call.get("QueryParameters", {}).get("run_id_pattern")
-    things = (
-        {call["Path"]}
-        if pattern is None
-        else {_of_run(pattern), *([RUNS] if pattern.startswith("rheo~") else [])}
+    if pattern is None:
+        return Touch(frozenset([call["Path"]]), writes=False)
+    # Runs of ours have ids that are known before they are made: it asks whether there is such a one, too.
+    return Touch(
+        frozenset([_of_run(pattern), RUNS] if pattern.startswith("rheo~") else [_of_run(pattern)]),
+        writes=False,
     )
-    return Touch(frozenset(things), writes=False)
 
 
 class SeenAirflow(TroubledAirflow):

@@ -153,8 +153,8 @@ def test_what_begins_anew_when_it_is_refused_is_played_in_fewer_states() -> None
     assert lost.fault[1].startswith("an addition is lost")
 
 
-def test_a_process_that_is_refused_is_seen() -> None:
-    """A crash is one choice for each of what it leaves: before its first call, and after each that changes something."""
+def test_a_crash_is_one_choice_for_each_of_what_it_leaves() -> None:
+    """Before the first call, and after each that changes something."""
     found = explore(lambda: Counter(apart=False, processes=1), 1)
     assert found.fault is not None
     play = Play(Counter(apart=False, processes=1), 1, Touchers())
