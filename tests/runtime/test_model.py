@@ -77,8 +77,9 @@ def plain(window: tuple[int, int] | None, *of: wire.Signal) -> Case:
     links = [(Ref(of[0].id, "x"), Ref(other.id, "x")) for other in of[1:]]
 
     def around(tip: naive.Partition) -> list[naive.Partition]:
-        offsets = [0] if window is None else wire.Window(*window).offsets()
-        return [(*tip[:-1], tip[-1] + offset) for offset in offsets]
+        if window is None:
+            return [tip]
+        return [(*tip[:-1], tip[-1] + offset) for offset in wire.Window(*window).offsets()]
 
     of_naive = [naive.Input(of[0].id, of[0].id, window=around, range_check=window is not None)]
     of_naive += [naive.Input(other.id, other.id) for other in of[1:]]
@@ -94,7 +95,7 @@ def plain(window: tuple[int, int] | None, *of: wire.Signal) -> Case:
 
 PLAIN = [
     plain(None, S), plain(None, T), plain(None, T, S), plain((0, -2), T), plain((0, 2), S, T),
-    plain(WIDE, T, S), plain(None, NAMED), plain(None, NAMED, ALSO), plain(None, LISTED), plain(None, LISTED, T),
+    plain(WIDE, T, S), plain(None, LISTED), plain(None, LISTED, T), *[plain(None, NAMED), plain(None, NAMED, ALSO)] * 2,
 ]  # fmt: skip
 
 
@@ -170,10 +171,11 @@ class Trouble(RuleBasedStateMachine):
         if not lost:
             self.world.queue.append(self.bodies[-1])
 
-    @rule(number=st.integers(0, len(REFUSED) - 1))
-    def send_what_is_no_value(self, number: int) -> None:
+    @precondition(lambda self: NAMED.id in self.signals)
+    @rule()
+    def send_what_is_no_value(self) -> None:
         """Nothing is made of it, and it stands in nothing's way."""
-        self.world.queue.append(message(naive.Event(NAMED.id, (REFUSED[number],), f"no{number}")))
+        self.world.queue += [message(naive.Event(NAMED.id, (text,), f"no {text!r}")) for text in REFUSED]
 
     @precondition(lambda self: self.trace)
     @rule(data=st.data())
