@@ -917,7 +917,7 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
 
 
 WHOLE = (
-    "publish and two sweeps;", "two runs of one execution;", "listener, run and sweep;", "a run that dies;",
+    "publish and two sweeps;", "listener, run and sweep;", "a run that dies;",
     "two listeners and a sweep;", "a listener and two sweeps;", "one message twice, and its run;", "publish and a sweep;",
     "two listeners and a redeploy;", "a run that is killed;", "an owed signal and two sweeps;",
 )  # fmt: skip
