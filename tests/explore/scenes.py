@@ -916,6 +916,7 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
 }
 
 
+# Those that come to their ends within minutes, two crashes included.
 WHOLE = (
     "publish and two sweeps;", "listener, run and sweep;", "a run that dies;",
     "two listeners and a sweep;", "a listener and two sweeps;", "one message twice, and its run;", "publish and a sweep;",
