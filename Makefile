@@ -58,16 +58,15 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Every order of what may happen in small scenes (tests/explore): listeners beside one another to the end, those with a
-# run, which have more than memory holds, for a minute each; all, for a minute each; faults put in on purpose that it has to find.
+# Every order of what may happen in small scenes (tests/explore): to the end, and those that have more, of batches and
+# pumps, for a minute each; faults put in on purpose that it has to find.
 EXPLORE := cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m explore
 
 explore: setup
-	$(EXPLORE) --only "two listeners"
-	$(EXPLORE) --only "listener, run and sweep" --only "publish and two sweeps" --seconds 60
+	$(EXPLORE)
 
 explore-all: setup
-	$(EXPLORE) --seconds 60
+	$(EXPLORE) --only "" --seconds 60
 
 mutants: setup
 	cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m explore.mutants

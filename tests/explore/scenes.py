@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,18 +15,21 @@ from runtime.tables import NUMBER, Ref, route, signal, table, view
 from runtime.test_faults import check, message
 from runtime.world import TroubledAirflow, World
 from semantics import naive
-from support.airflow import CLAIM, PUBLISH, Run, Told
+from support.airflow import CLAIM, PUBLISH, SIGNAL, Run, Told
+from support.runs import Worker
 
 from benchmarks._dynamodb import DynamoDB
-from rheo_runtime import executions, wire
+from rheo_runtime import executions, sweep, wire
 from rheo_runtime.airflow_client import Announcer, RateLimiter, Unavailable
-from rheo_runtime.dynamodb import OUTPUTS, TODO, WATCHES, DynamoLedger, create_table, todo_key
+from rheo_runtime.dynamodb import OUTPUTS, TODO, WATCHES, DynamoLedger, create_table, output_key, todo_key
+from rheo_runtime.engine import Bindings, Engine, Outcome
+from rheo_runtime.listener import Listener
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.program import Program
-from rheo_runtime.records import CLAIMED, FAILED, SKIPPED, SUCCEEDED, Arrivals, Document, Execution
+from rheo_runtime.records import CLAIMED, FAILED, SKIPPED, SUCCEEDED, Arrivals, Document, Execution, Output
 from rheo_runtime.sweep import Patience
 
-from .explorer import EVERYTHING, Crash, Process, Scheduler, Touch
+from .explorer import EVERYTHING, NOTHING_ELSE, Crash, Found, Process, Scheduler, Touch, explore
 
 A, B, C = (signal(name, x=NUMBER) for name in "abc")
 
@@ -62,9 +66,32 @@ class Steps:
         self._scheduler = scheduler
 
     def step(self, what: object = None) -> None:
-        if what is not None:
-            things = frozenset(["airflow" if what in ("ask", "call", "task") else str(what)])
-            self._scheduler.step(Touch(things, what != "ask", answers=what == "call"))
+        if isinstance(what, Touch):
+            self._scheduler.step(what)
+        elif what is not None:
+            self._scheduler.step(Touch(frozenset([str(what)])))
+
+
+def _of_run(id: str) -> str:
+    """What is touched of a run by what changes, or asks for, its state alone."""
+    return f"run {re.sub(r'~r[0-9]+$', '', id)}"  # one that is tried again is found with the first one
+
+
+RUNS = "runs"  # which there are, and what those that nobody has begun were told
+
+
+def _asked(call: Mapping[str, Any]) -> Touch:
+    """What a call of Airflow touches."""
+    if call["Method"] != "GET":
+        return Touch(frozenset([RUNS]), answers=True)
+    pattern = call.get("QueryParameters", {}).get("run_id_pattern")
+    if pattern is None:
+        return Touch(frozenset([call["Path"]]), writes=False)
+    # Runs of ours have ids that are known before they are made: it asks whether there is such a one, too.
+    return Touch(
+        frozenset([_of_run(pattern), RUNS] if pattern.startswith("rheo~") else [_of_run(pattern)]),
+        writes=False,
+    )
 
 
 class SeenAirflow(TroubledAirflow):
@@ -73,6 +100,7 @@ class SeenAirflow(TroubledAirflow):
     scheduler: Scheduler
 
     def invoke_rest_api(self, **call: Any) -> Any:
+        self.step = lambda what=None: self.scheduler.step(None if what is None else _asked(call))
         try:
             answer = super().invoke_rest_api(**call)
         except Exception as fault:
@@ -127,14 +155,20 @@ class SeenLedger:
             return call
 
         def stepped(*arguments: Any, **named: Any) -> Any:
-            self._scheduler.step(_touched(name, arguments))
+            compares = None
+            if name == "save":
+                compares = _name(arguments[1]), 0 if arguments[0] is None else arguments[0].version
+            self._scheduler.step(_touched(name, arguments), compares)
             answer = call(*arguments, **named)
             if name in _COPIED:
                 answer = _copied(answer)
             elif isinstance(answer, Iterator):
                 answer = list(answer)
-            if not self._scheduler.forgets:
-                self._scheduler.learnt(plain(answer))
+            if name == "save" and not answer:
+                self._scheduler.refused()
+            elif not self._scheduler.forgets:
+                now = arguments[1] if name == "save" else answer[0] if name == "output" else None
+                self._scheduler.learnt(plain(answer), {} if now is None else {_name(now): now.version})
             return answer
 
         return stepped
@@ -164,13 +198,25 @@ class SeenClient:
         return lambda **named: self._call(name, call, named)
 
     def _call(self, name: str, call: Callable[..., Any], named: dict[str, Any]) -> Any:
-        self._scheduler.step(_items(name, named))
+        compares = None
+        if "#version" in named.get("ConditionExpression", ""):
+            old = named["ExpressionAttributeValues"].get(":old", {"N": "0"})
+            compares = named["Key"]["pk"]["S"], int(old["N"])
+        self._scheduler.step(_items(name, named), compares)
         try:
             answer = call(**named)
         except self.exceptions.ConditionalCheckFailedException:
-            self._scheduler.learnt("refused")
+            if compares is None:
+                self._scheduler.learnt("refused")
+            else:
+                self._scheduler.refused()
             raise
-        self._scheduler.learnt(answer)
+        if not self._scheduler.forgets:
+            versions = {}
+            if name in ("get_item", "update_item"):
+                item = answer.get("Item") or answer.get("Attributes") or {}
+                versions = {item["pk"]["S"]: int(item["version"]["N"])} if "version" in item else {}
+            self._scheduler.learnt(plain(answer), versions)
         return answer
 
 
@@ -189,9 +235,10 @@ def _items(name: str, named: dict[str, Any]) -> Touch:
     if key := named.get("Key") or named.get("Item"):
         things = {key["pk"]["S"]}
         if writes:
-            things |= {f"{TODO} {todo_key(kind, key)['S']}" for kind in (OUTPUTS, WATCHES)}
             kind, node = key["pk"]["S"].split("|")[:2]
             things |= {f"node {node}", f"all {kind}"}
+            if name != "update_item" or TODO in repr(named):  # else what the index holds, the keys, stays
+                things |= {f"{TODO} {todo_key(kind, key)['S']}" for kind in (OUTPUTS, WATCHES)}
     elif name == "batch_get_item":
         things = {key["pk"]["S"] for wanted in named["RequestItems"].values() for key in wanted["Keys"]}
     elif name == "query":
@@ -210,6 +257,15 @@ def _items(name: str, named: dict[str, Any]) -> Touch:
 _SCALARS = (str, int, float, bytes, bool, type(None))
 
 
+def _name(output: Output) -> str:
+    """The name under which the versions of an output in memory are known."""
+    return f"{output.node}|{output.partition}"
+
+
+def _pk(output: Output) -> str:
+    return str(output_key(output.node, output.partition)["pk"]["S"])
+
+
 def plain(thing: Any) -> Any:
     """Return state as plain values that are written alike when they are alike."""
     kind = thing.__class__
@@ -218,7 +274,11 @@ def plain(thing: Any) -> Any:
     if kind is tuple or kind is list:
         return [plain(one) for one in thing]
     if kind is dict or isinstance(thing, dict):
-        return sorted((repr(plain(key)), plain(value)) for key, value in thing.items())
+        return sorted(
+            (repr(plain(key)), None if key == "version" else plain(value)) for key, value in thing.items()
+        )
+    if kind is Output:
+        thing = thing._replace(version=0)
     if kind is Execution:
         return [
             thing.generation,
@@ -228,6 +288,7 @@ def plain(thing: Any) -> Any:
             thing.run_id,
             thing.note,
             thing.signalled,
+            plain(thing.made),
         ]
     if isinstance(thing, tuple):
         return [plain(one) for one in thing]
@@ -252,7 +313,88 @@ def _with_ids(record: Arrivals) -> Arrivals:
     return record
 
 
+class Summed(NamedTuple):
+    """A call of which a process keeps its answer and nothing else: see `Scheduler.summed`."""
+
+    of: Any
+    name: str
+    came_to: Callable[[Any, tuple[Any, ...]], object] = lambda answer, _: plain(answer)
+    forgets: bool = False
+    again: bool = False
+
+
+def _outcome(outcome: Outcome) -> object:
+    """What a listener or a sweep reads of what came of an event."""
+    named = ("_fired", "_held", "_skipped", "_overdue", "_told", "_faults", "_expired", "_dropped")
+    return [plain(getattr(outcome, name)) for name in named], outcome.left, outcome.unmatched
+
+
+# What each of these changes beside its answer is of the world, or of what its process keeps (`Process.keeps`): what a
+# ledger and an announcer remember, what a listener has set aside, what an outcome says. A change of an output begins
+# anew when somebody was faster, and so does the look at a binding, from what it was given. When a sweep comes to the
+# engine's own check it has done with the outputs that it had found. `test_histories_of_one_state_go_on_alike` holds it.
+SUMMED = (
+    Summed(executions, "_change", again=True),
+    Summed(executions, "stop", again=True),
+    Summed(executions, "claimable"),
+    Summed(Worker, "_succeeded"),
+    Summed(Worker, "_holds"),
+    Summed(Worker, "_claim"),
+    Summed(Worker, "_claim_batch"),
+    Summed(Announcer, "announce"),
+    Summed(Announcer, "announce_batch"),
+    Summed(Announcer, "pump"),
+    Summed(Bindings, "evaluate", lambda waits, given: (waits, _outcome(given[1])), again=True),
+    Summed(Bindings, "rouse", lambda _, given: _outcome(given[1])),
+    Summed(Engine, "on_event", lambda outcome, _: _outcome(outcome)),
+    Summed(Engine, "tick", lambda outcome, _: _outcome(outcome), forgets=True),
+    Summed(sweep, "reconcile"),
+    Summed(sweep.Sweeper, "_current"),
+    Summed(sweep.Sweeper, "_signals"),
+    Summed(sweep.Sweeper, "_announce"),
+    Summed(sweep.Sweeper, "_check"),
+)
+
+
+@contextmanager
+def summaries() -> Iterator[None]:
+    """Let processes keep nothing of the calls in `SUMMED` but what they came to."""
+    before = [(one, getattr(one.of, one.name)) for one in SUMMED]
+
+    def summed(one: Summed, call: Callable[..., Any]) -> Callable[..., Any]:
+        def made(*given: Any, **named: Any) -> Any:
+            scheduler = Scheduler.at_work
+            if scheduler is None:
+                return call(*given, **named)
+            return scheduler.summed(
+                lambda: call(*given, **named),
+                lambda answer: one.came_to(answer, given),
+                forgets=one.forgets,
+                again=one.again,
+            )
+
+        return made
+
+    try:
+        for one, call in before:
+            setattr(one.of, one.name, summed(one, call))
+        yield
+    finally:
+        for one, call in before:
+            setattr(one.of, one.name, call)
+
+
 _program = lru_cache(maxsize=64)(Program)  # what a listener reads when it starts; it keeps no state
+
+
+class SeenWorker(Worker):
+    """A worker that asks for other runs in steps, too."""
+
+    of_run: frozenset[str]
+
+    def writes(self, run_id: str) -> bool:
+        self.step(Touch(self.of_run | {_of_run(run_id)}))
+        return super().writes(run_id)
 
 
 class Scene(World):
@@ -267,8 +409,6 @@ class Scene(World):
         super().__init__(routes, stepper=Steps(self.scheduler))
         self.airflow = SeenAirflow(routes.app, "node", assets=True, step=self.stepper.step)
         self.airflow.scheduler = self.scheduler
-        rate_limiter = RateLimiter(1e9, lambda: self.time, lambda _: None)
-        self.announcer = Announcer(self.airflow, "airflow", rate_limiter)
         self.peaceful = memory
         if self._dynamodb is not None:
             create_table("t", self._dynamodb)
@@ -289,7 +429,56 @@ class Scene(World):
         """That of a peaceful world."""
 
     def _of_a_process(self) -> DynamoLedger:
-        return DynamoLedger("t", self._client, lambda: self.time)
+        made = DynamoLedger("t", self._client, lambda: self.time)
+
+        def keeps() -> object:
+            recent = [
+                (plain(output), self.is_now(_pk(output), output.version))
+                for _, output in made._recent.values()
+            ]
+            return recent, plain(made._together), plain(made._journal), sorted(made._covered)
+
+        self._keep(keeps)
+        return made
+
+    def _keep(self, keeps: Callable[[], object]) -> None:
+        """The process that is at work has this in its memory."""
+        if self.scheduler.current is not None:
+            self.scheduler.current.keeps.append(keeps)
+
+    def is_now(self, of: str, version: int) -> bool:
+        if self._dynamodb is not None:
+            item = self._dynamodb.tables["t"].get((of, "."), {})
+            return version == int(item.get("version", {"N": 0})["N"])
+        output = vars(self.peaceful)["_outputs"].get(tuple(of.split("|")))
+        return version == (0 if output is None else output.version)
+
+    def listener(self) -> Listener:
+        """A listener of its own: what it has found out of Airflow, and whether it asks, nobody else knows."""
+        self.announcer = self._announces()
+        made = super().listener()
+        engine, version = made.engine, len(self.table.routes)
+        self._keep(lambda: (version, sorted(engine._told), sorted(made._recent.items()), sorted(made._pumping.items()),
+                            plain(made._ready), [(k, list(b.documents), b.waited) for k, b in sorted(made._bulk.items())]))  # fmt: skip
+        return made
+
+    def _announces(self) -> Announcer:
+        limiter = RateLimiter(1e9, lambda: self.time, lambda _: None)
+        made = Announcer(self.airflow, "airflow", limiter)
+        self._keep(lambda: (sorted(made._assets.items()), limiter._closed_until, limiter._pause))
+        return made
+
+    def carry_out(self, run: Run, until: int = SIGNAL) -> None:
+        """One worker goes on with a DAG run: what it changes of the run alone, it changes in steps of that run."""
+        of_run = frozenset([_of_run(run.id)])
+        pumps = bool(run.told) and "keys" in run.told[0]
+
+        def step(what: object = None) -> None:
+            self.stepper.step(Touch(of_run | {RUNS} if pumps else of_run) if what == "task" else what)
+
+        worker = SeenWorker(self.airflow, self.ledger, lambda: self.time, self._compute, self._emit, step)
+        worker.of_run = of_run
+        worker.carry_out(run, until)
 
     def program(self) -> Program:
         return _program(self.table)
@@ -308,14 +497,17 @@ class Scene(World):
         for event in events:
             self.deliver(self.send(*event))
 
-    def add(self, body: Callable[[], None], ready: Callable[[], bool] | None = None) -> None:
+    def add(
+        self,
+        body: Callable[[], None],
+        ready: Callable[[], bool] | None = None,
+        crash: Callable[[], Touch] = lambda: NOTHING_ELSE,
+    ) -> None:
         """Add a process; what is ready from the first is brought to its first call."""
-        process = Process(body, ready)
+        process = Process(body, ready, crash)
         self.processes.append(process)
         if ready is None:
-            self.scheduler.current = process
-            process.go(crash=False)
-            self.scheduler.current = None
+            self.scheduler.let(process)
 
     def listen(self, body: str) -> None:
         """Add a listener that takes a message."""
@@ -332,8 +524,17 @@ class Scene(World):
         def free() -> list[Any]:
             return [run for run in self.airflow.ready() if run.id not in self._taken]
 
+        taken: list[Run] = []
+
+        def crash() -> Touch:
+            """It writes no more; what it had taken may have failed."""
+            computes = {thing for thing in process.touch.things if thing.startswith("compute")}
+            return Touch(frozenset({*computes, *(_of_run(run.id) for run in taken)}))
+
         def work() -> None:
             run = free()[0]
+            taken.append(run)
+            self._keep(lambda: run.id)
             self._taken.add(run.id)
             try:
                 self.carry_out(run)
@@ -343,7 +544,8 @@ class Scene(World):
                     self.lost_runs[run.id] = "failed"
                 raise
 
-        self.add(work, lambda: bool(free()))
+        self.add(work, lambda: bool(free()), crash)
+        process = self.processes[-1]
 
     def _emit(self, document: Document) -> None:
         super()._emit(document)
@@ -425,7 +627,7 @@ class Killed(Dying):
         active = None if output is None else output.active
         if active is None or active.state != CLAIMED or active.run_id is None:
             return
-        self.stepper.step("call")
+        self.stepper.step(Touch(frozenset([_of_run(active.run_id)])))
         run = next(run for run in self.airflow.runs if run.id == active.run_id)
         if run.state == "running":
             run.state = "failed"
@@ -433,7 +635,7 @@ class Killed(Dying):
         ended = executions.stop(ledger, "node", "2", active.document["id"], self.time, executions.KILLED)
         if ended is not None and ended.released is not None:
             with suppress(Unavailable):  # the sweep announces it
-                self.announcer.announce(ended.released)
+                self._announces().announce(ended.released)
 
 
 class Poisoned(Scene):
@@ -455,7 +657,7 @@ class Poisoned(Scene):
 
     def clear(self) -> None:
         """Clear the run that has failed, once what was wrong is right."""
-        self.stepper.step("call")
+        self.stepper.step(Touch(frozenset([RUNS, *(_of_run(run.id) for run in self.airflow.runs)])))
         run = self._failed()
         if run is None:
             return
@@ -497,7 +699,7 @@ class Redeployed(Scene):
 
     def listen(self, body: str) -> None:
         def begin() -> None:
-            self.stepper.step("version")
+            self.stepper.step(Touch(frozenset(["version"]), writes=False))
             self.deliver(body)
 
         self.add(begin)
@@ -507,7 +709,7 @@ class Redeployed(Scene):
 
     def deploy(self, routes: wire.RouteTable) -> None:
         """Put a new version of the application in the place of the old one."""
-        self.stepper.step("version")
+        self.stepper.step(Touch(frozenset(["version", RUNS, "/assets", "/dags"])))
         self.table = routes
         self.airflow.parse("app", "more")
 
@@ -545,6 +747,15 @@ def _publish_sweep(app: App, ledger: str) -> Scene:
     scene.before(*app.first, *app.second)
     scene.runs()
     scene.sweeps()
+    scene.sweeps()
+    return scene
+
+
+def _publish_one_sweep(app: App, ledger: str) -> Scene:
+    """A sweep while a run publishes, with a second firing held behind it."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 2}))
+    scene.before(*app.first, *app.second)
+    scene.runs()
     scene.sweeps()
     return scene
 
@@ -689,6 +900,7 @@ def _redeploy(app: App, ledger: str) -> Scene:
 SCENES: dict[str, Callable[[App, str], Scene]] = {
     "two listeners and a sweep": _two_listeners,
     "listener, run and sweep": _listener_run_sweep,
+    "publish and a sweep": _publish_one_sweep,
     "publish and two sweeps": _publish_sweep,
     "a listener and two sweeps": _filling_window,
     "a run that dies": _dying_run,
@@ -704,6 +916,14 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
 }
 
 
+# Those that come to their ends within minutes, two crashes included.
+WHOLE = (
+    "publish and two sweeps;", "listener, run and sweep;", "a run that dies;",
+    "two listeners and a sweep;", "a listener and two sweeps;", "one message twice, and its run;", "publish and a sweep;",
+    "two listeners and a redeploy;", "a run that is killed;", "an owed signal and two sweeps;",
+)  # fmt: skip
+
+
 def all_scenes() -> Sequence[tuple[str, Make]]:
     """Every scene of every application on every ledger, by name."""
     return [
@@ -712,3 +932,9 @@ def all_scenes() -> Sequence[tuple[str, Make]]:
         for app in APPS
         for ledger in LEDGERS
     ]
+
+
+def explored(name: str, crashes: int, enough: Callable[[Found], bool] = lambda _: False) -> Found:
+    """Explore one scene."""
+    with summaries():
+        return explore(dict(all_scenes())[name], crashes, enough)

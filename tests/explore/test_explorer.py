@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
+from random import Random
 
 import pytest
 
-from .explorer import Process, Scheduler, Touch, explore, replay
+from .explorer import Choice, Play, Process, Scene, Scheduler, Touch, Touchers, explore, replay
 from .mutants import MUTANTS, ROOT, run
-from .scenes import all_scenes
+from .scenes import all_scenes, explored, summaries
 
 
 class Counter:
@@ -21,9 +22,7 @@ class Counter:
         for number in range(processes):
             process = Process(lambda number=number: self.add(number if apart else 0))  # type: ignore[misc]
             self.processes.append(process)
-            self.scheduler.current = process
-            process.go(crash=False)
-        self.scheduler.current = None
+            self.scheduler.let(process)
 
     def add(self, at: int) -> None:
         self.scheduler.step(Touch(frozenset([str(at)]), writes=self.safe))
@@ -38,6 +37,9 @@ class Counter:
 
     def state(self) -> object:
         return sorted(self.values.items())
+
+    def is_now(self, of: str, version: int) -> bool:
+        return self.values[int(of)] == version
 
     def check(self) -> None:
         done = len(self.processes) if self.apart else 1
@@ -106,12 +108,170 @@ def test_reduction_leaves_no_result_out() -> None:
     assert {values[0] for values in found} == brute == {1, 2, 3}
 
 
+class Swaps(Counter):
+    """Processes that add one by comparing: what was read is there still, or they begin anew."""
+
+    sums, tries = True, 9
+
+    def add(self, at: int) -> None:
+        if self.sums:
+            self.scheduler.summed(lambda: self.swap(at), str, again=True)
+        else:
+            self.swap(at)
+
+    def swap(self, at: int) -> None:
+        for _ in range(self.tries):
+            self.scheduler.step(Touch(frozenset([str(at)]), writes=False))
+            seen = self.values[at]
+            self.scheduler.learnt(seen, {str(at): seen})
+            self.scheduler.step(Touch(frozenset([str(at)])), (str(at), seen))
+            if self.values[at] == seen:
+                self.values[at] = seen + 1
+                self.scheduler.learnt("done")
+                return
+            self.scheduler.refused()
+
+
+class Whole(Swaps):
+    """The same, as one step each that cannot be told from others: what all orders come to."""
+
+    sums = False
+
+
+class Once(Swaps):
+    """The same, tried once."""
+
+    tries = 1
+
+
+def test_what_begins_anew_when_it_is_refused_is_played_in_fewer_states() -> None:
+    found, whole = (explore(lambda of=of: of(apart=False, processes=4), 0) for of in (Swaps, Whole))  # type: ignore[misc]
+    assert (found.fault, found.exhausted, whole.fault, whole.exhausted) == (None, True, None, True)
+    assert found.states < whole.states / 2
+    lost = explore(lambda: Once(apart=False), 0)
+    assert lost.fault is not None
+    assert lost.fault[1].startswith("an addition is lost")
+
+
+def test_a_crash_is_one_choice_for_each_of_what_it_leaves() -> None:
+    """Before the first call, and after each that changes something."""
+    found = explore(lambda: Counter(apart=False, processes=1), 1)
+    assert found.fault is not None
+    play = Play(Counter(apart=False, processes=1), 1, Touchers())
+    assert list(map(str, play.choices())) == ["0", "0x"]
+    play.take(Choice(0))
+    assert list(map(str, play.choices())) == ["0"], "it has read only"
+    play.end()
+
+
+# --- what the reduction rests on -----------------------------------------------------------------------------------
+
+
+def reached(make: Callable[[], Scene], crashes: int, path: Sequence[Choice]) -> Play:
+    play = Play(make(), crashes, Touchers())
+    for choice in path:
+        play.choices(all_of_them=True)
+        play.take(choice)
+    return play
+
+
+PAIRS = 6
+
+
+def compare(make: Callable[[], Scene], crashes: int) -> tuple[int, int]:
+    """Play histories at random: those that come to one state go on alike, and steps that may change places do.
+
+    Returns how many pairs were compared of each, `PAIRS` where there are so many.
+    """
+    random, known, alike, places = Random(1), dict[bytes, tuple[Choice, ...]](), 0, 0
+    for _ in range(200):
+        if min(alike, places) == PAIRS:
+            break
+        play = Play(make(), crashes, Touchers())
+        while choices := play.choices(all_of_them=True):
+            path = tuple(play.path)
+            other = known.setdefault(play.state(), path)
+            if other != path and alike < PAIRS and random.random() < 0.2:
+                alike += 1
+                go_on_alike(reached(make, crashes, path), reached(make, crashes, other), random)
+            one, another = random.choice(choices), random.choice(choices)
+            if places < PAIRS and random.random() < 0.2 and play.commute(one, another):
+                places += 1
+                ends = [reached(make, crashes, (*path, *pair)) for pair in ((one, another), (another, one))]
+                assert ends[0].state() == ends[1].state(), (
+                    f"{one} and {another} do not change places after {path}"
+                )
+                for end in ends:
+                    end.end()
+            going = [choice for choice in choices if not choice.how]
+            play.take(random.choice(going if random.random() < 0.9 else choices))
+        play.end()
+    return alike, places
+
+
+def go_on_alike(one: Play, other: Play, random: Random) -> None:
+    """Go on with two histories by the same choices, to their ends."""
+    begun = [",".join(map(str, play.path)) for play in (one, other)]
+    while True:
+        choices = one.choices(all_of_them=True)
+        same = choices == other.choices(all_of_them=True) and one.state() == other.state()
+        assert same, f"{begun} were taken for one state, and differ after {one.path}"
+        if not choices:
+            break
+        choice = random.choice(choices)
+        one.take(choice)
+        other.take(choice)
+    one.end()
+    other.end()
+
+
+class Hidden(Counter):
+    """Processes that keep what they have read from the explorer."""
+
+    def add(self, at: int) -> None:
+        self.scheduler.step(Touch(frozenset(["0"]), writes=False))
+        seen = self.values[0]
+        self.scheduler.step(Touch(frozenset(["0"])))
+        self.values[0] = (self.values[0] + 1) % 2 if seen else 1
+
+
+class Mistaken(Counter):
+    """Processes that say that they touch other things than they do."""
+
+    def add(self, at: int) -> None:
+        self.scheduler.step(Touch(frozenset([str(at), str(len(self.processes))])))
+        self.values[0] = 2 * self.values[0] + len(self.values)
+        self.scheduler.step(Touch(frozenset([f"own {id(self.processes)} {self.scheduler.current}"])))
+        self.values[0] = 3 * self.values[0] + self.processes.index(self.scheduler.current)  # type: ignore[arg-type]
+
+
+def test_what_is_hidden_from_the_explorer_is_found() -> None:
+    with pytest.raises(AssertionError, match="were taken for one state"):
+        compare(lambda: Hidden(apart=False, processes=3), 0)
+
+
+def test_steps_that_are_said_to_change_places_and_do_not_are_found() -> None:
+    with pytest.raises(AssertionError, match="do not change places"):
+        compare(lambda: Mistaken(apart=True, processes=3), 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, _ in all_scenes() if "three inputs" not in name])
+def test_histories_of_one_state_go_on_alike(name: str) -> None:
+    with summaries():
+        alike, places = compare(dict(all_scenes())[name], 2)
+    assert min(alike, places) == PAIRS
+
+
 # Of the join, those that CI plays to their ends, with a crash; `make explore` plays the main ones of all applications.
-PART = 2000  # states of each other scene
+PART = 300  # states of each other scene
 TO_THE_END = (
     "two listeners and a sweep",
     "two listeners and a redeploy",
+    "listener, run and sweep; join; memory",
+    "publish and a sweep",
     "an owed signal and two sweeps",
+    "a run that is killed",
 )
 
 
@@ -119,7 +279,7 @@ TO_THE_END = (
 @pytest.mark.parametrize("name", [name for name, _ in all_scenes()])
 def test_a_scene(name: str) -> None:
     whole = name.startswith(TO_THE_END) and name.endswith(("join; memory", "join; dynamodb"))
-    found = explore(dict(all_scenes())[name], 1, lambda found: not whole and found.states >= PART)
+    found = explored(name, 1, lambda found: not whole and found.states >= PART)
     assert found.fault is None, f"python -m explore --crashes 1 --only {name!r} --replay {found.fault}"
     assert found.exhausted or (not whole and found.states >= PART and found.histories)
 

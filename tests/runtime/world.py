@@ -21,6 +21,7 @@ from support.runs import Worker
 
 from rheo_runtime import wire
 from rheo_runtime.airflow_client import Announcer, RateLimiter, told_as
+from rheo_runtime.comparison import EVERY
 from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.ledger import Ledger
@@ -193,6 +194,7 @@ class World:
         self.lost_runs: dict[str, str] = {}  # runs that were ended by hand -> how
         self.active: Counter[tuple[str, str]] = Counter()
         self.lose: Iterator[int] = iter(())
+        self.storage: Any = None  # what tells of data that no event has told of
         self.few = 10  # executions that are announced one by one, before the pump takes over
 
     def program(self) -> wire.RouteTable | Program:
@@ -201,7 +203,7 @@ class World:
 
     def listener(self) -> Listener:
         """A listener that has just started."""
-        engine = Engine(self.program(), self.ledger, lambda: self.time)
+        engine = Engine(self.program(), self.ledger, lambda: self.time, self.storage, EVERY)
         quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
         return Listener(
             engine,

@@ -103,17 +103,18 @@ class Worker:
         if run.stage == CLAIM:
             claims = self._claim_batch(run, [(p, execution_id(node, p, g)) for p, g in run.told[0]["batch"]])
             run.batch = _documents(claims)
+            self.step("task")
             if not run.batch:
                 run.state = SUCCESS
                 return
             run.claimed, run.computed = run.batch[0], set()
-            self.step("task")
             run.stage = COMPUTE
             if until < COMPUTE:
                 return
         if run.stage == COMPUTE:
             claims = self._claim_batch(run, [(d["partition"], d["id"]) for d in run.batch])
             if not claims:
+                self.step("task")
                 run.state = FAILED  # later ones took their places
                 return
             run.batch = _documents(claims)
@@ -142,6 +143,7 @@ class Worker:
             if until < SIGNAL:
                 return  # it crashed: all of the task is done again
             self._signal(document)
+        self.step("task")
         run.state = state
 
     # --- what tasks ask the ledger -----------------------------------------------------------------
