@@ -112,8 +112,11 @@ def test_a_state_machine_that_fails_says_why(dags: dict[str, DAG]) -> None:
         run(dags["everything"], "compute_4", document("everything"))
 
 
-def test_a_retry_joins_an_execution_that_still_runs(dags: dict[str, DAG]) -> None:
-    client, doc = machine(seconds=20), document("everything")  # longer than a slow machine takes to look
+def test_a_retry_joins_an_execution_that_still_runs(
+    dags: dict[str, DAG], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rheo_airflow.tasks.settings.POLL_SECONDS", 0.5)
+    client, doc = machine(seconds=12), document("everything")  # longer than a slow machine takes to look
     started = client.start_execution(stateMachineArn=MACHINE, name=name(doc, 1), input="{}")["executionArn"]
     assert run(dags["everything"], "compute_4", doc, attempt=2) == started
     again = run(dags["everything"], "compute_4", doc, attempt=2)

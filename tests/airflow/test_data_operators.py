@@ -242,7 +242,10 @@ def test_a_query_reads_the_partitions_that_exist_and_its_result_is_the_output(
     assert table["Parameters"]["skip.header.line.count"] == "1"
     lines = query.splitlines()
     assert lines[0].startswith('UNLOAD (WITH "sales" AS (SELECT CASE WHEN "c0" IN (')
-    assert f' AS "tags" FROM "rheo_services"."{table["Name"]}" WHERE CASE WHEN "c3" IS NULL THEN ' in lines[0]
+    # A window's rows say of which partition they are: its dimensions are keys of the table.
+    assert [key["Name"] for key in table["PartitionKeys"]] == ["rheo_partition", "rheo_key_0", "rheo_key_1"]
+    source = f'"rheo_key_0" AS "region", "rheo_key_1" AS "day" FROM "rheo_services"."{table["Name"]}"'
+    assert f' AS "tags", {source} WHERE CASE WHEN "c3" IS NULL THEN ' in lines[0]
     assert lines[2] == "     dear AS (SELECT item, price FROM sales WHERE price > 10)"
     assert lines[-1].endswith("WITH (format = 'PARQUET')")
     assert objects("internal_data/on_athena/") == {

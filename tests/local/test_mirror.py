@@ -74,7 +74,8 @@ def test_only_changes_go_back(
     (out / "part" / "_SUCCESS").write_text("")
     calls.clear()
     assert mirror.push() == (3, 2)
-    assert calls == [
+    # Files go back several at a time, what completes them last.
+    assert [*calls[:2], *sorted(calls[2:4]), *calls[4:]] == [
         "DeleteObject/out/_SUCCESS",
         "DeleteObject/out/old.csv",
         "PutObject/out/part/new.csv",
