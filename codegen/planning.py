@@ -84,7 +84,7 @@ def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
         file=dag_file(node.id),
         where=place(node.where),
         schedule=schedule,
-        inputs=tuple(_input(graph, i, bucket) for i in node.inputs),
+        inputs=tuple(_input(graph, node, i, bucket) for i in node.inputs),
         links=tuple(f"{show(link.left)} == {show(link.right)}" for link in node.written),
         dimensions=tuple(name for name, _ in node.output),
         location=internal_path(bucket, node.id, 0),
@@ -172,7 +172,7 @@ def _event_buckets(signal: ir.Signal) -> list[str]:
     return [source.bucket] if isinstance(source, ir.S3Source) else []
 
 
-def _input(graph: ir.Graph, i: ir.Input, bucket: str) -> p.Input:
+def _input(graph: ir.Graph, node: ir.Node, i: ir.Input, bucket: str) -> p.Input:
     signal = graph.signal(i.signal)
     path = signal_path(signal, bucket)
     source = signal.source
@@ -184,10 +184,13 @@ def _input(graph: ir.Graph, i: ir.Input, bucket: str) -> p.Input:
     view = view_of(i, signal)
     key = None if path is None else _BUCKET.sub("", path, count=1)
     window = i.rollup is not None or any(r.window is not None for branch in i.branches for r in branch)
+    located = window or bool(
+        node.alternatives
+    )  # its rows may be of one partition or another: they say of which
     pattern: str | None = None
     texts: tuple[tuple[int | str, ...], ...] = ()
     spelled: tuple[tuple[str, str, str], ...] = ()
-    if window and key is not None and "{0" in key:
+    if located and key is not None and "{0" in key:
         kinds = tuple(signal.kind(dim) for dim in signal.dims)
         pattern, texts, formats = template(key).numbered(tuple((kind,) for kind in kinds))
         spelled = tuple(
@@ -209,8 +212,8 @@ def _input(graph: ir.Graph, i: ir.Input, bucket: str) -> p.Input:
         else None,
         storage=source.storage if isinstance(source, ir.GlueSource) else None,
         primary_keys=_primary_keys(source),
-        path=key if window else None,
-        dimensions=tuple((dim, signal.kind(dim).type) for dim in signal.dims) if window else (),
+        path=key if located else None,
+        dimensions=tuple((dim, signal.kind(dim).type) for dim in signal.dims) if located else (),
         pattern=pattern,
         texts=texts,
         spelled=spelled,

@@ -96,7 +96,8 @@ def run_compute(
         A value for each output dimension: by name, or in order.
     files
         What lies in S3: ``{"s3://lake/orders/2024-01-02/a.csv": b"id,price\\\\n1,5\\\\n"}``. The tip of an input
-        needs data alone, the other partitions of a window need their completion objects, too.
+        needs data alone; the other partitions of a window, and what is to be chosen of alternatives, need their
+        completion objects, too.
 
     Raises UnknownNameError, FilterError, and SpecError for a file that is no address of S3. What fails in the
     run is in its result.

@@ -18,6 +18,7 @@ from rheodsl import (
     Application,
     BatchCompute,
     CsvFormat,
+    DimensionType,
     InlinedCompute,
     PrestoSQL,
     SparkSQL,
@@ -253,6 +254,26 @@ def test_a_window_says_where_a_row_is_from_on_every_engine(
     assert [name.lower() for name in run.columns] == ["id", "shop", "day"]
     rows = sorted(tuple(row.values()) for row in run.rows)
     assert rows == [(1, 7, other), (2, 7, tip), (3, 7, tip)]
+
+
+@pytest.mark.parametrize("compute", [SparkSQL, PrestoSQL])
+@pytest.mark.parametrize("region", ["NA", "EU"])
+def test_a_row_of_an_alternative_says_where_it_is_from(
+    rheo_compute: Compute, compute: Any, region: str
+) -> None:
+    app = Application("shop")
+    path = "s3://lake/{region}/{day:%Y-%m-%d}"
+    ships = app.s3("ships", path, format="CSV", schema="id int")
+    app.create_data(
+        "daily",
+        [ships["NA"] | ships["EU"]],
+        output_dimension_spec={"day": {type: DimensionType.DATETIME, "format": "%Y-%m-%d"}},
+        compute_targets=compute("SELECT * FROM ships"),
+    )
+    place = f"s3://lake/{region}/2024-01-02"
+    files = {f"{place}/a.csv": b"id\n1\n", f"{place}/_SUCCESS": b""}
+    run = rheo_compute(app, "daily", {"day": "2024-01-02"}, files=files)
+    assert (run.error, run.rows) == (None, [{"id": 1, "region": region, "day": "2024-01-02"}])
 
 
 # Of the same folder: another partition, and something that is none, with other columns.
