@@ -40,11 +40,11 @@ demo: setup
 down: setup
 	$(BIN)/rheo down
 
-# What is quick; then the rest, four files at a time on two cores: those that run an Airflow and a Spark mostly wait for it. What
+# What is quick; then the rest, three files at a time on two cores: those that run an Airflow and a Spark mostly wait for it. What
 # needs a whole stack shares one, and comes first.
 QUICK := $(BIN)/python -m pytest -m "not slow" -n 2
 THOROUGH := $(BIN)/python -m pytest -m "slow or random" --hypothesis-profile=thorough --durations=40 \
-	-n 4 --dist loadfile --no-loadscope-reorder
+	-n 3 --dist loadfile --no-loadscope-reorder
 
 test: check .venv-mwaa-3.0/.ready .venv-localstack/.ready .venv-spark-4.1/.ready
 	$(QUICK)
