@@ -184,9 +184,8 @@ def _input(graph: ir.Graph, node: ir.Node, i: ir.Input, bucket: str) -> p.Input:
     view = view_of(i, signal)
     key = None if path is None else _BUCKET.sub("", path, count=1)
     window = i.rollup is not None or any(r.window is not None for branch in i.branches for r in branch)
-    located = window or bool(
-        node.alternatives
-    )  # its rows may be of one partition or another: they say of which
+    # Its rows may be of one partition or another: they say of which.
+    located = window or bool(node.alternatives)
     pattern: str | None = None
     texts: tuple[tuple[int | str, ...], ...] = ()
     spelled: tuple[tuple[str, str, str], ...] = ()

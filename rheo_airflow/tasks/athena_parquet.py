@@ -96,9 +96,14 @@ class _Thrift:
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
+    def _take(self, count: int) -> bytes:
+        self._at += count
+        if self._at > len(self._data):
+            raise IndexError("the data ends before what it says that it holds")
+        return self._data[self._at - count : self._at]
+
     def _byte(self) -> int:
-        self._at += 1
-        return self._data[self._at - 1]
+        return self._take(1)[0]
 
     def _whole(self) -> int:
         found = shift = 0
@@ -116,9 +121,7 @@ class _Thrift:
 
     def text(self) -> str:
         """Read a text."""
-        length = self._whole()
-        self._at += length
-        return self._data[self._at - length : self._at].decode("utf-8", "replace")
+        return self._take(self._whole()).decode("utf-8", "replace")
 
     def size(self) -> tuple[int, int]:
         """Read how many elements a list has, and of which kind."""
@@ -137,7 +140,7 @@ class _Thrift:
         if kind == _TEXT:
             self.text()
         elif kind == _DOUBLE:
-            self._at += 8
+            self._take(8)
         elif kind in (_LIST, _SET):
             count, of = self.size()
             for _ in range(count):
@@ -152,6 +155,6 @@ class _Thrift:
             for _, of in self.fields():
                 self.skip(of)
         elif kind == _BYTE or (kind in (_TRUE, _FALSE) and listed):
-            self._at += 1
+            self._byte()
         elif kind not in (_TRUE, _FALSE):
             self.number()

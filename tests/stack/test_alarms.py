@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,8 @@ class Lab:
             for dimension in metric["Dimensions"]
         }
 
-    def until(self, what: Any, seconds: float = 180.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < deadline, (self.log(), self.runs("good_orders"))
-            time.sleep(0.5)
+    def until(self, what: Callable[[], object]) -> None:
+        self.stack.until(what, 180)
 
 
 @pytest.fixture(scope="module")
