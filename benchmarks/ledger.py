@@ -28,7 +28,7 @@ from rheo_runtime.listener import Listener
 from rheo_runtime.records import Document
 
 NOW = 1.7e9
-PAIRS = 500  # of a kind of graph: its events are as many times its inputs
+PAIRS = 2_500  # of a kind of graph: its events are as many times its inputs
 
 Result = dict[str, Any]
 

@@ -48,13 +48,13 @@ class Snapshot(DynamoLedger):
                 self._items[item["pk"]["S"]].append(item)
         self._keys = sorted(self._items)
 
-    def _get(self, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _get(self, key: Mapping[str, Any], *, now: bool = True) -> Mapping[str, Any] | None:
         return next((item for item in self._items.get(key["pk"]["S"], ()) if item["sk"] == key["sk"]), None)
 
-    def _get_many(self, keys: Sequence[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    def _get_many(self, keys: Sequence[dict[str, Any]], *, now: bool = True) -> Iterator[Mapping[str, Any]]:
         return (item for key in keys if (item := self._get(key)) is not None)
 
-    def _query(self, pk: str) -> Iterator[Mapping[str, Any]]:
+    def _query(self, pk: str, *, now: bool = True) -> Iterator[Mapping[str, Any]]:
         return iter(sorted(self._items.get(pk, ()), key=lambda item: str(item["sk"]["S"])))
 
     def _todo_keys(self, kind: str) -> list[dict[str, Any]]:

@@ -41,7 +41,8 @@ class Node:
 
     ``expires`` says that waiting combinations expire, ``grouped`` that members of a rollup are awaited
     together. ``once`` says that no event makes an output again, ``updates`` that a binding which has run does so
-    again when what it reads is written anew. ``alone`` says that no two of its bindings have one output. ``key``
+    again when what it reads is written anew. ``guesses`` says that no two of its bindings have one output, and nothing has
+    to be looked at before the first firing of one. ``key``
     is the id, and the number of an ``alternative`` but the first. ``means`` is what its bindings mean. What firing needs of the join is repeated here: with
     thousands of nodes, each object on the way is one more that is not in the processor's cache.
     """
@@ -49,13 +50,13 @@ class Node:
     __slots__ = (
         "_inputs",
         "all",
-        "alone",
         "alternative",
         "binding",
         "checks",
         "document_builder",
         "expires",
         "grouped",
+        "guesses",
         "id",
         "join",
         "key",
@@ -83,7 +84,9 @@ class Node:
         self.once = join.route.retrigger == "never"
         self.updates = join.route.retrigger == "updated"
         self.all = join.all
-        self.alone = join.alone and not self.alternative and not self.once
+        self.guesses = join.alone and not (
+            self.alternative or self.once or self.updates or self.expires or self.grouped or checks
+        )
         self.binding = join.binding
         self.output = join.output
         self.output_text = join.output_text

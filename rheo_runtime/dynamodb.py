@@ -1,4 +1,4 @@
-"""The ledger in DynamoDB: every method is one conditional write, or one strongly consistent read.
+"""The ledger in DynamoDB: every method is one conditional write, or one strongly consistent read, but `glance` and a sweep's.
 
 One table with string keys ``pk`` and ``sk`` and a time to live in ``ttl``. What an item is follows from
 the first letter of ``pk``: A arrivals, O outputs, J journals, P which partitions exist, W watches, R readers, C cursors,
@@ -476,20 +476,32 @@ T = TypeVar("T")
 
 
 class Journal(NamedTuple):
-    """Outputs of one batch of events; ``open`` while that is worked on, and may fire some of them yet."""
+    """Outputs of one batch of events; ``open`` while that is worked on, and may fire some of them yet.
+
+    Each comes with the version that its firing made, once the journal is closed.
+    """
 
     key: Mapping[str, Any]
     since: float
     open: bool
-    places: Sequence[OutputId]
+    places: Mapping[OutputId, int | None]
 
     @classmethod
     def of(cls, item: Item) -> Journal:
         """Return the journal in an item."""
         places = _tuples(unpacked(item["outputs"]))
         _hold(isinstance(places, tuple) and all(isinstance(p, tuple) and len(p) == 2 for p in places))
+        # An older version wrote none.
+        versions = unpacked(item["versions"]) if "versions" in item else [None] * len(places)
+        _hold(all(version is None or isinstance(version, int) for version in versions))
         key = {"pk": item["pk"], "sk": item["sk"]}
-        return cls(key, float(item["since"]["N"]), "closed" not in item, places)
+        listed = dict(zip(places, versions, strict=True))
+        return cls(key, float(item["since"]["N"]), "closed" not in item, listed)
+
+
+def _may_lag(item: Item | None, version: int | None) -> bool:
+    """Say whether an item, as it was a moment ago, may be older than the firing that made a version of its output."""
+    return version is None or item is None or int(item.get("version", {"N": "0"})["N"]) < version
 
 
 class Move(NamedTuple):
@@ -524,8 +536,9 @@ class DynamoLedger:
         self._recent: dict[OutputId, tuple[float, Output]] = {}
         self._together: dict[tuple[str, tuple[Key, ...], Partition, str], Arrivals] = {}
         self._journal: Journal | None = None  # the open one of this process
-        self._listed: frozenset[OutputId] = frozenset()  # its outputs
-        self._covered: set[OutputId] = set()  # those that were fired, and are found by it alone
+        self._covered: dict[
+            OutputId, int
+        ] = {}  # those that were fired, and are found by it alone: their versions
 
     # --- arrivals ------------------------------------------------------------------------------
 
@@ -752,6 +765,16 @@ class DynamoLedger:
         seen, output = self._recent.get((node, partition), (0.0, None))
         return output if self.now() - seen <= RECENT_SECONDS else None
 
+    def glance(self, node: str, partition: str) -> Output | None:
+        if (known := self.recent(node, partition)) is not None:
+            return known
+        item = self._get(output_key(node, partition), now=False)
+        if item is None:
+            return None
+        output = self._read(output_of, item)
+        self._remember(output)
+        return output
+
     def _remember(self, output: Output) -> None:
         self._recent.pop((output.node, output.partition), None)
         self._recent[output.node, output.partition] = self.now(), output
@@ -784,7 +807,7 @@ class DynamoLedger:
             removes.append("#todo")
         elif old is None or not unsettled(old):  # else it is found already
             if self._lists(place := (new.node, new.partition)):
-                self._covered.add(place)
+                self._covered[place] = new.version
             else:
                 names["#todo"], values[":todo"] = TODO, todo_key(OUTPUTS, key)
                 sets.append("#todo = :todo")
@@ -871,17 +894,27 @@ class DynamoLedger:
         return list(found.values())
 
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
-        keys, journals = self._unsettled()
-        items = list(self._get_many(keys))
-        read = list(self._readable(output_of, items))
-        if tidy:
-            settled = {output_key(o.node, o.partition)["pk"]["S"] for o in read if not unsettled(o)}
-            self._tidy_journals(journals, {item["pk"]["S"] for item in items} - settled)
+        keys, journals = self._unsettled(now=not tidy)
+        items = {item["pk"]["S"]: item for item in self._get_many(keys, now=not tidy)}
+        # Its writer may fire what it has not fired yet, while one is open.
+        over = [j for j in journals if tidy and (not j.open or self.now() - j.since >= ABANDONED)]
+        doubtful = {
+            key["pk"]["S"]: key
+            for journal in over
+            for place, version in journal.places.items()
+            if _may_lag(items.get((key := output_key(*place))["pk"]["S"]), version)
+        }
+        items |= {item["pk"]["S"]: item for item in self._get_many(list(doubtful.values()))}
+        read = list(self._readable(output_of, items.values()))
+        settled = {output_key(o.node, o.partition)["pk"]["S"] for o in read if not unsettled(o)}
+        self._tidy_journals(over, items.keys() - settled)
         return [output for output in read if unsettled(output)]
 
-    def _unsettled(self, node: str | None = None) -> tuple[list[dict[str, Any]], list[Journal]]:
+    def _unsettled(
+        self, node: str | None = None, *, now: bool = True
+    ) -> tuple[list[dict[str, Any]], list[Journal]]:
         """Return the keys of the outputs (of a node) that may be unsettled, and the journals that were read for them."""
-        stored = (item for n in range(SHARDS) for item in self._query(f"{JOURNALS}|{n}"))
+        stored = (item for n in range(SHARDS) for item in self._query(f"{JOURNALS}|{n}", now=now))
         journals = list(self._readable(Journal.of, stored))
         listed = (output_key(*place) for journal in journals for place in journal.places)
         keys = {key["pk"]["S"]: key for key in (*self._todo_keys(OUTPUTS), *listed)}
@@ -909,18 +942,18 @@ class DynamoLedger:
                 ConditionExpression="attribute_not_exists(since)",
                 ExpressionAttributeValues=values,
             ):
-                self._journal, self._listed = Journal(key, now, True, places), frozenset(places)
+                self._journal = Journal(key, now, True, dict.fromkeys(places))
                 return
 
     def _lists(self, place: OutputId) -> bool:
         """Say whether the open journal of this process lists an output, and no sweep takes it for abandoned soon."""
         journal = self._journal
-        return journal is not None and place in self._listed and self.now() - journal.since < ABANDONED // 2
+        return journal is not None and place in journal.places and self.now() - journal.since < ABANDONED // 2
 
     def _close(self) -> None:
         """Say that this process fires nothing more of its journal, and which outputs it has fired."""
-        journal, covered = self._journal, sorted(self._covered)
-        self._journal, self._listed, self._covered = None, frozenset(), set()
+        journal, covered = self._journal, self._covered
+        self._journal, self._covered = None, {}
         if journal is not None:
             self._shorten(journal, covered)
 
@@ -931,23 +964,22 @@ class DynamoLedger:
         where it is unsettled again.
         """
         for journal in journals:
-            if journal.open and self.now() - journal.since < ABANDONED:
-                continue  # its writer may fire what it has not fired yet
-            places = [place for place in journal.places if output_key(*place)["pk"]["S"] in left]
-            if len(places) <= len(journal.places) // 2:
-                self._shorten(journal, places)
+            kept = {p: version for p, version in journal.places.items() if output_key(*p)["pk"]["S"] in left}
+            if len(kept) <= len(journal.places) // 2:
+                self._shorten(journal, kept)
 
-    def _shorten(self, journal: Journal, places: Sequence[OutputId]) -> None:
-        """Close a journal that is to hold these outputs; drop it where there are none."""
+    def _shorten(self, journal: Journal, places: Mapping[OutputId, int | None]) -> None:
+        """Close a journal that is to hold these outputs, each with its version; drop it where there are none."""
         if not places:
             self.client.delete_item(TableName=self.table, Key=journal.key)
             return
         self.client.update_item(
             TableName=self.table,
             Key=journal.key,
-            UpdateExpression="SET outputs = :outputs, since = :since, closed = :yes",
+            UpdateExpression="SET outputs = :outputs, versions = :versions, since = :since, closed = :yes",
             ExpressionAttributeValues={
-                ":outputs": packed(places),
+                ":outputs": packed(listed := sorted(places)),
+                ":versions": packed([places[place] for place in listed]),
                 ":since": number(journal.since),
                 ":yes": {"BOOL": True},
             },
@@ -1131,27 +1163,28 @@ class DynamoLedger:
         found = self._readable(lambda item: arrivals_of(item, oldest), items)
         return [record for record in found if record is not None]
 
-    def _get(self, key: Mapping[str, Any]) -> Item | None:
-        return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
+    def _get(self, key: Mapping[str, Any], *, now: bool = True) -> Item | None:
+        return self.client.get_item(TableName=self.table, Key=key, ConsistentRead=now).get("Item")
 
-    def _get_many(self, keys: Sequence[dict[str, Any]]) -> Iterator[Item]:
+    def _get_many(self, keys: Sequence[dict[str, Any]], *, now: bool = True) -> Iterator[Item]:
+        """Yield the items of many keys, as they are ``now``, or were a moment ago, which is half as dear."""
         if len(keys) == 1:
-            item = self._get(keys[0])
+            item = self._get(keys[0], now=now)
             yield from () if item is None else (item,)
             return
         for start in range(0, len(keys), 100):
-            wanted: Any = {self.table: {"Keys": list(keys[start : start + 100]), "ConsistentRead": True}}
+            wanted: Any = {self.table: {"Keys": list(keys[start : start + 100]), "ConsistentRead": now}}
             while wanted:
                 answer = self.client.batch_get_item(RequestItems=wanted)
                 yield from answer["Responses"].get(self.table, [])
                 wanted = answer.get("UnprocessedKeys")
 
-    def _query(self, pk: str) -> Iterator[Item]:
+    def _query(self, pk: str, *, now: bool = True) -> Iterator[Item]:
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": pk}},
-            ConsistentRead=True,
+            ConsistentRead=now,
         )
         for page in pages:
             yield from page["Items"]

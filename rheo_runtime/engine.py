@@ -310,10 +310,37 @@ class Bindings:
         A record that cannot be read stops this binding alone.
         """
         try:
-            return self._evaluate(outcome, node, found, now)
+            return not self.first(outcome, node, found, now) and self._evaluate(outcome, node, found, now)
         except Unreadable as fault:
             outcome.leave(f"{node.id}: {fault}")
             return False
+
+    def first(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
+        """Fire a binding by the first event of each input, of an output that nobody else makes; say whether it did.
+
+        The output is not asked for: most likely there is none yet, and where there is one, nothing happens.
+        """
+        if not node.guesses or (firing := first_use(found)) is None:  # type: ignore[arg-type]
+            return False
+        binding = node.binding(found)
+        try:
+            values = node.output(binding)
+            text = node.output_text(values)
+            for tip in node.tips:
+                tip(binding)
+        except BadValue:
+            return False
+        if self.ledger.recent(node.id, text) is not None:
+            return False
+        events, use = firing
+        made: Made = (binding, values, _spelled(found), ())
+        after, execution, _ = executions.fire(None, node.id, text, node.document_builder, made, events, now)
+        if not self.ledger.save(
+            None, self._written(node, after, execution, now), node.user(binding, found), use
+        ):
+            return False
+        outcome.fire(execution, None, ready=True)
+        return True
 
     def _evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
         ledger = self.ledger
@@ -330,12 +357,9 @@ class Bindings:
             self._refuse(outcome, node, binding, str(fault))
             return False
         user = node.user(binding, found)
-        # The first event of each input, of an output that nobody else makes: most likely there is none yet.
-        guess = node.alone and not node.checks and ledger.recent(node.id, text) is None
         while True:
             firing = None if node.expires else first_use(recs)
-            guess = guess and firing is not None
-            output, used = (None, None) if guess else ledger.output(node.id, text, user)
+            output, used = ledger.output(node.id, text, user)
             if used is not None:
                 firing = None
             expiries = tuple(expiries_of(ledger, node, binding, found)) if node.expires else ()
@@ -376,14 +400,12 @@ class Bindings:
                     outcome.fire(*one)
                 if len(fired) == count:
                     return False
-            if guess:  # there is one
-                guess = False
-            else:  # somebody else changed the output: look at everything again
-                again = self._records(node, binding)
-                if again is None:
-                    return False
-                found = again
-                recs = spread(found) if node.grouped else found  # type: ignore[assignment]
+            # Somebody else changed the output: look at everything again.
+            again = self._records(node, binding)
+            if again is None:
+                return False
+            found = again
+            recs = spread(found) if node.grouped else found  # type: ignore[assignment]
 
     def update(
         self, outcome: Outcome, node: Node, binding: Binding, arrived: Bound | None, now: float
@@ -704,6 +726,9 @@ class Engine:
         self._find = self.program.matcher.of
         self._feeds = self.program.signal_sources
         self._told: set[str] = set()  # what the ledger need not be asked about again
+        # Of the events that are counted together, by node and key: how many are still to come, and what has come, by input.
+        self._left: dict[tuple[str, Partition], int] = {}
+        self._came: dict[tuple[str, Partition], dict[int, Arrivals]] = {}
 
     @property
     def instant(self) -> bool:
@@ -742,6 +767,7 @@ class Engine:
         """
         found: dict[tuple[str, tuple[Key, ...], Partition], list[Arrival]] = {}
         outputs: set[OutputId] = set()
+        self._left, self._came = {}, {}
         for event in events:
             try:
                 for arrival in self._arrivals(event, outputs):
@@ -774,6 +800,9 @@ class Engine:
                     continue
                 keys = consumer.places(values)
                 arrivals.append(Arrival(consumer.arrival_index, keys, partition, event.id, one.spelling))
+                if consumer.node.join.by_key:
+                    place = consumer.node.key, values
+                    self._left[place] = self._left.get(place, 0) + 1
                 if (output := consumer.output(partition)) is not None:
                     outputs.add((consumer.node.id, output))
         return arrivals
@@ -1196,6 +1225,10 @@ class Engine:
         ledger, node = self.ledger, consumer.node
         keys = consumer.places(values)
         record = ledger.arrive(consumer.arrival_index, keys, partition, event_id, now, texts)
+        if (place := (node.key, values)) in self._left and self._is_done(
+            outcome, consumer, place, record, now
+        ):
+            return True
         if consumer.pair is not None:  # two inputs, the usual join, spelled out
             arrival_index, index, key, passes = consumer.pair
             for other in ledger.find(arrival_index, index, values if key is identity else key(values)):
@@ -1209,6 +1242,25 @@ class Engine:
             for recs in list(node.join.bindings(ledger, consumer.position, record, values)):
                 self._bindings.evaluate(outcome, node, recs, now)
         return True
+
+    def _is_done(
+        self, outcome: Outcome, consumer: Consumer, place: tuple[str, Partition], record: Arrivals, now: float
+    ) -> bool:
+        """Take in one of the arrivals at a key that are counted together; say whether nothing more is to be done with it.
+
+        The last of them is looked at, and finds the others. Where each of them was written by this process, none need be
+        read for the first firing: of a binding whose inputs have all to be new, more that has come since makes no
+        difference there, and who brought that looks himself.
+        """
+        came, node = self._came.setdefault(place, {}), consumer.node
+        came[consumer.position] = record
+        self._left[place] -= 1
+        if self._left[place] > 0 and not self._bindings.again:
+            return True
+        if len(came) < node.join.size or not node.all:
+            return False
+        found = tuple([came[position] for position in range(node.join.size)])
+        return self._bindings.first(outcome, node, found, now)
 
     def _values(
         self, outcome: Outcome, consumer: Consumer, place: Partition, partition: Partition

@@ -258,9 +258,8 @@ def _claim(
     return _change(ledger, node, partition, step)
 
 
-def held(ledger: Ledger, node: str, partition: str, execution: str, run_id: str) -> Document | None:
-    """Return the document of an execution that a run holds, as the ledger has last been read; None if it did not."""
-    output = ledger.recent(node, partition)
+def held(output: Output | None, execution: str, run_id: str) -> Document | None:
+    """Return the document of an execution of an output, where it is a run's; None where it is not."""
     active = output.active if output is not None else None
     if output is None or active is None or (active.state, active.run_id) != (CLAIMED, run_id):
         return None
@@ -522,10 +521,10 @@ def _change(
 ) -> R:
     """Read, step, compare and swap; again when somebody else was faster.
 
-    Where this process has seen the output before, it is not read again to be changed: the swap tells whether it is
-    that still. That there is nothing to do, and a fault, is believed only of what was read now.
+    What this process has seen of the output before, or what it was a moment ago, is good enough to be changed: the swap
+    tells whether it is that still. That there is nothing to do, and a fault, is believed only of what was read now.
     """
-    known = ledger.recent(node, partition)
+    known = ledger.glance(node, partition)
     while True:
         before = known or ledger.output(node, partition, None)[0] or Output(node, partition, 0, 0)
         try:

@@ -322,6 +322,8 @@ class Join:
         Binding -> values of the output dimensions; raises BadValue.
     alone
         Whether each binding has an output partition of its own.
+    by_key
+        Whether all inputs of several have one key, which is the partition of each: a key has one binding.
     told_by
         For each trigger input, whether its partition alone tells the output: in a binding, others may be anything.
     output_texts, output_text
@@ -389,7 +391,12 @@ class Join:
         # Without a trigger nothing binds, and whoever runs the node says its output.
         outputs = route.output.values if self.triggers else ()
         self.output = self._output(outputs)
-        self.alone = self._is_alone(outputs)
+        one_key = self.size == 1 or (
+            all(index.exact for index in self.arrival_indexes)
+            and all(own == self.variables[0] for own in self.variables)
+        )
+        self.by_key = one_key and self.size > 1 and self.holds is None
+        self.alone = one_key and self._is_whole(outputs)
         told = {self.scope.position(ref) for expr in outputs for ref in x.refs(expr)}
         self.told_by = tuple(self.alone or told <= {i} for i in range(self.size))
         self.output_texts = partition_renderer(route.output.kinds)
@@ -412,16 +419,13 @@ class Join:
 
         return within if own else values
 
-    def _is_alone(self, outputs: tuple[x.Expr, ...]) -> bool:
-        """Say whether the output is the whole partition of an input, from which those of all others follow."""
+    def _is_whole(self, outputs: tuple[x.Expr, ...]) -> bool:
+        """Say whether the output is the whole partition of an input."""
         if any(i.rollup is not None for i in self.triggers):
             return False
-        same = self.size == 1 or (
-            all(index.exact for index in self.arrival_indexes)
-            and all(own == self.variables[0] for own in self.variables)
-        )
-        wholes = [tuple(x.Ref(i.alias, dim) for dim in self.scope.dims[i.alias]) for i in self.triggers]
-        return same and outputs in wholes
+        return outputs in [
+            tuple(x.Ref(i.alias, dim) for dim in self.scope.dims[i.alias]) for i in self.triggers
+        ]
 
     def tips_of(self, binding: Binding) -> list[Partition]:
         """Return the tip of each input, in declared order; raises BadValue."""

@@ -91,6 +91,9 @@ class Ledger(Protocol):
         It may have changed since: only a `save` that takes it tells.
         """
 
+    def glance(self, node: str, partition: str) -> Output | None:
+        """Return the same, or else an output as it was a moment ago, which is half as dear as what it is now."""
+
     def save(
         self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:
@@ -105,7 +108,8 @@ class Ledger(Protocol):
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         """Return the outputs that the sweeper may have to act on (see `records.unsettled`).
 
-        ``tidy`` is for the sweeper, which drops what has led it to outputs that are settled now.
+        ``tidy`` is for the sweeper, which drops what has led it to outputs that are settled now. It may be shown an
+        output as it was a moment ago: it comes again, and what it does is a step that looks itself.
         """
 
     def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:

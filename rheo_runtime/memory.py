@@ -162,6 +162,8 @@ class MemoryLedger:
     def recent(self, node: str, partition: str) -> Output | None:
         return None  # to ask costs nothing
 
+    glance = recent
+
     def save(
         self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:

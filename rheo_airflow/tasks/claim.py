@@ -186,7 +186,10 @@ def hold(context: Any) -> Document:
         told: Document = context[HOOK].document
         return told
     claimed: Document = context["ti"].xcom_pull(task_ids="claim")
-    document = claim_one(claimed["app"], claimed["node"], claimed["partition"], claimed["id"], context)
+    app, node, partition, id = (claimed[name] for name in ("app", "node", "partition", "id"))
+    output, _ = settings.ledger(app).output(node, partition, None)
+    document = executions.held(output, id, context["dag_run"].run_id)
+    document = document or claim_one(app, node, partition, id, context)
     if document is None:
         raise AirflowFailException(f"{claimed['id']} is no longer this run's: a later one took its place")
     return document

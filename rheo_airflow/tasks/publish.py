@@ -75,8 +75,8 @@ class PublishOperator(BaseOperator):
         if over is not None:
             document, checks = over.document, over.checks
         else:
-            where = (self.node, claimed["partition"], claimed["id"])
-            document = executions.held(ledger, *where, run_id) or hold(context)
+            seen = ledger.recent(self.node, claimed["partition"])
+            document = executions.held(seen, claimed["id"], run_id) or hold(context)
             checks = self._end(ledger, document, context)
         self._announce(ledger, document, checks)
         if why := blocked(checks):

@@ -62,13 +62,8 @@ SETTINGS: Mapping[str, str] = {
     # The completion object is written by the DAG's publish task, never by Spark.
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 } | {
-    f"spark.hadoop.fs.{scheme}.{key}": value
+    f"spark.hadoop.fs.{scheme}.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
     for scheme in SCHEMES
-    for key, value in (
-        ("impl", "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"),
-        # Each run mounts the buckets on its own folder.
-        ("impl.disable.cache", "true"),
-    )
 }
 
 
@@ -247,6 +242,9 @@ def _mount(sc: SparkContext, root: Path, buckets: list[str]) -> None:
     A fallback serves every path below it, also top-level prefixes that the script creates;
     ``linkMergeSlash`` would read better but lists files under wrong names.
     """
+    # Those of the run before have its folders. Each that is made is kept for ever by Hadoop, until it is closed.
+    jvm: Any = sc._jvm
+    jvm.org.apache.hadoop.fs.FileSystem.closeAll()
     hadoop = sc._jsc.hadoopConfiguration()
     for entry in list(hadoop.getPropsWithPrefix("fs.viewfs.mounttable.")):
         hadoop.unset(f"fs.viewfs.mounttable.{entry}")

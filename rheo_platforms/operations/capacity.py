@@ -33,7 +33,7 @@ QUEUE_BATCH = 10  # messages of one invocation of the listener
 # What an execution costs the ledger from its firing to its signal, a sweep's look at it included: see
 # tests/airflow/test_ledger_cost.py. In full batches the sweep finds it by a journal, which is written three times for ten
 # messages; else, and where no event tells alone what it fires, by an index.
-WRITES, INDEXED, READS = 4, 1, 4
+WRITES, INDEXED, READS = 4, 1, 3
 JOURNAL, TODO = 3 / QUEUE_BATCH, 2
 
 
@@ -162,13 +162,14 @@ def _arrived(found: Load, program: Program, signal: str, inputs: Iterable[tuple[
                 if trigger.alias == alias:
                     found.arrivals += 1
                     found.writes += len(index.indexes) + JOURNAL * any(join.told_by)
-                    found.reads += join.size - 1
+                    if not (join.by_key and join.all):  # else they come together, and none reads the others
+                        found.reads += join.size - 1
 
 
 def _made(found: Load, program: Program, node_id: str) -> None:
     node = program.nodes[node_id]
     found.writes += WRITES + INDEXED + TODO * (not any(node.join.told_by))
-    found.reads += READS + (not node.alone) + len(node.checks)
+    found.reads += READS + (not node.guesses) + len(node.checks)
 
 
 def _started(run: Run, graph: ir.Graph, latest: Mapping[tuple[str, str], str], now: float) -> Started:

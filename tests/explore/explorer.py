@@ -33,7 +33,7 @@ from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
 
-GO, CRASH, LOSE = "", "x", "l"
+GO, CRASH, LOSE, LAG = "", "x", "l", "o"
 GLANCES = 50  # histories at random before the first one in order: an exploration that learns who touches what begins anew
 
 
@@ -43,6 +43,7 @@ class Touch(NamedTuple):
     things: frozenset[str]
     writes: bool = True
     answers: bool = False  # the call goes over a network that may lose its answer
+    lags: bool = False  # the call may be shown what it asks for as it was before it was changed last
 
     def commutes(self, other: Touch) -> bool:
         """Say whether the order of two calls makes no difference."""
@@ -56,7 +57,7 @@ NOTHING_ELSE = Touch(frozenset(["nothing"]), writes=False)
 
 
 class Choice(NamedTuple):
-    """The process that goes on, and how: it goes, crashes before its call, or loses the answer of it."""
+    """The process that goes on, and how: it goes, crashes before its call, loses the answer of it, or gets an old one."""
 
     process: int
     how: str = GO
@@ -67,7 +68,7 @@ class Choice(NamedTuple):
     @staticmethod
     def read(text: str) -> Choice:
         """Read what ``str`` writes."""
-        number = text.rstrip(CRASH + LOSE)
+        number = text.rstrip(CRASH + LOSE + LAG)
         return Choice(int(number), text[len(number) :])
 
 
@@ -287,8 +288,8 @@ class Scene(Protocol):
     scheduler: Scheduler
     processes: Sequence[Process]
 
-    def lose_answers(self, losing: bool) -> None:
-        """Let the next call of Airflow lose its answer."""
+    def fail(self, how: str) -> None:
+        """Let the next call lose its answer, or get an old one."""
 
     def state(self) -> object:
         """All that processes can see."""
@@ -350,6 +351,8 @@ class Play:
                         own.append(Choice(number, CRASH))
                     if process.touch.answers:
                         own.append(Choice(number, LOSE))
+                    if process.touch.lags:
+                        own.append(Choice(number, LAG))
                 # What compares with a version that is there no more changes nothing, now or later.
                 alone = process.compares is not None and not self.scene.is_now(*process.compares)
                 for touch in touches[1:] if alone else touches:
@@ -365,7 +368,7 @@ class Play:
         scene, process = self.scene, self.scene.processes[choice.process]
         self.path.append(choice)
         self.crashes -= choice.how != GO
-        scene.lose_answers(choice.how == LOSE)
+        scene.fail(choice.how)
         scene.scheduler.let(process, crash=choice.how == CRASH)
 
     def again(self, node: _Node) -> None:

@@ -16,6 +16,7 @@ from runtime.test_faults import check, message
 from runtime.world import TroubledAirflow, World
 from semantics import naive
 from support.airflow import CLAIM, PUBLISH, SIGNAL, Run, Told
+from support.lagging import Lagging
 from support.runs import Worker
 
 from benchmarks._dynamodb import DynamoDB
@@ -29,7 +30,19 @@ from rheo_runtime.program import Program
 from rheo_runtime.records import CLAIMED, FAILED, SKIPPED, SUCCEEDED, Arrivals, Document, Execution, Output
 from rheo_runtime.sweep import Patience
 
-from .explorer import EVERYTHING, NOTHING_ELSE, Crash, Found, Process, Scheduler, Touch, explore
+from .explorer import (
+    EVERYTHING,
+    GO,
+    LAG,
+    LOSE,
+    NOTHING_ELSE,
+    Crash,
+    Found,
+    Process,
+    Scheduler,
+    Touch,
+    explore,
+)
 
 A, B, C = (signal(name, x=NUMBER) for name in "abc")
 
@@ -111,7 +124,7 @@ class SeenAirflow(TroubledAirflow):
 
 
 # "forget" is among them since nothing expires: time stands still.
-_READS = {"find", "recent", "arrived", "arrivals", "output", "outputs", "statuses", "unsettled", "seen", "waiters", "watches",
+_READS = {"find", "recent", "glance", "arrived", "arrivals", "output", "outputs", "statuses", "unsettled", "seen", "waiters", "watches",
           "versions", "readers", "cursor", "touched", "touches", "expiries",
           "forget"}  # fmt: skip
 _COPIED = {"arrive", "find", "arrived", "arrivals", "versions"}
@@ -122,7 +135,7 @@ def _touched(name: str, arguments: tuple[Any, ...]) -> Touch:
     match name:
         case "arrive" | "find" | "arrived" | "arrivals" | "versions" | "forget":
             things = {f"arrivals {arguments[0].name}"}
-        case "output" | "recent":
+        case "output" | "recent" | "glance":
             things = {f"output {arguments[0]} {arguments[1]}"}
         case "save":
             things = {f"output {arguments[1].node} {arguments[1].partition}", "outputs"}
@@ -174,7 +187,7 @@ class SeenLedger:
         return stepped
 
 
-class Unbilled(DynamoDB):
+class Unbilled(Lagging):
     """A DynamoDB that counts nothing: histories are many."""
 
     def _bill(self, table: str, old: Any, new: Any) -> None:
@@ -251,7 +264,9 @@ def _items(name: str, named: dict[str, Any]) -> Touch:
                 things = {f"node {node}"}
     elif "FilterExpression" in named:
         things = {f"all {named['ExpressionAttributeValues'][':prefix']['S'][0]}"}
-    return Touch(frozenset(things), writes)
+    asked = [named, *named.get("RequestItems", {}).values()]
+    lags = name in ("get_item", "batch_get_item") and not any(each.get("ConsistentRead") for each in asked)
+    return Touch(frozenset(things), writes, lags=lags)
 
 
 _SCALARS = (str, int, float, bytes, bool, type(None))
@@ -436,7 +451,7 @@ class Scene(World):
                 (plain(output), self.is_now(_pk(output), output.version))
                 for _, output in made._recent.values()
             ]
-            return recent, plain(made._together), plain(made._journal), sorted(made._covered)
+            return recent, plain(made._together), plain(made._journal), sorted(made._covered.items())
 
         self._keep(keeps)
         return made
@@ -459,6 +474,7 @@ class Scene(World):
         made = super().listener()
         engine, version = made.engine, len(self.table.routes)
         self._keep(lambda: (version, sorted(engine._told), sorted(made._recent.items()), sorted(made._pumping.items()),
+                            sorted(engine._left.items()), plain(engine._came),
                             plain(made._ready), [(k, list(b.documents), b.waited) for k, b in sorted(made._bulk.items())]))  # fmt: skip
         return made
 
@@ -553,11 +569,15 @@ class Scene(World):
 
     # --- for the explorer ----------------------------------------------------------------------------
 
-    def lose_answers(self, losing: bool) -> None:
-        self.airflow.fates = iter([11]) if losing else iter(())
+    def fail(self, how: str) -> None:
+        self.airflow.fates = iter([11]) if how == LOSE else iter(())
+        if self._dynamodb is not None:
+            self._dynamodb.lags = lambda: how == LAG
 
     def state(self) -> object:
-        kept = self._dynamodb.tables if self._dynamodb is not None else vars(self.peaceful)
+        kept: Any = vars(self.peaceful)
+        if self._dynamodb is not None:
+            kept = self._dynamodb.tables, self._dynamodb.before
         runs = [
             (
                 r.dag,
@@ -577,7 +597,7 @@ class Scene(World):
         return plain(kept), runs, [sorted(each) for each in known], plain(self.run_of), self.table.app
 
     def check(self) -> None:
-        self.lose_answers(False)
+        self.fail(GO)
         self.patience = Patience(30, 60, 30, 100)
         self.peace()
         self.hold()

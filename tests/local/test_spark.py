@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -112,6 +113,26 @@ print(spark.conf.get("spark.sql.session.timeZone") == "Asia/Tokyo", "left_behind
     assert (second.state, lab.log) == ("SUCCEEDED", "rows 7 []\nFalse False\n")
     assert time.monotonic() - began < 5
     assert lab.worker.starts == starts
+
+
+def test_what_is_opened_again_and_again_is_kept_once(lab: Lab) -> None:
+    """A batch opens its buckets for each of its executions: Hadoop keeps each file system that is made until it is closed."""
+    body = """
+    hadoop = spark._jvm.org.apache.hadoop
+    kept = spark._jvm.java.lang.Class.forName("org.apache.hadoop.fs.FileSystem").getDeclaredField("CACHE")
+    kept.setAccessible(True)
+    known = kept.get(None).getClass().getDeclaredField("map")
+    known.setAccessible(True)
+    counts = []
+    for n in range(20):
+        place = hadoop.fs.Path(f"s3://in-bucket/{n}")
+        place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()).create(place, True).close()
+        counts.append(known.get(kept.get(None)).size())
+    assert counts[0] == counts[-1] < 10, counts
+    """
+    for _ in range(2):  # what a run before has opened is none of this one's
+        assert lab.run(textwrap.dedent(body)).error is None
+        assert (lab.root / "in-bucket" / "19").exists()
 
 
 def test_writes_commit_as_on_s3(lab: Lab) -> None:

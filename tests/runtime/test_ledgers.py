@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from support.lagging import Lagging
 
 from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import executions
@@ -550,6 +551,55 @@ def test_a_sweep_drops_no_journal_of_a_batch_that_is_worked_on() -> None:
         assert executions.stop(sweep, "node", number, f"node/{number}#1", T) is not None
     assert list(sweep.unsettled(tidy=True)) == []
     assert not client.groups[TABLE].get("J")
+
+
+def test_a_sweep_that_is_shown_what_was_drops_no_journal() -> None:
+    """What a batch has fired may not be seen at once; what was settled before it is not what it has fired."""
+    late = True
+    client: Any = Lagging(lambda: late)
+    create_table(TABLE, client)
+    one, sweep = (DynamoLedger(TABLE, client, lambda: T) for _ in range(2))
+    one.together([], [("node", "1"), ("node", "2")], T)
+    for number in "12":
+        one.save(None, fired(None, 1, number))
+    one.together([], [], T)
+    assert sorted(o.partition for o in sweep.unsettled(tidy=True)) == ["1", "2"]
+    for number in "12":
+        assert executions.stop(one, "node", number, f"node/{number}#1", T) is not None
+    one.together([], [("node", "1"), ("node", "2")], T)
+    for number in "12":
+        output, _ = one.output("node", number, None)
+        assert one.save(output, fired(output, 2, number))
+    one.together([], [], T)
+    sweep.unsettled(tidy=True)
+    late = False
+    assert sorted(o.partition for o in sweep.unsettled()) == ["1", "2"]
+    late = True
+    for number in "12":
+        assert executions.stop(one, "node", number, f"node/{number}#2", T) is not None
+    assert [o.generation for o in sweep.unsettled(tidy=True)] == [2, 2], "as they were"
+    late = False
+    assert list(sweep.unsettled(tidy=True)) == []
+    assert not client.groups[TABLE].get("J")
+
+
+def test_what_was_a_moment_ago_decides_nothing() -> None:
+    late = True
+    client: Any = Lagging(lambda: late)
+    create_table(TABLE, client)
+    begins = lambda: DynamoLedger(TABLE, client, lambda: T)  # noqa: E731
+    begins().save(None, fired(None, 1, "1"))
+    assert executions.claim(begins(), "node", "1", "node/1#1", "mine", T) is not None
+    assert begins().glance("node", "1").active.state == READY  # type: ignore[union-attr]
+    assert executions.claim(begins(), "node", "1", "node/1#1", "another's", T) is None
+    assert executions.claim(begins(), "node", "1", "node/1#1", "mine", T) is not None
+    executions.succeed(begins(), "node", "1", "node/1#1", "mine", T)
+    with pytest.raises(executions.LostClaim):
+        executions.fail(begins(), "node", "1", "node/1#1", "another's", T)
+    before = client.units["read"]
+    late = False
+    assert begins().glance("node", "1").active is None  # type: ignore[union-attr]
+    assert client.units["read"] == before + 0.5
 
 
 def test_what_an_earlier_version_has_left_unsettled_is_found() -> None:

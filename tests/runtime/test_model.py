@@ -13,6 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from random import Random
 
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
@@ -21,8 +22,8 @@ from semantics import naive
 from semantics.helpers import catalog_event
 from support.airflow import CLAIM, COMPUTE, PUBLISH, SIGNAL, no_answer
 from support.examples import examples
+from support.lagging import Lagging
 
-from benchmarks._dynamodb import DynamoDB
 from rheo_platforms.operations.audit import audit
 from rheo_runtime import wire
 from rheo_runtime.comparison import Listed
@@ -124,7 +125,8 @@ class Trouble(RuleBasedStateMachine):
         size, wait = batch
         case = dataclasses.replace(case, route=dataclasses.replace(case.route, batch=size, batch_wait=wait))
         self.case = case
-        dynamodb = DynamoDB() if dynamo else None
+        random = Random(7)
+        dynamodb = Lagging(lambda: random.random() < 0.3) if dynamo else None
         self.world = World(table(ALL, case.route), assets=assets, dynamodb=dynamodb)
         self.world.few = few
         self.world.storage = self.catalog = Catalog()

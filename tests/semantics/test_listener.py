@@ -137,8 +137,8 @@ def invocations(mixed: Mixed, trace: Sequence[Step], cuts: Sequence[bool]) -> It
 
     What has come before a run is fired is read by it and is no update: of an invocation that counts several
     arrivals in one write, fewer runs are due than of arrivals one by one. So these come one by one. And what one
-    partition says several times is counted when it is first said, ahead of what stands between: where runs read more than
-    the tips of their triggers, an invocation takes each partition once.
+    partition says several times is counted, or looked at, once, ahead of what stands between or behind it: where runs read
+    more than the tips of their triggers, an invocation takes each partition once.
     """
     cuts = [True] if mixed.retrigger == "updated" else cuts
     once = _reads_more_than_tips(mixed)
@@ -201,8 +201,8 @@ graphs_and_traces = strategies.graphs().flatmap(
 )
 
 
-def test_what_a_partition_says_twice_counts_ahead_of_what_stands_between() -> None:
-    """One invocation: the second run is fired by the first message of two, before the optional input has come."""
+def test_what_comes_of_one_key_together_is_looked_at_when_the_last_of_it_is_taken() -> None:
+    """One invocation: both runs are fired by the last message of the key, after the optional input has come."""
     names = ["s0", "s2", "s0", "s1", "s2"]
     mixed = Mixed("days", (False,) * 3, ((Use(0, False), Use(1, False, kind="optional"), Use(2, False)),))
     trace: list[Step] = [Event(name, (date(2024, 2, 28),), f"e{n}") for n, name in enumerate(names)]
@@ -211,8 +211,8 @@ def test_what_a_partition_says_twice_counts_ahead_of_what_stands_between() -> No
     production = Production(Simulator(declare(mixed)).table, lambda: 1.7e9)
     started = production.take([raw(mixed, step, number) for number, step in enumerate(trace)])
     assert [(id, dict(paths)["i1"]) for id, paths in started] == [
-        ("node/2024-02-28#1", ()),
-        ("node/2024-02-28#2", ()),
+        ("node/2024-02-28#1", ("s3://lake/s1/2024-02-28",)),
+        ("node/2024-02-28#2", ("s3://lake/s1/2024-02-28",)),
     ]
 
 

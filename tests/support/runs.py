@@ -187,6 +187,9 @@ class Worker:
 
     def _holds(self, run: Run, document: Document) -> bool:
         """Whether a run has its execution still; it has failed when a later one took its place."""
+        output, _ = self.ledger.output(document["node"], document["partition"], None)
+        if executions.held(output, document["id"], run.id) is not None:
+            return True
         try:
             if self._claim(run, document["node"], document["partition"], document["id"]) is not None:
                 return True
