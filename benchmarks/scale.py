@@ -136,7 +136,8 @@ def announce(batch: int) -> tuple[int, int]:
         if window >= GATHER_SECONDS:
             _hand_over(listener, gathered)
             window = 0.0
-    _hand_over(listener, gathered)
+    while gathered:
+        _hand_over(listener, gathered)
     clock[0] += 61
     listener.handle({"source": "rheo", "detail-type": "rheo.sweep", "detail": {}}, lambda: 60_000)
     assert set(door.executions.values()) == {1}, "each once"

@@ -99,7 +99,7 @@ _PENDING = "~pending"  # no id of a node has a ~
 PUMP = "rheo~pump"  # the DAG of an application that announces many executions
 FEW = 10  # executions of one node that are announced one by one: the pump announces what is beyond
 PUMPED = (
-    100  # executions of one pump: Airflow stores their events in one transaction, other events wait for it
+    112  # executions of one pump: Airflow stores their events in one transaction, other events wait for it
 )
 WHOLE = "all"  # the key of an output without dimensions: Airflow takes no empty one
 TOLD = ("version", "app", "node", "id", "partition", "generation")

@@ -263,7 +263,9 @@ class Listener:
         bulks, self._bulk = self._bulk, {}
         for bulk in bulks.values():
             for chosen in chunks(list(bulk.documents.values()), PUMPED):
-                if len(chosen) == PUMPED or bulk.waited or not self._left_to_gather(chosen):
+                # What is left beside a whole pump is of a storm that goes on: it waits once more.
+                alone = bulk.waited and len(bulk.documents) < PUMPED
+                if len(chosen) == PUMPED or alone or not self._left_to_gather(chosen):
                     self._pumped(chosen, in_time=remaining_ms() >= RESERVE_MS)
         ready, self._ready = self._ready, {}
         for node, documents in ready.items():

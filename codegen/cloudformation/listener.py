@@ -22,8 +22,8 @@ ROUTES = "routes.json"
 HANDLER = "rheo_runtime.listener.handler"
 RUNTIME = "python3.12"
 BATCH = 10
-# Executions of a storm are announced together: their messages come up to a hundred at a time, or after two seconds.
-GATHERED, GATHER_SECONDS = 100, 2
+# Executions of a storm are announced together: as many messages come at a time as a pump has keys, or what there is after two seconds.
+GATHERED, GATHER_SECONDS = 112, 2
 LOG_DAYS = 90
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip knows
 _MODE = 0o100644 << 16

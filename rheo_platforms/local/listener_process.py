@@ -25,7 +25,7 @@ LISTENING = "listening on"  # what it writes when it is ready
 Handler = Callable[[dict[str, Any], object], Mapping[str, Any] | None]
 BATCH = 10
 # As the template has it for the queue of executions that wait for others.
-GATHERED, GATHER_SECONDS = 100, 2.0
+GATHERED, GATHER_SECONDS = 112, 2.0
 WAIT_SECONDS = 2
 FUNCTION_SECONDS = 60.0
 
