@@ -50,7 +50,11 @@ def dag_file(dag: p.DagPlan, dialect: Dialect) -> str:
         imports(_names(dag, when).union(sensors.imports, computes.imports, hooks.imports)),
         when.before,
         hooks.before,
-        Raw(f"with {call('DAG', _dag_arguments(dag, when))}:\n" + "\n\n".join([*tasks, edges])),
+        Raw(
+            f"with {call('DAG', _dag_arguments(dag, when))}{' as dag' if dag.params else ''}:\n"
+            + "\n\n".join([*tasks, edges])
+        ),
+        *([_params(dag)] if dag.params else []),
     )
 
 
@@ -152,8 +156,6 @@ def _dag_arguments(dag: p.DagPlan, when: Scheduled) -> dict[str, object]:
     }
     if dag.dag_id != (full := f"{dag.app}__{dag.node}"):
         arguments["dag_display_name"] = full
-    if dag.params:
-        arguments["params"] = _params(dag)
     return arguments
 
 
@@ -162,13 +164,17 @@ def _description(dag: p.DagPlan) -> str:
 
 
 def _params(dag: p.DagPlan) -> Raw:
-    return Raw("{\n" + "".join(map(_param, dag.params)) + INDENT + "}")
+    """What a run by hand is asked for. Of a DAG that has it from the start Airflow gives each task a copy."""
+    return Raw(f"{_ASKED}\ndag.params = {{\n{''.join(map(_param, dag.params))}}}")
+
+
+_ASKED = "# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own."
 
 
 @lru_cache(maxsize=256)
 def _param(param: p.Param) -> str:
     """The line of one parameter: nodes of one application have few, each many times."""
-    indent = INDENT * 2
+    indent = INDENT
     arguments: dict[str, object] = {"default": None, "type": ["null", param.type]}
     if param.format:
         arguments["format"] = param.format

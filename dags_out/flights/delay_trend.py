@@ -35,16 +35,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "flights"],
     on_failure_callback=release,
-    params={
-        "origin": Param(default=None, type=["null", "string"], description="origin of the output"),
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            format="date",
-            description="day of the output, written %Y-%m-%d",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="flights",
@@ -80,3 +71,14 @@ with DAG(
     )
 
     claim >> wait_flight_weather >> compute >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "origin": Param(default=None, type=["null", "string"], description="origin of the output"),
+    "day": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        description="day of the output, written %Y-%m-%d",
+    ),
+}

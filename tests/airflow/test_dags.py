@@ -53,6 +53,8 @@ def test_dags_are_those_that_airflow_parses(dags: Dags) -> None:
     assert (both.dag_id, both.max_active_runs) == ("shop__both", 16)
     assert both.get_task("claim").downstream_task_ids == {"compute_1", "compute_2"}
     assert both.get_task("publish").upstream_task_ids == {"compute_1", "compute_2"}
+    assert set(both.params) == {"region", "day"}
+    assert not any(task.params for task in both.tasks), "each would be stored with a copy of its own"
 
 
 def test_an_inlined_compute_runs_on_prepared_data(dags: Dags) -> None:

@@ -627,9 +627,10 @@ class Dying(Scene):
     """A scene in which an execution may have failed: that of a run which died, and no other."""
 
     def hold(self) -> None:
-        for output in self.outputs().values():
+        outputs = self.outputs().values()
+        assert Counter({f"{o.node}/{o.partition}": o.generation for o in outputs}) == self.law()
+        for output in outputs:
             assert output.active is None and output.held is None, "stuck"
-            assert output.generation == self.law()[f"{output.node}/{output.partition}"]
             for execution in output.ended:
                 lost = execution.run_id in self.lost_runs
                 assert execution.state in (SUCCEEDED, SKIPPED, *([FAILED] if lost else [])), execution

@@ -53,16 +53,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "hooked"],
     on_failure_callback=release,
-    params={
-        "region": Param(default=None, type=["null", "string"], description="region of the output"),
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            format="date",
-            description="day of the output, written %Y-%m-%d",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="hooked",
@@ -126,3 +117,14 @@ with DAG(
     claim >> compute >> publish
     claim >> [on_exec_begin, on_exec_skipped, on_checkpoint_60]
     publish >> [on_success, on_failure]
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "region": Param(default=None, type=["null", "string"], description="region of the output"),
+    "day": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        description="day of the output, written %Y-%m-%d",
+    ),
+}

@@ -42,16 +42,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "hooked"],
     on_failure_callback=release,
-    params={
-        "region": Param(default=None, type=["null", "string"], description="region of the output"),
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            format="date",
-            description="day of the output, written %Y-%m-%d",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="hooked",
@@ -104,3 +95,14 @@ with DAG(
 
     claim >> [compute_1, compute_2] >> publish
     publish >> on_failure
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "region": Param(default=None, type=["null", "string"], description="region of the output"),
+    "day": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        description="day of the output, written %Y-%m-%d",
+    ),
+}

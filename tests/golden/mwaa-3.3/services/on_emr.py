@@ -34,16 +34,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "services"],
     on_failure_callback=release,
-    params={
-        "region": Param(default=None, type=["null", "string"], description="region of the output"),
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            format="date",
-            description="day of the output, written %Y-%m-%d",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="services",
@@ -75,3 +66,14 @@ with DAG(
     )
 
     claim >> compute >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "region": Param(default=None, type=["null", "string"], description="region of the output"),
+    "day": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        description="day of the output, written %Y-%m-%d",
+    ),
+}

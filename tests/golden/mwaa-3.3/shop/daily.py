@@ -40,20 +40,7 @@ with DAG(
     default_args={"owner": "sales", "pool": "spark"},
     tags=["rheo", "shop", "orders"],
     on_failure_callback=release,
-    params={
-        "region": Param(
-            default=None,
-            type=["null", "integer"],
-            description="region of the output, a whole number",
-        ),
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            format="date",
-            description="day of the output, written %Y-%m-%d",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="shop",
@@ -105,3 +92,18 @@ with DAG(
     )
 
     claim >> [compute_1, compute_2, compute_3] >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "region": Param(
+        default=None,
+        type=["null", "integer"],
+        description="region of the output, a whole number",
+    ),
+    "day": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        description="day of the output, written %Y-%m-%d",
+    ),
+}

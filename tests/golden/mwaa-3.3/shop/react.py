@@ -33,20 +33,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "shop"],
     on_failure_callback=release,
-    params={
-        "region": Param(
-            default=None,
-            type=["null", "integer"],
-            description="region of the output, a whole number",
-        ),
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            format="date",
-            description="day of the output, written %Y-%m-%d",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="shop",
@@ -71,3 +58,18 @@ with DAG(
     )
 
     claim >> compute >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "region": Param(
+        default=None,
+        type=["null", "integer"],
+        description="region of the output, a whole number",
+    ),
+    "day": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        description="day of the output, written %Y-%m-%d",
+    ),
+}

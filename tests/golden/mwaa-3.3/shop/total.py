@@ -35,14 +35,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "shop"],
     on_failure_callback=release,
-    params={
-        "month": Param(
-            default=None,
-            type=["null", "string"],
-            description="month of the output, written %Y-%m",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="shop",
@@ -77,3 +70,8 @@ with DAG(
     )
 
     claim >> wait_daily >> compute >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "month": Param(default=None, type=["null", "string"], description="month of the output, written %Y-%m"),
+}

@@ -27,10 +27,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "timers"],
     on_failure_callback=release,
-    params={
-        "name": Param(default=None, type=["null", "string"], description="name of the output"),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="timers",
@@ -56,3 +53,8 @@ with DAG(
     )
 
     claim >> compute >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "name": Param(default=None, type=["null", "string"], description="name of the output"),
+}

@@ -30,14 +30,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "timers"],
     on_failure_callback=release,
-    params={
-        "hour": Param(
-            default=None,
-            type=["null", "string"],
-            description="hour of the output, written %Y-%m-%d %H",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="timers",
@@ -61,3 +54,12 @@ with DAG(
     )
 
     claim >> compute >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "hour": Param(
+        default=None,
+        type=["null", "string"],
+        description="hour of the output, written %Y-%m-%d %H",
+    ),
+}

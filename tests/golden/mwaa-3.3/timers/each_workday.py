@@ -30,15 +30,7 @@ with DAG(
     default_args={"owner": "rheo"},
     tags=["rheo", "timers"],
     on_failure_callback=release,
-    params={
-        "day": Param(
-            default=None,
-            type=["null", "string"],
-            format="date",
-            description="day of the output, written %Y-%m-%d",
-        ),
-    },
-):
+) as dag:
     claim = ClaimOperator(
         task_id="claim",
         app="timers",
@@ -62,3 +54,13 @@ with DAG(
     )
 
     claim >> compute >> publish
+
+# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
+dag.params = {
+    "day": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        description="day of the output, written %Y-%m-%d",
+    ),
+}
