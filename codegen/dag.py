@@ -165,7 +165,7 @@ def _description(dag: p.DagPlan) -> str:
 
 def _params(dag: p.DagPlan) -> Raw:
     """What a run by hand is asked for. Of a DAG that has it from the start Airflow gives each task a copy."""
-    return Raw(f"{_ASKED}\ndag.params = {{\n{''.join(map(_param, dag.params))}}}")
+    return Raw(f"{_ASKED}\ndag.params.update(\n{INDENT}{{\n{''.join(map(_param, dag.params))}{INDENT}}}\n)")
 
 
 _ASKED = "# What a run by hand is asked for. Behind the tasks: each would hold a copy of its own."
@@ -174,7 +174,7 @@ _ASKED = "# What a run by hand is asked for. Behind the tasks: each would hold a
 @lru_cache(maxsize=256)
 def _param(param: p.Param) -> str:
     """The line of one parameter: nodes of one application have few, each many times."""
-    indent = INDENT
+    indent = INDENT * 2
     arguments: dict[str, object] = {"default": None, "type": ["null", param.type]}
     if param.format:
         arguments["format"] = param.format

@@ -73,12 +73,14 @@ with DAG(
     claim >> wait_flight_weather >> compute >> publish
 
 # What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
-dag.params = {
-    "origin": Param(default=None, type=["null", "string"], description="origin of the output"),
-    "day": Param(
-        default=None,
-        type=["null", "string"],
-        format="date",
-        description="day of the output, written %Y-%m-%d",
-    ),
-}
+dag.params.update(
+    {
+        "origin": Param(default=None, type=["null", "string"], description="origin of the output"),
+        "day": Param(
+            default=None,
+            type=["null", "string"],
+            format="date",
+            description="day of the output, written %Y-%m-%d",
+        ),
+    }
+)

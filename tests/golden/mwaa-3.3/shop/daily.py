@@ -94,16 +94,18 @@ with DAG(
     claim >> [compute_1, compute_2, compute_3] >> publish
 
 # What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
-dag.params = {
-    "region": Param(
-        default=None,
-        type=["null", "integer"],
-        description="region of the output, a whole number",
-    ),
-    "day": Param(
-        default=None,
-        type=["null", "string"],
-        format="date",
-        description="day of the output, written %Y-%m-%d",
-    ),
-}
+dag.params.update(
+    {
+        "region": Param(
+            default=None,
+            type=["null", "integer"],
+            description="region of the output, a whole number",
+        ),
+        "day": Param(
+            default=None,
+            type=["null", "string"],
+            format="date",
+            description="day of the output, written %Y-%m-%d",
+        ),
+    }
+)

@@ -60,16 +60,18 @@ with DAG(
     claim >> compute >> publish
 
 # What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
-dag.params = {
-    "region": Param(
-        default=None,
-        type=["null", "integer"],
-        description="region of the output, a whole number",
-    ),
-    "day": Param(
-        default=None,
-        type=["null", "string"],
-        format="date",
-        description="day of the output, written %Y-%m-%d",
-    ),
-}
+dag.params.update(
+    {
+        "region": Param(
+            default=None,
+            type=["null", "integer"],
+            description="region of the output, a whole number",
+        ),
+        "day": Param(
+            default=None,
+            type=["null", "string"],
+            format="date",
+            description="day of the output, written %Y-%m-%d",
+        ),
+    }
+)

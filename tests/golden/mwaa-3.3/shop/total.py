@@ -72,6 +72,12 @@ with DAG(
     claim >> wait_daily >> compute >> publish
 
 # What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
-dag.params = {
-    "month": Param(default=None, type=["null", "string"], description="month of the output, written %Y-%m"),
-}
+dag.params.update(
+    {
+        "month": Param(
+            default=None,
+            type=["null", "string"],
+            description="month of the output, written %Y-%m",
+        ),
+    }
+)

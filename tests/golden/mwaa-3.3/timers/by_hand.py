@@ -55,6 +55,8 @@ with DAG(
     claim >> compute >> publish
 
 # What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
-dag.params = {
-    "name": Param(default=None, type=["null", "string"], description="name of the output"),
-}
+dag.params.update(
+    {
+        "name": Param(default=None, type=["null", "string"], description="name of the output"),
+    }
+)

@@ -56,10 +56,12 @@ with DAG(
     claim >> compute >> publish
 
 # What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
-dag.params = {
-    "hour": Param(
-        default=None,
-        type=["null", "string"],
-        description="hour of the output, written %Y-%m-%d %H",
-    ),
-}
+dag.params.update(
+    {
+        "hour": Param(
+            default=None,
+            type=["null", "string"],
+            description="hour of the output, written %Y-%m-%d %H",
+        ),
+    }
+)

@@ -56,11 +56,13 @@ with DAG(
     claim >> compute >> publish
 
 # What a run by hand is asked for. Behind the tasks: each would hold a copy of its own.
-dag.params = {
-    "day": Param(
-        default=None,
-        type=["null", "string"],
-        format="date",
-        description="day of the output, written %Y-%m-%d",
-    ),
-}
+dag.params.update(
+    {
+        "day": Param(
+            default=None,
+            type=["null", "string"],
+            format="date",
+            description="day of the output, written %Y-%m-%d",
+        ),
+    }
+)
