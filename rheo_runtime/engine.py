@@ -8,7 +8,6 @@
     outcome = engine.tick()                     # periodic: storage, expiry, whatever a crash left undone
     released = engine.complete(document, ok)    # an execution ended; documents that are READY now
     waiting = engine.pending(node)              # what waits, and for what
-    account = engine.explain(node, texts)       # why an output ran, or what it waits for
     late = engine.late()                        # what should be there by now and is not
 
 An `Outcome` has ``fired`` (documents of READY executions, in order), ``held`` (fired behind an active
@@ -42,7 +41,6 @@ from rheo_runtime.events import (
     S3Event,
     parse,
 )
-from rheo_runtime.explain import Account, explain
 from rheo_runtime.join import after_firing, firings_due, first_use, free
 from rheo_runtime.late import Judged, LateNow
 from rheo_runtime.ledger import Ledger
@@ -988,17 +986,10 @@ class Engine:
             for combination in combinations(one, self.ledger)
         ]
 
-    def explain(self, node: str, texts: tuple[str, ...]) -> Account:
-        """Return why the output partition of a node ran, or what it waits for."""
-        return explain(
-            self.program,
-            self.ledger,
-            node,
-            texts,
-            self.pending(node),
-            list(self._bindings.recent),
-            self.late(),
-        )
+    @property
+    def recent(self) -> list[tuple[float, Rejected]]:
+        """What was rejected or ignored lately, and when."""
+        return list(self._bindings.recent)
 
     def catch_up(self, nodes: Iterable[str]) -> Outcome:
         """Look at what waits at nodes, or alternatives, which were declared otherwise, and lacks nothing any more.

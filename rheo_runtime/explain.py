@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import Undetermined, of_output
+from rheo_runtime.engine import Engine
 from rheo_runtime.late import LateNow
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.match import Rejected
@@ -145,6 +146,12 @@ class Account:
     forgotten: tuple[ForgottenInput, ...] = ()
     values: Partition | None = None
     unknown: str = ""
+
+
+def explained(engine: Engine, node: str, texts: tuple[str, ...]) -> Account:
+    """Return the account of one output partition, given by its texts, as an engine knows it."""
+    waiting, recent, late = engine.pending(node), engine.recent, engine.late()
+    return explain(engine.program, engine.ledger, node, texts, waiting, recent, late)
 
 
 def explain(

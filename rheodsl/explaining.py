@@ -13,7 +13,7 @@ from rheo_runtime import wire
 from rheo_runtime.consumers import Consumer, Node
 from rheo_runtime.derivation import Undetermined
 from rheo_runtime.engine import Engine
-from rheo_runtime.explain import LateInput, binding_of, events_of
+from rheo_runtime.explain import LateInput, binding_of, events_of, explained
 from rheo_runtime.program import Program
 from rheo_runtime.records import Document, Execution, Output, execution_id
 from rheo_runtime.rollup import Members
@@ -137,7 +137,7 @@ def explanation(engine: Engine, storage: Storage | None, node: Node, texts: Sequ
 
     ``texts`` are those of its dimensions, or one for them all. Without ``storage`` nobody knows which data is there.
     """
-    account = engine.explain(node.id, tuple(texts))
+    account = explained(engine, node.id, tuple(texts))
     output, _ = engine.ledger.output(node.id, account.partition, None)
     unknown = account.unknown
     needs: dict[NeededInput, None] = {}

@@ -9,6 +9,7 @@ import pytest
 
 from rheo_runtime import expr as x
 from rheo_runtime import wire
+from rheo_runtime.explain import explained
 from rheo_runtime.join import Join
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.values import LONG, STRING, Kind
@@ -386,11 +387,11 @@ def test_explain(bench: Make) -> None:
     b.send("S", 1, id="second")
     b.send("I", 2, id="third")
     b.outcome("I", "x")
-    ran = b.engine.explain("node", ("1",))
+    ran = explained(b.engine, "node", ("1",))
     assert [(r.id, r.events) for r in ran.ran] == [("node/1#1", (("I", "1", "first"), ("S", "1", "second")))]
-    waits = b.engine.explain("node", ("2",))
+    waits = explained(b.engine, "node", ("2",))
     assert waits.ran == () and waits.waiting[0].missing[0].what == "2"
-    never = b.engine.explain("node", ("7",))
+    never = explained(b.engine, "node", ("7",))
     assert (never.ran, never.waiting) == ((), ())
     assert never.near[0][1].reason == "'x' is no LONG"
 

@@ -18,6 +18,7 @@ from rheo_platforms.lifecycle.changes import asks_otherwise, pending
 from rheo_platforms.operations.audit import audit
 from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.engine import Engine
+from rheo_runtime.explain import explained
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.program import Program
@@ -143,7 +144,7 @@ class Two:
         for engine in self.engines:
             for made in engine.ledger.outputs():
                 if made.node in engine.program.makers:
-                    engine.explain(made.node, tuple(made.partition.split("/")))
+                    explained(engine, made.node, tuple(made.partition.split("/")))
             stale(engine.program, engine.ledger, lambda signal, partition: self.now)
             found = audit(engine.program, engine.ledger, self.now + 86_400)
             assert not [v for v in found if "cannot be read" in v.what], found

@@ -15,6 +15,7 @@ from rheo_platforms.lifecycle.changes import pending
 from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import signal_entry
+from rheo_runtime.explain import explained
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.memory import MemoryLedger
 from rheodsl import DATETIME, STRING, Application, output, row_count
@@ -339,7 +340,7 @@ def test_what_was_stored_of_a_complete_rollup_is_not_read_as_an_incomplete_one()
     assert found == ["n/2024-01-01#1"]
     running.deploy(declare("region", complete=False))
     assert not running.engine.pending("n")
-    assert running.engine.explain("n", ("2024-01-01",)).ran
+    assert explained(running.engine, "n", ("2024-01-01",)).ran
     assert running.put("orders/EU/2024-01-01") == ["n/2024-01-01#2"]
 
 
