@@ -134,8 +134,10 @@ class Lab:
         self._put(node, parts)
         before = {run["dag_run_id"] for run in self._runs(node)}
         self._arrive(node, parts)
-        self._until(lambda: self._done(node, parts))
-        new = [run for run in self._until(lambda: self._over(node)) if run["dag_run_id"] not in before]
+        self._until(
+            lambda: len(self._runs(node)) > len(before) and self._over(node) and self._done(node, parts)
+        )
+        new = [run for run in self._over(node) if run["dag_run_id"] not in before]
         return (
             max(_time(run["end_date"]) for run in new) - min(_time(run["start_date"]) for run in new)
         ).total_seconds()
@@ -152,7 +154,7 @@ class Lab:
         self._until(lambda: self._runs(node), SECONDS + count)
         self.stack.kill_scheduler()
         self.stack.restart_scheduler()
-        self._until(lambda: self._done(node, parts), SECONDS + count)
+        self._until(lambda: self._over(node) and self._done(node, parts), SECONDS + count)
         seconds = time.monotonic() - began
         outputs = [o for o in self.deployment.ledger.outputs(node) if o.partition in set(parts)]
         once = [o for o in outputs if [e.state for e in o.ended] == [SUCCEEDED] and o.generation == 1]
@@ -175,7 +177,7 @@ class Lab:
             time.sleep(1.0)
         self._until(lambda: len(self._runs("swift")) >= MEANWHILE)
         asked = {run["partition_key"]: _time(run["queued_at"]).timestamp() for run in self._runs("swift")}
-        self._until(lambda: self._done("pumped", pumped))
+        self._until(lambda: self._over("pumped") and self._done("pumped", pumped))
         return statistics.median(asked[part] - moment for part, moment in sent.items())
 
     def _parts(self, count: int) -> list[str]:

@@ -761,6 +761,13 @@ class DynamoLedger:
 
         return output, self._read(lambda item: used_by(item, user, spilled), item)
 
+    def several(self, node: str, partitions: Iterable[str]) -> Mapping[str, Output]:
+        items = self._get_many([output_key(node, partition) for partition in dict.fromkeys(partitions)])
+        found = {output.partition: output for output in self._readable(output_of, items)}
+        for output in found.values():
+            self._remember(output)
+        return found
+
     def recent(self, node: str, partition: str) -> Output | None:
         seen, output = self._recent.get((node, partition), (0.0, None))
         return output if self.now() - seen <= RECENT_SECONDS else None

@@ -7,7 +7,8 @@ and the one it replaces is SKIPPED as merged. What a person asks for, or stops, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from rheo_runtime.ledger import Ledger
@@ -203,17 +204,20 @@ def claim_batch(
     now: float,
     each: Callable[..., Iterable[Claim]] = map,
     jobs: tuple[str, ...] = (),
+    known: Mapping[str, Output] = MappingProxyType({}),
 ) -> list[Claim]:
     """Give a run the executions of a batch, named by partition and id, that it may have; in their order.
 
     One whose output a run before may still write is left out: it is announced again. A batch that is cleared gets
     those that it has not made; one that has made them all gets them all again.
-    ``each`` is what maps, such as that of a pool of threads.
+    ``each`` is what maps, such as that of a pool of threads, ``known`` are outputs as they are now.
     """
     wanted = list(named)
 
     def claims(again: bool) -> list[Claim]:
         def one(name: tuple[str, str]) -> Claim:
+            if (document := held(known.get(name[0]), name[1], run_id)) is not None:
+                return Claim(document, had=True)
             return _claim(ledger, node, name[0], name[1], run_id, now, jobs, again=again)
 
         return list(each(one, wanted))

@@ -7,7 +7,7 @@ the same time, at least one sees both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rheo_runtime.records import (
@@ -84,6 +84,9 @@ class Ledger(Protocol):
         Of a binding that has not fired as it is declared now, that is what others have used of the same partitions, if
         an earlier version of the application declared them and they used all of these: see `records.carried`.
         """
+
+    def several(self, node: str, partitions: Iterable[str]) -> Mapping[str, Output]:
+        """Return those of a node's outputs that there are, by partition: a hundred in one call."""
 
     def recent(self, node: str, partition: str) -> Output | None:
         """Return an output as this process has last seen it, without asking; None when it has not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED
 from rheo_runtime.records import (
@@ -158,6 +158,10 @@ class MemoryLedger:
         """What was used, with the name of each that there is a mark of."""
         binding, means, reads, used = use
         return reads or tuple(zip(self._inputs[means], binding, strict=True)), used
+
+    def several(self, node: str, partitions: Iterable[str]) -> Mapping[str, Output]:
+        found = {partition: self._outputs.get((node, partition)) for partition in partitions}
+        return {partition: output for partition, output in found.items() if output is not None}
 
     def recent(self, node: str, partition: str) -> Output | None:
         return None  # to ask costs nothing

@@ -42,6 +42,7 @@ from rheo_runtime.records import (
     CheckResult,
     Document,
     Execution,
+    Output,
     checks_ended,
     execution_id,
 )
@@ -103,21 +104,29 @@ def claimed_batch(context: Any) -> list[Document]:
     if claimed is None:
         return []
     ledger, node = settings.ledger(claimed["app"]), claimed["node"]
-    with threads() as each:
-        found = list(each(lambda one: find(ledger, node, *one), at_work(context)))
+    wanted = at_work(context)
+    known = ledger.several(node, [partition for partition, _ in wanted])
+    found = [execution_of(known.get(partition), id) for partition, id in wanted]
     return [execution.document for execution in found if execution is not None]
 
 
 def find(ledger: Ledger, node: str, partition: str, id: str) -> Execution | None:
     """Return an execution by its id; None when the ledger has forgotten it."""
-    output, _ = ledger.output(node, partition, None)
-    known = (output.active, output.held, *output.ended) if output else ()
-    return next((e for e in known if e and execution_id(node, partition, e.generation) == id), None)
+    return execution_of(ledger.output(node, partition, None)[0], id)
 
 
-def held_by(ledger: Ledger, node: str, one: tuple[str, str], run: str) -> Execution | None:
-    """Return an execution, by partition and id, as the ledger has it now; None when it is not this run's."""
-    execution = find(ledger, node, *one)
+def execution_of(output: Output | None, id: str) -> Execution | None:
+    """Return an execution of an output, by its id; None when that has forgotten it."""
+    if output is None:
+        return None
+    known = (output.active, output.held, *output.ended)
+    named = ((execution_id(output.node, output.partition, e.generation), e) for e in known if e)
+    return next((execution for name, execution in named if name == id), None)
+
+
+def held_by(output: Output | None, id: str, run: str) -> Execution | None:
+    """Return an execution of an output, by its id; None when it is not this run's."""
+    execution = execution_of(output, id)
     return execution if execution is not None and execution.run_id == run else None
 
 
@@ -156,10 +165,11 @@ def claim_free(
     """
     run, places = context["dag_run"].run_id, writers.places(context)
     waiting: dict[str, str] = {}
+    known = ledger.several(node, [partition for partition, _ in wanted])
 
     def look(one: tuple[str, str]) -> None:
         partition, execution = one
-        output, _ = ledger.output(node, partition, None)
+        output = known.get(partition)
         if output is None or output.writer is None:
             return
         if said := writers.waits(ledger, app, node, partition, output.writer, context, execution):
@@ -167,7 +177,7 @@ def claim_free(
 
     with threads() as each:
         list(each(look, wanted))
-        claims = executions.claim_batch(ledger, node, wanted, run, time.time(), each, places)
+        claims = executions.claim_batch(ledger, node, wanted, run, time.time(), each, places, known)
     for execution, said in waiting.items():
         _LOG.info("%s %s", execution, said)
     if waiting and not claims:
@@ -478,7 +488,8 @@ class PublishBatchOperator(PublishOperator):
         wanted = at_work(context)
         ledger, run = settings.ledger(self.app), context["dag_run"].run_id
 
-        first = next(filter(None, (held_by(ledger, self.node, one, run) for one in wanted)), None)
+        outputs = ((ledger.output(self.node, partition, None)[0], id) for partition, id in wanted)
+        first = next(filter(None, (held_by(output, id, run) for output, id in outputs)), None)
         if first is None:
             raise AirflowFailException("no execution is this run's any more: later ones took their places")
         found = Results.of(context, first.document).read()
@@ -522,7 +533,12 @@ class _Piece:
 
     def end(self, before: Sequence[str], tell: Callable[[str], str]) -> None:
         """End the executions that the run has still."""
-        held = [execution for one in self._wanted if (execution := self._attempt(self._held, one))]
+        known = self._attempt(self._ledger.several, self._task.node, [one[0] for one in self._wanted])
+        if known is None:
+            return
+        # What cannot be read is not among them: it is read by itself, for its fault.
+        outputs = ((known.get(one[0]) or self._attempt(self._output, one[0]), one[1]) for one in self._wanted)
+        held = [execution for output, id in outputs if (execution := held_by(output, id, self._run))]
         made = [e.document for e in held if e.state == CLAIMED and self._found.made(e.document["id"])]
         lying = self._attempt(self._task._lying, made) if made else {}
         if lying is None:
@@ -543,8 +559,8 @@ class _Piece:
             self.faults.append(fault)
             return None
 
-    def _held(self, one: tuple[str, str]) -> Execution | None:
-        return held_by(self._ledger, self._task.node, one, self._run)
+    def _output(self, partition: str) -> Output | None:
+        return self._ledger.output(self._task.node, partition, None)[0]
 
     def _end(
         self,
@@ -556,7 +572,7 @@ class _Piece:
         """End one execution, if it is the run's now: somebody may end it while others are published."""
         task, ledger, run = self._task, self._ledger, self._run
         id, where = document["id"], (ledger, task.node, document["partition"], document["id"], run)
-        execution = self._held((document["partition"], id))
+        execution = held_by(self._output(document["partition"]), id, run)
         if execution is None:
             return
         checks: Sequence[CheckResult] = execution.checks
