@@ -114,22 +114,15 @@ def check_names(code: compute.Code, node: ir.Node, beside: str = "") -> None:
         )
 
 
-def check_schema(check: ir.Check, node: ir.Node, beside: str | None) -> None:
-    """Raise ComputeError for a check by a schema of Pandera that the code of the compute does not have.
-
-    ``beside`` is that code, where it is PySpark.
-    """
+def check_schema(check: ir.Check, node: ir.Node, beside: str) -> None:
+    """Raise ComputeError for a check by a schema of Pandera that ``beside``, the code of the compute, does not have."""
     name = str(check.code and check.code.entry)
-    if beside is not None and (
-        name not in free_names(f"{beside}\n{name}") or any(map(_makes_names, ast.walk(ast.parse(beside))))
-    ):
-        return
-    why = f"its code has no {name!r}" if beside is not None else "its output is not written by PySpark"
-    raise ComputeError(
-        f"{node.id}: pandera({name!r}) is a schema that the code of the compute defines, and {why}",
-        where=check.where or node.where,
-        hint=f"define {name} in that code, or import it there; or check the output by SQL, or a function",
-    )
+    if name in free_names(f"{beside}\n{name}") and not any(map(_makes_names, ast.walk(ast.parse(beside)))):
+        raise ComputeError(
+            f"{node.id}: pandera({name!r}) is a schema that the code of the compute defines, and its code has no {name!r}",
+            where=check.where or node.where,
+            hint=f"define {name} in that code, or import it there; or check the output by SQL, or a function",
+        )
 
 
 _OFFERED = (COMPACT, DIAGNOSTICS, JOB, "Job", "Diagnostics", "put_metric_data")
@@ -222,15 +215,15 @@ def _job(dag: p.DagPlan, task: p.ScriptTask) -> str:
     if task.writes:
         given["output"] = described(dag.format)
         if dag.checks:
-            given["checks"] = [_check(check) for check in dag.checks]
+            given["checks"] = [described_check(check) for check in dag.checks]
     if task.args:
         given["arguments"] = [name for name, _ in task.args]
     inner = call("Job", given)
     return f"{JOB} = {inner.replace('Job(', f'Job({chr(10)}    {literal(dag.node)},', 1)}"
 
 
-def _check(check: ir.Check) -> dict[str, Any]:
-    """A check as `rheo_spark.result` takes it."""
+def described_check(check: ir.Check) -> dict[str, Any]:
+    """Return a check as `rheo_spark.result` takes it."""
     found: dict[str, Any] = {"kind": check.kind, "severity": check.severity}
     if check.columns:
         found["columns"] = list(check.columns)

@@ -35,9 +35,11 @@ from rheodsl import (
     SparkSQL,
     StepFunctions,
     compute,
+    not_null,
     pandera,
     row_count,
     scala_script,
+    unique,
 )
 from rheodsl.errors import ComputeError, GraphError, InvalidNameError, UnknownNameError
 
@@ -243,25 +245,71 @@ def test_what_only_the_inputs_show_is_an_error_too(
 @pytest.mark.parametrize(
     "compute",
     [
-        PrestoSQL("SELECT item FROM sales"),
         InlinedCompute(does_nothing),
         BatchCompute(scala_script("sales")),
         AWSBatchJob("job:1", "queue"),
         SageMakerTrainingJob(channels={"train": "sales"}),
         SageMakerTransformJob(ModelName="m", input="sales"),
     ],
-    ids=["athena", "inlined", "scala", "batch", "training", "transform"],
+    ids=["inlined", "scala", "batch", "training", "transform"],
 )
-def test_checks_of_an_output_that_no_spark_job_writes_are_an_error(compute: Any) -> None:
-    def data(app: Application) -> Any:
-        return sales(app, format=CsvFormat(schema="item string"))
-
+def test_checks_of_an_output_that_nothing_checks_are_an_error(compute: Any) -> None:
     with pytest.raises(
-        ComputeError, match="n: its checks are made by the Spark job that writes its output"
+        ComputeError, match="n: nothing makes its checks: its output is written by none of PySpark, "
     ) as error:
-        written(compute, data, checks=row_count(1))
+        written(compute, sales, checks=row_count(1))
     assert error.value.code == "RD111"
     assert "check it in a node that reads it" in str(error.value)
+
+
+def typed(app: Application) -> Any:
+    return sales(app, format=CsvFormat(schema="item string"))
+
+
+def cheap(frame):  # type: ignore[no-untyped-def]
+    return frame.where(col("price") > limit)  # type: ignore[name-defined]  # noqa: F821
+
+
+QUERY = PrestoSQL("SELECT item FROM sales")
+
+
+@pytest.mark.parametrize(
+    ("compute", "check", "what", "hint"),
+    [
+        (QUERY, cheap, "is written by Athena, which cannot make the check cheap", "no_rows(...)"),
+        (QUERY, pandera("prices"), "Athena, which cannot make the check prices", "no_rows(...)"),
+        (
+            SparkSQL("SELECT * FROM sales"),
+            pandera("prices"),
+            "SparkSQL, which cannot make the check prices",
+            "write the output by PySpark, or check it by SQL, or a function",
+        ),
+        (QUERY, unique("itme"), r"the check unique\(itme\) names the column 'itme'", "did you mean 'item'?"),
+        (
+            SparkSQL("SELECT * FROM sales"),
+            not_null("a"),
+            "the column 'a', which its schema lacks",
+            "name a column",
+        ),
+    ],
+)
+def test_a_check_that_its_engine_cannot_make_is_an_error(
+    compute: Any, check: Any, what: str, hint: str
+) -> None:
+    with pytest.raises(ComputeError, match=what) as error:
+        written(compute, typed, checks=check, schema="item string")
+    assert error.value.code == "RD111"
+    assert error.value.where is not None
+    assert error.value.where.file.endswith("test_planning.py")
+    assert hint in str(error.value.hint)
+
+
+def test_checks_on_athena_need_the_columns_of_the_output() -> None:
+    with pytest.raises(ComputeError, match="n: its checks on Athena need to know the columns") as error:
+        written(QUERY, typed, checks=row_count(1))
+    assert 'create_data(..., schema="id long' in str(error.value.hint)
+    text = written(QUERY, typed, checks=row_count(1), schema="item string")["n.py"]
+    assert "staged=True" in text
 
 
 SCHEMA_OF_PANDERA = "import pandera.pandas as pa\nprices = pa.DataFrameSchema({})\noutput = sales"
@@ -279,21 +327,16 @@ def test_a_schema_of_pandera_stands_in_the_code_of_the_compute(compute: Any, cod
 @pytest.mark.parametrize(
     ("compute", "why"),
     [
-        (SparkSQL("SELECT * FROM sales"), "and its output is not written by PySpark"),
         (BatchCompute("output = sales"), "and its code has no 'prices'"),
         (EMR("def f():\n    prices = 1\noutput = sales"), "and its code has no 'prices'"),
     ],
-    ids=["sql", "no such name", "a name within a function"],
+    ids=["no such name", "a name within a function"],
 )
 def test_a_schema_of_pandera_that_no_code_has_is_an_error(compute: Any, why: str) -> None:
     with pytest.raises(ComputeError, match=why) as error:
         written(compute, sales, checks=pandera("prices"))
     assert error.value.where is not None
     assert "define prices in that code" in str(error.value.hint)
-
-
-def cheap(frame):  # type: ignore[no-untyped-def]
-    return frame.where(col("price") > limit)  # type: ignore[name-defined]  # noqa: F821
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 
 from codegen.routes import route_table
 from rheo_airflow.tasks import publish, settings
+from rheo_platforms.local.athena import unload
 from rheo_runtime import executions
 from rheo_runtime.airflow_client import batch_run_ids
 from rheo_runtime.engine import Engine
@@ -17,7 +21,7 @@ from rheo_runtime.events import send_signal
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import FAILED, SUCCEEDED, Execution
 from rheo_runtime.sweep import Sweeper
-from rheodsl import Application, Batch, row_count
+from rheodsl import Application, Batch, PrestoSQL, not_null, row_count
 from rheodsl.testing.dags import DagRun, Dags, Run, load_dags, surroundings
 
 pytestmark = pytest.mark.slow
@@ -31,10 +35,18 @@ RESULTS = {
 
 def application() -> Application:
     app = Application("shop")
-    orders = app.s3("orders", "s3://lake/orders/{region}")
+    orders = app.s3("orders", "s3://lake/orders/{region}", format="CSV", schema="id long")
     checks = row_count(1)
     app.create_data("one", [orders], compute_targets="output = orders", checks=checks)
     app.create_data("many", [orders], compute_targets="output = orders", checks=checks, batch=Batch(max=10))
+    app.create_data(
+        "asked",
+        [orders],
+        compute_targets=PrestoSQL("SELECT id FROM orders"),
+        checks=not_null("id"),
+        schema="id long",
+        batch=Batch(max=10),
+    )
     return app
 
 
@@ -67,7 +79,8 @@ class Lab:
             for d in self.engine.on_named("shop", "orders", (region,), f"e{n}").fired
             if d["node"] == node
         ]
-        run = Run(self.dags[node], {"compute": lambda given: self.job(node)}, DagRun(node))
+        made_up = {} if node == "asked" else {"compute": lambda given: self.job(node)}
+        run = Run(self.dags[node], made_up, DagRun(node))
         run.dag_run.run_id = next(batch_run_ids(fired))
         listed = [[d["partition"], d["generation"]] for d in fired]
         run.dag_run.conf = {"rheo": {"version": 1, "node": node, "batch": listed}}
@@ -202,6 +215,35 @@ def test_in_a_batch_each_has_its_own(lab: Lab) -> None:
     wanted += [("many.checks", [result, region]) for region, result in lab.results.items()]
     assert sorted(lab.sent) == sorted(wanted)
     assert [lab.ended("many", region).checked for region in lab.results] == list(lab.results.values())
+
+
+def test_in_a_batch_athena_checks_each_by_itself(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    s3, glue = settings.client("s3"), settings.client("glue")
+    s3.create_bucket(Bucket="lake")
+    glue.create_database(DatabaseInput={"Name": "rheo_shop"})
+    for region, line in {"EU": "1", "NA": '""', "XX": "3"}.items():
+        s3.put_object(Bucket="lake", Key=f"orders/{region}/a.csv", Body=f"id\n{line}\n".encode())
+        s3.put_object(Bucket="lake", Key=f"orders/{region}/_SUCCESS", Body=b"")
+    numbers = itertools.count()
+
+    def execute(operator: Any, context: Any) -> str:
+        unload(operator.query, "result", tmp_path / str(next(numbers)), s3, glue)
+        return "result"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AthenaOperator, "execute", execute)
+        run = lab.run("asked", "EU", "NA", "XX")
+        patch.setattr(run, "perform", lambda task, context: task.execute(context))
+        run.all({})
+    said = str(run.result.errors["publish"])
+    assert "1 of 3 executions failed:\n  asked/NA#1: check not_null(id): 1 row, such as id=None" in said
+    assert [lab.ended("asked", region).checked for region in ("EU", "NA", "XX")] == ["PASS", "FAIL", "PASS"]
+    assert lab.data("asked", "EU") == ["_SUCCESS", "result.parquet"]
+    assert lab.data("asked", "NA") == []
+    aside = s3.list_objects_v2(Bucket="rheo-shop", Prefix="staging/")["Contents"]
+    assert [e["Key"] for e in aside if e["Key"].endswith(".parquet")] == ["staging/asked/NA/1/result.parquet"]
 
 
 def test_what_a_batch_owes_is_sent_when_publish_is_tried_again(lab: Lab) -> None:

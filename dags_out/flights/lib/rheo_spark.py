@@ -1028,7 +1028,7 @@ def _found(
         case "row_count":
             count = frame.count()
             good = (low is None or count >= low) and (high is None or count <= high)
-            return 0 if good else max(count, 1), "", "" if good else f"{count} rows"
+            return 0 if good else max(count, 1), "", "" if good else f"{count} row{'s' if count != 1 else ''}"
         case "not_null":
             return _wrong(
                 frame.where(reduce(lambda a, b: a | b, (f.col(_quoted(c)).isNull() for c in columns)))
