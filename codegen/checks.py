@@ -24,14 +24,14 @@ class Maker:
     instead: str = ""
 
 
+_SQL = "write it as SQL, no_rows(...), or check it in a node of PySpark that reads it"
 _FRAMES = check_sql.KINDS | {"function"}
 # By what writes the output, as users call it. What is not here makes none.
 MAKERS: Mapping[str, Maker] = {
     "PySpark": Maker(_FRAMES | {"pandera"}),
     "SparkSQL": Maker(_FRAMES, "write the output by PySpark, or check it by SQL, or a function"),
-    "Athena": Maker(
-        check_sql.KINDS, "write it as SQL, no_rows(...), or check it in a node of PySpark that reads it"
-    ),
+    "Scala": Maker(check_sql.KINDS, _SQL),
+    "Athena": Maker(check_sql.KINDS, _SQL),
 }
 
 
@@ -73,6 +73,8 @@ def _writes(task: p.Task) -> str:
             return "PySpark"
         case p.ScriptTask(lang="SPARK_SQL"):
             return "SparkSQL"
+        case p.ScriptTask(lang="SCALA"):
+            return "Scala"
         case AthenaTask():
             return "Athena"
     return ""

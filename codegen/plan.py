@@ -7,7 +7,7 @@ nothing of the language.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rheo_runtime.templates import ABOVE
@@ -240,6 +240,12 @@ class DagPlan:
     def all_tasks(self) -> tuple[Task, ...]:
         """The computes, then the hooks."""
         return (*self.tasks, *(task for hook in self.hooks for task in hook.tasks))
+
+    @property
+    def written(self) -> Input:
+        """What a partition of the output holds, as an input that is read to check it."""
+        format = replace(self.format, columns=None)
+        return Input("output", self.node, shown=self.node, location=self.location, format=format)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import rheo_formats
@@ -95,19 +95,8 @@ def _(task: AthenaTask, dag: p.DagPlan) -> Operator:
     if dag.checks:
         types = check_sql.types(dag.format.schema)
         arguments["checks"] = [check_sql.counted(check, check_sql.TRINO, types) for check in dag.checks]
-        arguments["written"] = _input(_output(dag), task)
+        arguments["written"] = _input(dag.written, task)
     return Operator("rheo_airflow.tasks.athena", "AthenaComputeOperator", arguments)
-
-
-def _output(dag: p.DagPlan) -> p.Input:
-    """The output as one reads it to check it."""
-    return p.Input(
-        alias=check_sql.OUTPUT,
-        signal=dag.node,
-        shown=dag.node,
-        location=dag.location,
-        format=replace(dag.format, columns=None),
-    )
 
 
 def _input(i: p.Input, task: AthenaTask) -> dict[str, Any] | None:

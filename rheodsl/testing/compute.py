@@ -34,6 +34,7 @@ from rheo_platforms.local.athena import QueryFault, unload
 from rheo_platforms.local.aws_stand_in import without_aws
 from rheo_platforms.local.catalog import tables
 from rheo_platforms.local.mirror import Mirror, addresses
+from rheo_platforms.local.scala import ScalaRunner
 from rheo_platforms.local.spark import SparkRun, SparkWorker, SparkWorkers
 from rheo_platforms.local.specification import read_specification
 from rheo_runtime.wire import S3Address
@@ -178,11 +179,8 @@ class _ComputeRun(Run):
             statements, places = tables(arguments, boto3.client("glue"))
             named = _stored(self.s3, execution)
             buckets = mirror.fetch((*addresses({**arguments, "named": named}), *places))
-            versions = {
-                job.script: job.glue_version for job in read_specification(self.dags.folder).glue_jobs
-            }
-            worker, _ = _workers().of(versions.get(script, ""))
-            outcome = worker.run(
+            runner = ScalaRunner() if script.endswith(".scala") else self._worker(script)
+            outcome = runner.run(
                 SparkRun(
                     id=f"test-{next(_NUMBERS)}",
                     script=self.dags.folder / script,

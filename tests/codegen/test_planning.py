@@ -246,12 +246,11 @@ def test_what_only_the_inputs_show_is_an_error_too(
     "compute",
     [
         InlinedCompute(does_nothing),
-        BatchCompute(scala_script("sales")),
         AWSBatchJob("job:1", "queue"),
         SageMakerTrainingJob(channels={"train": "sales"}),
         SageMakerTransformJob(ModelName="m", input="sales"),
     ],
-    ids=["inlined", "scala", "batch", "training", "transform"],
+    ids=["inlined", "batch", "training", "transform"],
 )
 def test_checks_of_an_output_that_nothing_checks_are_an_error(compute: Any) -> None:
     with pytest.raises(
@@ -277,6 +276,12 @@ QUERY = PrestoSQL("SELECT item FROM sales")
     ("compute", "check", "what", "hint"),
     [
         (QUERY, cheap, "is written by Athena, which cannot make the check cheap", "no_rows(...)"),
+        (
+            BatchCompute(scala_script("sales")),
+            cheap,
+            "by Scala, which cannot make the check cheap",
+            "no_rows(...)",
+        ),
         (QUERY, pandera("prices"), "Athena, which cannot make the check prices", "no_rows(...)"),
         (
             SparkSQL("SELECT * FROM sales"),

@@ -28,6 +28,7 @@ from rheodsl import (
     output,
     pandera,
     row_count,
+    scala_script,
     unique,
 )
 from rheodsl.compute import AthenaQuery
@@ -409,6 +410,45 @@ def test_every_check_fails_and_the_old_partition_stays(rheo_compute: Compute, co
     assert "not_null(id): 1 row, such as id=None, price=7" in str(run.error)
     assert run.files == old
     assert any(entry["Key"].endswith(".parquet") for entry in kept), "kept aside"
+
+
+def test_every_check_of_scala_passes_and_fails(rheo_compute: Compute) -> None:
+    """In one run: it takes the compiler and a Spark of its own."""
+    code = """
+    orders.withColumn("code", when(col("id") === 3, "x").otherwise(col("id").cast("string")))
+      .withColumn("void", lit(null).cast("int"))
+    """
+    good: list[Any] = [
+        row_count(1, 10),
+        not_null("code"),
+        unique("id"),
+        in_range("price", -5),
+        in_range("void", 0, 1),
+    ]
+    good += [no_rows("SELECT output.id FROM output JOIN orders USING (id) WHERE output.code = 'it''s'")]
+    bad: list[Any] = [
+        row_count(10),
+        not_null("void"),
+        unique("price"),
+        in_range("price", 0, 100),
+        in_range("code", 0, 9),
+    ]
+    bad += [no_rows("SELECT id FROM output WHERE price < 0 -- wrong"), not_null("prise", severity="warn")]
+    app = checked(*good, *bad, compute=BatchCompute(scala_script(code)), dataset_format="JSON")
+    run = rheo_compute(app, "daily", DAY, files=day("1,-5", "2,7", "3,101", "4,7"))
+    assert not run.published
+    assert [(c["passed"], c["rows"]) for c in run.checks] == [
+        *([(True, 0)] * 6),
+        *[(False, n) for n in (4, 4, 1, 2, 1, 1, 1)],
+    ], run.error
+    whats = [c["what"] for c in run.checks[6:]]
+    assert whats[0] == "4 rows"
+    assert whats[1] == "4 rows, such as id=1, price=-5, code=1, void=None"
+    assert whats[2] == "1 row, such as price=7, count=2"
+    assert whats[4:6] == ["1 row, such as id=3, price=101, code=x, void=None", "1 row, such as id=1"]
+    assert "AnalysisException: " in whats[6]
+    assert "prise" in whats[6]
+    assert [c["severity"] for c in run.checks[-2:]] == ["block", "warn"]
 
 
 @ENGINES
