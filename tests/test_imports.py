@@ -71,6 +71,8 @@ LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("rheo_airflow/page/web.py", ("fastapi", "starlette")),
     ("rheo_airflow/page/files.py", AWS),
     ("rheo_airflow/page/alarm_states.py", AWS),
+    # Reads Parquet and ORC where it is installed.
+    ("rheo_airflow/rows.py", ("pyarrow",)),
     ("rheo_airflow/*", ()),
     # Runs generated DAGs where Airflow is installed.
     ("rheodsl/testing/dags.py", ("airflow", "boto3", "moto")),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import rheo_formats
+from rheo_airflow.rows import DataFile, objects, open_columnar, read_table
 from rheo_formats import Format
 from rheo_platforms.data.errors import told
-from rheo_platforms.data.files import DataFile, objects, open_columnar, read_table
 from rheo_platforms.data.row_reader import rows_of
 from rheo_platforms.data.schemas import NULLABLE, chosen, pandas_type
 from rheodsl import ir

@@ -22,13 +22,13 @@ from airflow.providers.amazon.aws.operators.athena import AthenaOperator  # noqa
 from moto import mock_aws  # noqa: TID253
 
 import rheo_formats
+from rheo_airflow.rows import DataFile, typed
 from rheo_airflow.tasks.athena import AthenaComputeOperator
 from rheo_airflow.tasks.claim import argument
 from rheo_airflow.tasks.compat import AirflowException
 from rheo_airflow.tasks.emr import EmrComputeOperator
 from rheo_airflow.tasks.glue import GlueComputeOperator
 from rheo_airflow.tasks.places import Places
-from rheo_platforms.data.files import DataFile
 from rheo_platforms.data.row_reader import rows_of
 from rheo_platforms.local.athena import QueryFault, unload
 from rheo_platforms.local.aws_stand_in import without_aws
@@ -248,21 +248,6 @@ def _result(dags: Dags, run: DagRun, checks: list[dict[str, Any]], s3: Any) -> C
         key = address.removeprefix(f"s3://{bucket}/")
         if rheo_formats.is_data(key.removeprefix(f"{folder}/"), len(made.files[address])):
             made.rows += rows_of(DataFile(bucket, key, s3), spec, None)
-    made.rows = _typed(made.rows, rheo_formats.Format.of(spec))
+    made.rows = typed(made.rows, rheo_formats.Format.of(spec))
     made.columns = list(dict.fromkeys(name for row in made.rows for name in row))
     return made
-
-
-def _typed(rows: list[dict[str, Any]], format: rheo_formats.Format) -> list[dict[str, Any]]:
-    """Texts of CSV in the types that they are declared to have, or that all of a column have."""
-    if format.format != "CSV":
-        return rows
-    names = dict.fromkeys(name for row in rows for name in row)
-    kinds = dict(format.declared) or {n: rheo_formats.inferred(row.get(n) for row in rows) for n in names}
-    return [
-        {
-            n: None if v is None else rheo_formats.converted(v, kinds.get(n, "string"), format)
-            for n, v in row.items()
-        }
-        for row in rows
-    ]
