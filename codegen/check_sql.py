@@ -1,4 +1,4 @@
-"""A check that SQL makes -> what it counts in the output; for Athena, and for Scala jobs.
+"""A check that SQL makes -> what it counts in the output; for Athena, for Scala jobs, and for what Airflow's worker reads.
 
 A check is a number of rows that must lie between two bounds: so all are made by one query, and told in one way.
 """
@@ -17,11 +17,17 @@ from rheodsl import ir
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a dialect writes what the other one writes in another way: names, and texts with a quote in them."""
+    """What one dialect writes in another way than the others.
+
+    ``quote`` is that of names; ``apostrophe`` and ``backslash`` are what these become within a text. ``number`` is
+    a value as a number, null for a text that is none, and ``text`` what ``typeof`` says of a text.
+    """
 
     quote: str
     apostrophe: str
     backslash: str
+    number: str = "try_cast({} AS double)"
+    text: str = "string"
 
     def name(self, text: str) -> str:
         """Return a name as SQL writes it.
@@ -31,10 +37,10 @@ class Dialect:
         """
         return f"{self.quote}{text.replace(self.quote, self.quote * 2)}{self.quote}"
 
-    def text(self, text: str) -> str:
+    def literal(self, text: str) -> str:
         """Return a text as SQL writes it.
 
-        >>> print(TRINO.text("it's"), SPARK.text("it's"))
+        >>> print(TRINO.literal("it's"), SPARK.literal("it's"))
         'it''s' 'it\\'s'
         """
         return f"'{text.replace(chr(92), self.backslash).replace(chr(39), self.apostrophe)}'"
@@ -42,6 +48,8 @@ class Dialect:
 
 TRINO = Dialect('"', "''", "\\")
 SPARK = Dialect("`", "\\'", "\\\\")
+# Of a name in `"` that it does not know SQLite makes a text; `number` is a function of the task that asks it.
+SQLITE = Dialect("`", "''", "\\", number="number({})", text="text")
 OUTPUT = "output"  # the name under which queries read the output
 # Kinds of checks that SQL makes.
 KINDS = frozenset({"row_count", "not_null", "unique", "in_range", "sql"})
@@ -93,11 +101,11 @@ def _out_of_range(check: ir.Check, dialect: Dialect, types: Mapping[str, str]) -
     if not any(isinstance(bound, int | float) for bound in (check.low, check.high)):
         return plain
     # A text that is no number is in no range.
-    number = f"try_cast({name} AS double)"
+    number = dialect.number.format(name)
     text = f"{_outside(number, low, high)} OR ({name} IS NOT NULL AND {number} IS NULL)"
     if kind:
         return text if kind == "string" else plain
-    return f"CASE WHEN typeof({name}) = 'string' THEN {text} ELSE {plain} END"
+    return f"CASE WHEN typeof({name}) = '{dialect.text}' THEN {text} ELSE {plain} END"
 
 
 def _outside(value: str, low: str | None, high: str | None) -> str:
@@ -112,4 +120,4 @@ def _bound(bound: Any, kind: str, dialect: Dialect) -> str | None:
     if isinstance(bound, int | float):
         return repr(bound)
     word = {"date": "DATE ", "timestamp": "TIMESTAMP ", "timestamp_ntz": "TIMESTAMP "}.get(kind, "")
-    return f"{word}{dialect.text(str(bound))}"
+    return f"{word}{dialect.literal(str(bound))}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import rheo_spark
-from codegen import check_sql
+from codegen import check_sql, inlined
 from codegen import plan as p
 from codegen.spark_script import check_names, check_schema, described_check
 from codegen.targets.athena import AthenaTask
@@ -32,6 +32,9 @@ MAKERS: Mapping[str, Maker] = {
     "SparkSQL": Maker(_FRAMES, "write the output by PySpark, or check it by SQL, or a function"),
     "Scala": Maker(check_sql.KINDS, _SQL),
     "Athena": Maker(check_sql.KINDS, _SQL),
+    "inlined Python": Maker(
+        _FRAMES, "let a function validate the frame by the schema: def valid(frame): prices.validate(frame)"
+    ),
 }
 
 
@@ -39,7 +42,7 @@ def checks_of(node: ir.Node, tasks: Sequence[p.Task]) -> tuple[ir.Check, ...]:
     """Return the checks of a node. Raises ComputeError for one that nothing makes."""
     if not node.checks:
         return ()
-    writer = next((task for task in tasks if task.writes), None)
+    writer = p.writer_of(tasks)
     name = "" if writer is None else _writes(writer)
     maker = MAKERS.get(name)
     if writer is None or maker is None:
@@ -77,6 +80,8 @@ def _writes(task: p.Task) -> str:
             return "Scala"
         case AthenaTask():
             return "Athena"
+        case p.PythonTask():
+            return "inlined Python"
     return ""
 
 
@@ -95,12 +100,16 @@ def _check_columns(check: ir.Check, node: ir.Node) -> None:
 
 
 def _check_code(check: ir.Check, node: ir.Node, writer: p.Task) -> None:
-    """Raise ComputeError for a name that code lacks where it runs: in the script that writes the output."""
-    beside = writer.code.text if writer.code and _writes(writer) == "PySpark" else ""
+    """Raise ComputeError for a name that code lacks where it runs: in the script that writes the output, or alone."""
+    name = _writes(writer)
+    beside = writer.code.text if writer.code and name == "PySpark" else ""
     if check.kind == "pandera":
         check_schema(check, node, beside)
     elif check.kind == "function" and check.code is not None:
-        check_names(check.code, node, beside)
+        if name == "inlined Python":
+            inlined.check_names(check.code, node)
+        else:
+            check_names(check.code, node, beside)
 
 
 def _named(check: ir.Check) -> str:

@@ -9,7 +9,7 @@ import bz2
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -168,19 +168,59 @@ def _columnar(file: DataFile, format: Format, left: int | None) -> Iterator[Row]
         yield _declared(row, format, file.name)
 
 
-def typed(rows: list[Row], format: Format) -> list[Row]:
-    """Return rows, texts of CSV in the types that they are declared to have, or that all of a column have."""
+def columns_of(file: DataFile, format: Format) -> list[str]:
+    """Return the columns of a file, as far as it names them where it has no rows. Raises FormatError."""
+    if format.declared:
+        return [name for name, _ in format.declared]
+    if format.format == "CSV":
+        header = rheo_formats.header_of(file.head(), format, file.name)
+        return [name for name, _ in rheo_formats.layout(header, format, file.name)] if header else []
+    return [] if format.format == "JSON" else open_columnar(file, format.format)[1]
+
+
+def nullable(values: list[Any]) -> str | None:
+    """Return the type of pandas for whole numbers or truth values of which some lack, which become fractions without it."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return "boolean"
+    whole = kinds == {int} and all(value is None or -(1 << 63) <= value < 1 << 63 for value in values)
+    return "Int64" if whole else None
+
+
+def typed(rows: list[Row], format: Format, where: str) -> list[Row]:
+    """Return rows, texts of CSV in the types that they are declared to have, or that all of a column have.
+
+    ``where`` they are from. Raises FormatError for a text that is none of its type.
+    """
     if format.format != "CSV":
         return rows
     names = dict.fromkeys(name for row in rows for name in row)
     kinds = dict(format.declared) or {n: rheo_formats.inferred(row.get(n) for row in rows) for n in names}
-    return [
-        {
-            n: None if v is None else rheo_formats.converted(v, kinds.get(n, "string"), format)
-            for n, v in row.items()
-        }
-        for row in rows
-    ]
+    return _each(rows, kinds, rheo_formats.converted, format, where)
+
+
+def declared(rows: list[Row], format: Format, where: str) -> list[Row]:
+    """Return rows as `typed` does, and those of other formats in the types that they are declared to have."""
+    if format.format == "CSV" or not format.declared:
+        return typed(rows, format, where)
+    return _each(rows, dict(format.declared), rheo_formats.as_kind, format, where)
+
+
+def _each(
+    rows: list[Row],
+    kinds: Mapping[str, str],
+    convert: Callable[[Any, str, Format], Any],
+    format: Format,
+    where: str,
+) -> list[Row]:
+    def one(name: str, value: Any) -> Any:
+        kind = kinds.get(name, "string")
+        try:
+            return None if value is None else convert(value, kind, format)
+        except (ValueError, ArithmeticError):
+            raise rheo_formats.unreadable(str(value), kind, name, where) from None
+
+    return [{name: one(name, value) for name, value in row.items()} for row in rows]
 
 
 def open_columnar(file: DataFile, format: str) -> tuple[Any, list[str]]:

@@ -64,7 +64,8 @@ LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
         for adapter in ("airflow_client", "dynamodb", "listener", "storage")
     ),
     ("rheo_runtime/*", ()),
-    # Inside an Airflow worker.
+    # Inside an Airflow worker; a check's function takes a frame.
+    ("rheo_airflow/tasks/worker_checks.py", ("pandas",)),
     ("rheo_airflow/tasks/*", ("airflow", *AWS)),
     # Inside Airflow's web server; the rest of the page is plain.
     ("rheo_airflow/page/plugin.py", ("airflow", "fastapi")),

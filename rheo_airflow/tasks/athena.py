@@ -34,7 +34,6 @@ from rheo_airflow.tasks.failures import says_why
 from rheo_airflow.tasks.idempotency import name, token
 from rheo_formats import FormatError
 from rheo_runtime.records import Document
-from rheo_runtime.storage import delete
 from rheo_runtime.templates import ITSELF
 
 if TYPE_CHECKING:
@@ -100,7 +99,8 @@ class AthenaComputeOperator(AthenaOperator):
         staged = partitions.staging(document, run)
         data = f"{staged}/data" if self.checks else staged
         self.output_location = f"{staged}-log/"
-        self._clear(s3, staged)
+        # Athena unloads into empty folders only, and this try's may hold what a lost worker left.
+        partitions.clear(s3, staged)
         with ExitStack() as stack:
             tables = self._tables(stack, s3, document, run)
             try:
@@ -116,8 +116,8 @@ class AthenaComputeOperator(AthenaOperator):
         partitions.move(s3, data, output)
         if self.checks:
             checks.leave(s3, output, results)
-            self._clear(s3, staged)
-        self._clear(s3, f"{staged}-log")
+            partitions.clear(s3, staged)
+        partitions.clear(s3, f"{staged}-log")
         return answer
 
     def _run(
@@ -148,11 +148,6 @@ class AthenaComputeOperator(AthenaOperator):
             return _rows(s3, place)
 
         return checks.by_sql(self.checks, ask, [column for column, _ in self.written["columns"]])
-
-    def _clear(self, s3: Any, staged: str) -> None:
-        """Delete a folder: Athena unloads into empty ones only, and this try's may hold what a lost worker left."""
-        bucket, _ = partitions.split(staged)
-        delete(s3, bucket, list(partitions.keys(s3, staged)))
 
     def _tables(self, stack: ExitStack, s3: Any, document: Document, run: str) -> dict[str, str]:
         """What each alias stands for; the stack deletes the tables that this takes."""

@@ -5,12 +5,12 @@ import __future__
 
 import linecache
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rheo_airflow.tasks import settings
+from rheo_airflow.tasks import partitions, settings, worker_checks
 from rheo_airflow.tasks.claim import HOOK, hold
 from rheo_airflow.tasks.compat import BaseOperator
 from rheo_airflow.tasks.failures import says_why
@@ -80,22 +80,50 @@ class PythonComputeOperator(BaseOperator):
         The file, relative to the DAG's folder; ``graph.json`` there says where its code is from.
     entry
         The function or class in it.
+    checks
+        What the output must be, as `rheo_airflow.tasks.worker_checks.check` takes it: the code is given a folder
+        beside the output, which publish takes over.
+    written
+        How the output is written.
+    functions
+        The file of the functions that are checks.
     """
 
-    def __init__(self, *, code: str, entry: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        code: str,
+        entry: str,
+        checks: Sequence[Mapping[str, Any]] = (),
+        written: Mapping[str, Any] | None = None,
+        functions: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.code = code
         self.entry = entry
+        self.checks, self.written, self.functions = list(checks), dict(written or {}), functions
 
     @says_why
     def execute(self, context: Any) -> str:
         """Run the code; what it raises fails the task. Returns the execution: that it has come to its end."""
         document = hold(context)
-        target = load(Path(context["dag"].fileloc).parent, self.code, self.entry, document)
+        folder = Path(context["dag"].fileloc).parent
+        target = load(folder, self.code, self.entry, document)
         if isinstance(target, type):
             target = target()
         told = context[HOOK].params if HOOK in context else {}
-        target(inputs(document), output(document), {**parameters(), **told})
+        place = partitions.aside(document) if self.checks else document
+        if self.checks:
+            s3 = settings.client("s3")
+            partitions.clear(s3, place["output"]["path"])  # of an earlier try
+        target(inputs(document), output(place), {**parameters(), **told})
+        if self.checks:
+
+            def function(entry: str) -> Any:
+                return load(folder, self.functions, entry, document)
+
+            worker_checks.check(s3, place["output"]["path"], self.written, self.checks, function)
         return str(document["id"])
 
 

@@ -248,6 +248,6 @@ def _result(dags: Dags, run: DagRun, checks: list[dict[str, Any]], s3: Any) -> C
         key = address.removeprefix(f"s3://{bucket}/")
         if rheo_formats.is_data(key.removeprefix(f"{folder}/"), len(made.files[address])):
             made.rows += rows_of(DataFile(bucket, key, s3), spec, None)
-    made.rows = typed(made.rows, rheo_formats.Format.of(spec))
+    made.rows = typed(made.rows, rheo_formats.Format.of(spec), path)
     made.columns = list(dict.fromkeys(name for row in made.rows for name in row))
     return made

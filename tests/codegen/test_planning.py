@@ -16,7 +16,7 @@ from codegen import plan as p
 from codegen import scala_script as scala
 from codegen.compiler import files
 from codegen.planning import build_plan
-from codegen.targets import lower
+from codegen.targets import lower, permissions
 from rheodsl import (
     EMR,
     AndesDataset,
@@ -245,12 +245,13 @@ def test_what_only_the_inputs_show_is_an_error_too(
 @pytest.mark.parametrize(
     "compute",
     [
-        InlinedCompute(does_nothing),
+        [InlinedCompute(does_nothing), InlinedCompute(does_nothing)],
         AWSBatchJob("job:1", "queue"),
         SageMakerTrainingJob(channels={"train": "sales"}),
         SageMakerTransformJob(ModelName="m", input="sales"),
+        Sns("arn:aws:sns:us-east-1:1:t", "done"),
     ],
-    ids=["inlined", "batch", "training", "transform"],
+    ids=["inlined twice", "batch", "training", "transform", "message"],
 )
 def test_checks_of_an_output_that_nothing_checks_are_an_error(compute: Any) -> None:
     with pytest.raises(
@@ -289,6 +290,18 @@ QUERY = PrestoSQL("SELECT item FROM sales")
             "SparkSQL, which cannot make the check prices",
             "write the output by PySpark, or check it by SQL, or a function",
         ),
+        (
+            InlinedCompute(does_nothing),
+            pandera("prices"),
+            "inlined Python, which cannot make the check prices",
+            "let a function validate the frame by the schema",
+        ),
+        (
+            InlinedCompute(does_nothing),
+            cheap,
+            "cheap uses col, limit, which stand outside of it",
+            "it runs alone, in the Airflow worker",
+        ),
         (QUERY, unique("itme"), r"the check unique\(itme\) names the column 'itme'", "did you mean 'item'?"),
         (
             SparkSQL("SELECT * FROM sales"),
@@ -315,6 +328,23 @@ def test_checks_on_athena_need_the_columns_of_the_output() -> None:
     assert 'create_data(..., schema="id long' in str(error.value.hint)
     text = written(QUERY, typed, checks=row_count(1), schema="item string")["n.py"]
     assert "staged=True" in text
+
+
+def test_functions_that_check_what_the_worker_writes_have_a_file(tmp_path: Path) -> None:
+    def right(frame: Any) -> Any:
+        """All is well."""
+        return True
+
+    made = written(InlinedCompute(does_nothing), sales, checks=[right, row_count(1)])
+    assert "def right(frame" in made["inlined/n.checks.py"]
+    assert 'functions="inlined/n.checks.py"' in made["n.py"]
+    assert "staged=True" in made["n.py"]
+    app = Application("a")
+    app.create_data("n", sales(app), compute_targets=InlinedCompute(does_nothing), checks=right)
+    [dag] = build_plan(app.graph()).dags
+    [statement] = permissions(dag.tasks[0], dag)
+    assert statement["Resource"] == ["arn:${AWS::Partition}:s3:::rheo-a/staging/n/*"]
+    assert "inlined/n.checks.py" not in written(InlinedCompute(does_nothing), sales, checks=row_count(1))
 
 
 SCHEMA_OF_PANDERA = "import pandera.pandas as pa\nprices = pa.DataFrameSchema({})\noutput = sales"

@@ -21,7 +21,7 @@ from rheo_runtime.events import send_signal
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import FAILED, SUCCEEDED, Execution
 from rheo_runtime.sweep import Sweeper
-from rheodsl import Application, Batch, PrestoSQL, not_null, row_count
+from rheodsl import Application, Batch, InlinedCompute, PrestoSQL, not_null, row_count
 from rheodsl.testing.dags import DagRun, Dags, Run, load_dags, surroundings
 
 pytestmark = pytest.mark.slow
@@ -40,6 +40,14 @@ def application() -> Application:
     app.create_data("one", [orders], compute_targets="output = orders", checks=checks)
     app.create_data("many", [orders], compute_targets="output = orders", checks=checks, batch=Batch(max=10))
     app.create_data(
+        "coded",
+        [orders],
+        compute_targets=InlinedCompute(written),
+        checks=[not_null("id"), has_ids],
+        dataset_format="JSON",
+        batch=Batch(max=10, parallel=2),
+    )
+    app.create_data(
         "asked",
         [orders],
         compute_targets=PrestoSQL("SELECT id FROM orders"),
@@ -48,6 +56,18 @@ def application() -> Application:
         batch=Batch(max=10),
     )
     return app
+
+
+def written(input_map, output, params):  # type: ignore[no-untyped-def]
+    """Write a number for the region where the output is to be; none for one of them."""
+    region = output.dimensions["region"]
+    bucket, _, key = output.get_materialized_resource_paths()[0].removeprefix("s3://").partition("/")
+    body = b'{"id": null}' if region == "NA" else b'{"id": 1}'
+    params["AWS_BOTO_SESSION"].client("s3").put_object(Bucket=bucket, Key=f"{key}/result.json", Body=body)
+
+
+def has_ids(frame):  # type: ignore[no-untyped-def]
+    return frame.id.notna().all()
 
 
 class Crash(BaseException):
@@ -79,7 +99,7 @@ class Lab:
             for d in self.engine.on_named("shop", "orders", (region,), f"e{n}").fired
             if d["node"] == node
         ]
-        made_up = {} if node == "asked" else {"compute": lambda given: self.job(node)}
+        made_up = {} if node in ("asked", "coded") else {"compute": lambda given: self.job(node)}
         run = Run(self.dags[node], made_up, DagRun(node))
         run.dag_run.run_id = next(batch_run_ids(fired))
         listed = [[d["partition"], d["generation"]] for d in fired]
@@ -217,8 +237,9 @@ def test_in_a_batch_each_has_its_own(lab: Lab) -> None:
     assert [lab.ended("many", region).checked for region in lab.results] == list(lab.results.values())
 
 
-def test_in_a_batch_athena_checks_each_by_itself(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("node", "file"), [("asked", "result.parquet"), ("coded", "result.json")])
+def test_in_a_batch_each_is_checked_by_itself(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, node: str, file: str
 ) -> None:
     s3, glue = settings.client("s3"), settings.client("glue")
     s3.create_bucket(Bucket="lake")
@@ -234,16 +255,16 @@ def test_in_a_batch_athena_checks_each_by_itself(
 
     with monkeypatch.context() as patch:
         patch.setattr(AthenaOperator, "execute", execute)
-        run = lab.run("asked", "EU", "NA", "XX")
+        run = lab.run(node, "EU", "NA", "XX")
         patch.setattr(run, "perform", lambda task, context: task.execute(context))
         run.all({})
     said = str(run.result.errors["publish"])
-    assert "1 of 3 executions failed:\n  asked/NA#1: check not_null(id): 1 row, such as id=None" in said
-    assert [lab.ended("asked", region).checked for region in ("EU", "NA", "XX")] == ["PASS", "FAIL", "PASS"]
-    assert lab.data("asked", "EU") == ["_SUCCESS", "result.parquet"]
-    assert lab.data("asked", "NA") == []
+    assert f"1 of 3 executions failed:\n  {node}/NA#1: check not_null(id): 1 row, such as id=None" in said
+    assert [lab.ended(node, region).checked for region in ("EU", "NA", "XX")] == ["PASS", "FAIL", "PASS"]
+    assert lab.data(node, "EU") == ["_SUCCESS", file]
+    assert lab.data(node, "NA") == []
     aside = s3.list_objects_v2(Bucket="rheo-shop", Prefix="staging/")["Contents"]
-    assert [e["Key"] for e in aside if e["Key"].endswith(".parquet")] == ["staging/asked/NA/1/result.parquet"]
+    assert [e["Key"] for e in aside if e["Key"].endswith(file)] == [f"staging/{node}/NA/1/{file}"]
 
 
 def test_what_a_batch_owes_is_sent_when_publish_is_tried_again(lab: Lab) -> None:

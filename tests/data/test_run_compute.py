@@ -31,7 +31,7 @@ from rheodsl import (
     scala_script,
     unique,
 )
-from rheodsl.compute import AthenaQuery
+from rheodsl.compute import AthenaQuery, InlinedPython
 from rheodsl.errors import SpecError
 from rheodsl.testing import ComputeRun, load_dags
 
@@ -333,10 +333,31 @@ def cheap(frame):  # type: ignore[no-untyped-def]
     return frame.where(col("price") > 100)  # noqa: F821 - Spark's functions are there
 
 
+def cheap_in_pandas(frame):  # type: ignore[no-untyped-def]
+    """No price is above 100."""
+    return frame[frame.price > 100]
+
+
+def writes_orders(input_map, output, params):  # type: ignore[no-untyped-def]
+    """Write the orders as Parquet where the output is to be."""
+    import io
+
+    import pandas
+
+    s3 = params["AWS_BOTO_SESSION"].client("s3")
+    file = s3.get_object(Bucket="lake", Key=f"orders/{output.dimensions['day']}/a.csv")["Body"]
+    buffer = io.BytesIO()
+    pandas.read_csv(file, dtype="Int64").to_parquet(buffer, index=False)
+    bucket, _, key = output.get_materialized_resource_paths()[0].removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{key}/a.parquet", Body=buffer.getvalue())
+
+
 def checked(*checks: Any, compute: Any = None, **options: Any) -> Application:
     """An application whose node copies orders, and checks them; a function is no check where SQL makes all."""
     app = Application("shop")
     by_sql = isinstance(compute, AthenaQuery)
+    if isinstance(compute, InlinedPython):
+        checks = tuple(cheap_in_pandas if check is cheap else check for check in checks)
     if by_sql:
         checks = tuple(check for check in checks if check is not cheap)
         options = {"schema": "id long, price long", **options}
@@ -365,8 +386,9 @@ ENGINES = pytest.mark.parametrize(
         SparkSQL("SELECT * FROM orders"),
         EMR("output = orders"),
         PrestoSQL("SELECT * FROM orders"),
+        InlinedCompute(writes_orders),
     ],
-    ids=["spark", "spark 4.1", "sql", "emr", "athena"],
+    ids=["spark", "spark 4.1", "sql", "emr", "athena", "inlined"],
 )
 
 
@@ -384,7 +406,7 @@ def test_every_check_passes(rheo_compute: Compute, compute: Any) -> None:
     assert run.error is None
     names = ["row_count(1, 10)", "not_null(id, price)", "unique(id)", "in_range(price, 0, 100)"]
     names += ["sql('SELECT * FROM output WHERE price < 0')", "cheap"]
-    assert [(c["check"], c["passed"]) for c in run.checks] == [
+    assert [(c["check"].removesuffix("_in_pandas"), c["passed"]) for c in run.checks] == [
         (name, True) for name in names[: len(app.graph().node("daily").checks)]
     ]
     assert run.published
