@@ -10,6 +10,8 @@ from codegen import check_sql, inlined
 from codegen import plan as p
 from codegen.spark_script import check_names, check_schema, described_check
 from codegen.targets.athena import AthenaTask
+from codegen.targets.batch import BatchTask
+from codegen.targets.sagemaker import TransformTask
 from rheodsl import ir
 from rheodsl.errors import ComputeError, did_you_mean
 
@@ -26,15 +28,19 @@ class Maker:
 
 _SQL = "write it as SQL, no_rows(...), or check it in a node of PySpark that reads it"
 _FRAMES = check_sql.KINDS | {"function"}
+_WORKER = Maker(
+    _FRAMES, "let a function validate the frame by the schema: def valid(frame): prices.validate(frame)"
+)
 # By what writes the output, as users call it. What is not here makes none.
 MAKERS: Mapping[str, Maker] = {
     "PySpark": Maker(_FRAMES | {"pandera"}),
     "SparkSQL": Maker(_FRAMES, "write the output by PySpark, or check it by SQL, or a function"),
     "Scala": Maker(check_sql.KINDS, _SQL),
     "Athena": Maker(check_sql.KINDS, _SQL),
-    "inlined Python": Maker(
-        _FRAMES, "let a function validate the frame by the schema: def valid(frame): prices.validate(frame)"
-    ),
+    # Made by the task, in Airflow's worker.
+    "inlined Python": _WORKER,
+    "AWS Batch": _WORKER,
+    "a transform job of SageMaker": _WORKER,
 }
 
 
@@ -82,6 +88,10 @@ def _writes(task: p.Task) -> str:
             return "Athena"
         case p.PythonTask():
             return "inlined Python"
+        case BatchTask():
+            return "AWS Batch"
+        case TransformTask():
+            return "a transform job of SageMaker"
     return ""
 
 
@@ -106,7 +116,7 @@ def _check_code(check: ir.Check, node: ir.Node, writer: p.Task) -> None:
     if check.kind == "pandera":
         check_schema(check, node, beside)
     elif check.kind == "function" and check.code is not None:
-        if name == "inlined Python":
+        if MAKERS[name] is _WORKER:
             inlined.check_names(check.code, node)
         else:
             check_names(check.code, node, beside)

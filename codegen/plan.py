@@ -195,7 +195,7 @@ class PythonTask(Task):
 
 def writer_of(tasks: Sequence[Task]) -> Task | None:
     """Return the one of a node's computes that writes its output, as far as that can be known."""
-    alone = tasks[0] if len(tasks) == 1 and isinstance(tasks[0], PythonTask) else None
+    alone = tasks[0] if len(tasks) == 1 else None
     return next((task for task in tasks if task.writes), alone)
 
 

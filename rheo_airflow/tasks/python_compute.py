@@ -5,7 +5,7 @@ import __future__
 
 import linecache
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,7 @@ class PythonComputeOperator(BaseOperator):
     entry
         The function or class in it.
     checks
-        What the output must be, as `rheo_airflow.tasks.worker_checks.check` takes it: the code is given a folder
-        beside the output, which publish takes over.
-    written
-        How the output is written.
-    functions
-        The file of the functions that are checks.
+        What the output must be: see `check`. The code is given a folder beside the output, which publish takes over.
     """
 
     def __init__(
@@ -94,15 +89,13 @@ class PythonComputeOperator(BaseOperator):
         *,
         code: str,
         entry: str,
-        checks: Sequence[Mapping[str, Any]] = (),
-        written: Mapping[str, Any] | None = None,
-        functions: str = "",
+        checks: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.code = code
         self.entry = entry
-        self.checks, self.written, self.functions = list(checks), dict(written or {}), functions
+        self.checks = dict(checks or {})
 
     @says_why
     def execute(self, context: Any) -> str:
@@ -113,18 +106,37 @@ class PythonComputeOperator(BaseOperator):
         if isinstance(target, type):
             target = target()
         told = context[HOOK].params if HOOK in context else {}
-        place = partitions.aside(document) if self.checks else document
-        if self.checks:
-            s3 = settings.client("s3")
-            partitions.clear(s3, place["output"]["path"])  # of an earlier try
+        place = prepared(document) if self.checks else document
         target(inputs(document), output(place), {**parameters(), **told})
         if self.checks:
-
-            def function(entry: str) -> Any:
-                return load(folder, self.functions, entry, document)
-
-            worker_checks.check(s3, place["output"]["path"], self.written, self.checks, function)
+            check(self.checks, place, folder)
         return str(document["id"])
+
+
+def prepared(document: Document) -> Document:
+    """Return an execution for what writes aside: its output is the folder that publish takes over, which is empty."""
+    place = partitions.aside(document)
+    partitions.clear(settings.client("s3"), place["output"]["path"])  # of an earlier try
+    return place
+
+
+def check(checks: Mapping[str, Any], place: Document, folder: Path) -> None:
+    """Make checks of what lies aside, and leave their results there.
+
+    Parameters
+    ----------
+    checks
+        As `rheo_airflow.tasks.worker_checks.check` takes them; ``functions`` is the file of those that are checks.
+    place
+        The execution, as `prepared` returns it.
+    folder
+        The application's.
+    """
+
+    def function(entry: str) -> Any:
+        return load(folder, checks["functions"], entry, place)
+
+    worker_checks.check(settings.client("s3"), place["output"]["path"], checks, function)
 
 
 def load(folder: Path, file: str, entry: str, document: Document) -> Any:

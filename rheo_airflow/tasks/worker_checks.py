@@ -24,27 +24,26 @@ _WHOLE = 1 << 63  # SQLite's whole numbers are smaller
 def check(
     s3: Any,
     folder: str,
-    written: Mapping[str, Any],
-    checks: Sequence[Mapping[str, Any]],
+    checks: Mapping[str, Any],
     function: Callable[[str], Any],
 ) -> None:
     """Make checks of what lies staged in a folder, and leave their results there, for publish.
 
     Parameters
     ----------
-    written
-        How it is written, as `rheo_formats.Format.of` takes it.
     checks
-        As `codegen.check_sql.counted` describes them; of a function ``entry``, its name.
+        ``made`` are the checks, as `codegen.check_sql.counted` describes them; of a function ``entry``, its name.
+        ``written`` is how the files are written, as `rheo_formats.Format.of` takes it.
     function
         Returns a function by its name.
 
     Raises FormatError for data that is not as it is described.
     """
-    columns, rows = _read(s3, folder, Format.of(written))
-    counted = iter(_by_queries([each for each in checks if "entry" not in each], columns, rows))
+    columns, rows = _read(s3, folder, Format.of(checks["written"]))
+    counted = iter(_by_queries([each for each in checks["made"] if "entry" not in each], columns, rows))
     results = [
-        _by_function(each, function, columns, rows) if "entry" in each else next(counted) for each in checks
+        _by_function(each, function, columns, rows) if "entry" in each else next(counted)
+        for each in checks["made"]
     ]
     leave(s3, folder, results)
 

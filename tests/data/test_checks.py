@@ -88,7 +88,9 @@ def in_worker(
         else {"check": check.__name__, "severity": "block", "entry": check.__name__}
         for check in checks
     ]
-    worker_checks.check(s3, "s3://lake/staging/n/1", format, described, functions.__getitem__)
+    worker_checks.check(
+        s3, "s3://lake/staging/n/1", {"made": described, "written": format}, functions.__getitem__
+    )
     keys = [e["Key"] for e in s3.list_objects_v2(Bucket="lake", Prefix="staging/n/1/_")["Contents"]]
     assert keys == ["staging/n/1/_SUCCESS", "staging/n/1/_checks.json"]
     found: list[dict[str, Any]] = json.loads(
