@@ -5,6 +5,7 @@ import __future__
 
 import linecache
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,21 +168,26 @@ def load(folder: Path, file: str, entry: str, document: Document) -> Any:
 _offered: list[str] = []  # the folder whose modules this process imports
 
 
+_offering = threading.RLock()  # executions of a batch may be computed side by side
+
+
 def offer(library: Path) -> None:
     """Let code import the modules of its application, and of no other one's that ran in this process."""
     path = str(library)
-    if path in _offered or not library.is_dir():
-        return
-    for other in _offered:
-        if other in sys.path:
-            sys.path.remove(other)
-        files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-        for top in [name for name, file in files.items() if file.startswith(f"{other}/")]:
-            for part in [name for name in files if name == top or name.startswith(f"{top}.")]:
-                del sys.modules[part]
-            sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != top]
-    _offered[:] = [path]
-    sys.path.insert(0, path)
+    with _offering:
+        if path in _offered or not library.is_dir():
+            return
+        for other in _offered:
+            if other in sys.path:
+                sys.path.remove(other)
+            known = sys.modules.copy()  # one that is asked for its file may import others
+            files = {name: getattr(module, "__file__", None) or "" for name, module in known.items()}
+            for top in [name for name, file in files.items() if file.startswith(f"{other}/")]:
+                for part in [name for name in files if name == top or name.startswith(f"{top}.")]:
+                    sys.modules.pop(part, None)
+                sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != top]
+        _offered[:] = [path]
+        sys.path.insert(0, path)
 
 
 def parameters() -> dict[str, Any]:
