@@ -20,7 +20,8 @@ class Dialect:
     """What one dialect writes in another way than the others.
 
     ``quote`` is that of names; ``apostrophe`` and ``backslash`` are what these become within a text. ``number`` is
-    a value as a number, null for a text that is none, and ``text`` what ``typeof`` says of a text.
+    a value as a number, null for a text that is none, and ``text`` what ``typeof`` says of a text. ``nan`` says that
+    a value is NaN, where that is not above all numbers.
     """
 
     quote: str
@@ -28,6 +29,7 @@ class Dialect:
     backslash: str
     number: str = "try_cast({} AS double)"
     text: str = "string"
+    nan: str = ""
 
     def name(self, text: str) -> str:
         """Return a name as SQL writes it.
@@ -46,7 +48,7 @@ class Dialect:
         return f"'{text.replace(chr(92), self.backslash).replace(chr(39), self.apostrophe)}'"
 
 
-TRINO = Dialect('"', "''", "\\")
+TRINO = Dialect('"', "''", "\\", nan="is_nan({})")
 SPARK = Dialect("`", "\\'", "\\\\")
 # Of a name in `"` that it does not know SQLite makes a text; `number` is a function of the task that asks it.
 SQLITE = Dialect("`", "''", "\\", number="number({})", text="text")
@@ -97,12 +99,14 @@ def _out_of_range(check: ir.Check, dialect: Dialect, types: Mapping[str, str]) -
     (column,) = check.columns
     name, kind = dialect.name(column), types.get(column.lower(), "")
     low, high = (_bound(bound, kind, dialect) for bound in (check.low, check.high))
+    above = f" OR {dialect.nan}" if dialect.nan and high and kind in ("double", "float", "string") else ""
     plain = _outside(name, low, high)
     if not any(isinstance(bound, int | float) for bound in (check.low, check.high)):
         return plain
     # A text that is no number is in no range.
     number = dialect.number.format(name)
-    text = f"{_outside(number, low, high)} OR ({name} IS NOT NULL AND {number} IS NULL)"
+    plain += above.format(name)
+    text = f"{_outside(number, low, high)}{above.format(number)} OR ({name} IS NOT NULL AND {number} IS NULL)"
     if kind:
         return text if kind == "string" else plain
     return f"CASE WHEN typeof({name}) = '{dialect.text}' THEN {text} ELSE {plain} END"

@@ -368,7 +368,7 @@ _CHECKS = """\
       else written.copy(columns = output.schema.filter(_.dataType.typeName != "void").map(field => (field.name, field.dataType.catalogString, "@field")))
     val frame = if (files.nonEmpty) load(source, files) else if (source.columns.nonEmpty) nothing(source) else output.limit(0)
     frame.drop(FILE).createOrReplaceTempView("output")
-    def shown(fault: Throwable) = s"${fault.getClass.getSimpleName}: ${fault.getMessage.trim.split("\\n").head}".take(@SHOWN@)
+    def shown(fault: Throwable) = s"${fault.getClass.getSimpleName}: ${Option(fault.getMessage).getOrElse("without a word").trim.split("\\n").head}".take(@SHOWN@)
     def counts(some: Seq[Check]): Seq[Long] = {
       val row = spark.sql(some.map(_.count).mkString("SELECT count(*), ", ", ", " FROM output")).first
       some.indices.map(n => row.getLong(n + 1))
@@ -420,7 +420,6 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
     named = SCALA_OUTPUT.search(task.code.text) is not None
     main = (
         _MAIN.replace("@INPUTS@", _sources(dag))
-        .replace("@CHECKS@", _checks(dag, task))
         .replace("@WRITE@", _writing(dag, task))
         .replace("@MORE@", str(rheo_formats.MORE))
         .replace("@HEAD@", str(rheo_formats.HEAD))
@@ -430,6 +429,7 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
         )
         .replace("@ARGS@", ", ".join(_text(name) for name, _ in task.args))
         .replace("@FRAMES@", "".join(f", frames({_text(alias)})" for alias in frames))
+        .replace("@CHECKS@", _checks(dag, task))
     )
     return "\n".join([*head, *(["    output"] if named else []), "  }", "}", "", main])
 
@@ -530,9 +530,9 @@ def _checks(dag: p.DagPlan, task: p.ScriptTask) -> str:
     types = check_sql.types(dag.format.schema)
     made = ",\n".join(f"    {_check(check_sql.counted(each, check_sql.SPARK, types))}" for each in dag.checks)
     return (
-        _CHECKS.replace("@MADE@", made)
-        .replace("@WRITTEN@", _source(dag.written, spark_script.reading(dag.written)))
+        _CHECKS.replace("@WRITTEN@", _source(dag.written, spark_script.reading(dag.written)))
         .replace("@SHOWN@", str(rheo_spark.SHOWN))
+        .replace("@MADE@", made)
     )
 
 

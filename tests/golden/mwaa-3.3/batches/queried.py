@@ -75,7 +75,7 @@ with DAG(
                     "high": 0,
                     "low": None,
                     "severity": "block",
-                    "where": '"price" < 0 OR "price" > 100',
+                    "where": '"price" < 0 OR "price" > 100 OR is_nan("price")',
                 },
                 {
                     "check": "unique(id)",
