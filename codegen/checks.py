@@ -49,18 +49,24 @@ def checks_of(node: ir.Node, tasks: Sequence[p.Task]) -> tuple[ir.Check, ...]:
     if not node.checks:
         return ()
     writer = p.writer_of(tasks)
-    name = "" if writer is None else _writes(writer)
-    maker = MAKERS.get(name)
-    if writer is None or maker is None:
+    where = node.checks[0].where or node.where
+    if writer is None:
+        raise ComputeError(
+            f"{node.id}: nothing makes its checks: which of its {len(tasks)} computes writes the output is not known",
+            where=where,
+            hint=f"give each a node of its own, or {_ELSEWHERE}",
+        )
+    name = _writes(writer)
+    if (maker := MAKERS.get(name)) is None:
         raise ComputeError(
             f"{node.id}: nothing makes its checks: its output is written by none of {', '.join(MAKERS)}",
-            where=node.checks[0].where or node.where,
+            where=where,
             hint=f"write the output by one of these, or {_ELSEWHERE}",
         )
     if name == "Athena" and node.data.schema is None:
         raise ComputeError(
             f"{node.id}: its checks on Athena need to know the columns of its output",
-            where=node.checks[0].where or node.where,
+            where=where,
             hint='declare them: create_data(..., schema="id long, price double")',
         )
     for check in node.checks:
