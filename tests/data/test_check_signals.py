@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator
 from airflow.providers.amazon.aws.operators.sagemaker import SageMakerTransformOperator
+from support.worker import nobody
 
 from codegen.routes import route_table
 from rheo_airflow.tasks import publish, settings
@@ -256,6 +257,7 @@ def test_in_a_batch_each_has_its_own(lab: Lab) -> None:
     assert [lab.ended("many", region).checked for region in lab.results] == list(lab.results.values())
 
 
+@pytest.mark.usefixtures("watch")
 @pytest.mark.parametrize(("node", "file"), [("asked", "result.parquet"), ("coded", "result.json")])
 def test_in_a_batch_each_is_checked_by_itself(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, node: str, file: str
@@ -269,7 +271,8 @@ def test_in_a_batch_each_is_checked_by_itself(
     numbers = itertools.count()
 
     def execute(operator: Any, context: Any) -> str:
-        unload(operator.query, "result", tmp_path / str(next(numbers)), s3, glue)
+        with nobody():
+            unload(operator.query, "result", tmp_path / str(next(numbers)), s3, glue)
         return "result"
 
     with monkeypatch.context() as patch:
@@ -295,7 +298,8 @@ class Service:
     def write(self, folder: str) -> None:
         self.jobs += 1
         bucket, _, key = folder.removeprefix("s3://").partition("/")
-        settings.client("s3").put_object(Bucket=bucket, Key=f"{key}/a.csv.out", Body=self.text.encode())
+        with nobody():
+            settings.client("s3").put_object(Bucket=bucket, Key=f"{key}/a.csv.out", Body=self.text.encode())
 
     def list_jobs(self, **_: Any) -> Any:
         return {"jobSummaryList": []}
@@ -316,6 +320,7 @@ class Service:
         self.write(operator.config["TransformOutput"]["S3OutputPath"])
 
 
+@pytest.mark.usefixtures("watch")
 @pytest.mark.parametrize("node", ["job", "scored"])
 @pytest.mark.parametrize("good", [True, False], ids=["pass", "fail"])
 def test_what_a_service_writes_is_checked_aside(
