@@ -970,7 +970,7 @@ def latest(frames: Sequence[DataFrame], keys: Sequence[str]) -> DataFrame:
 
 # --- checks ---
 
-_SHOWN = 300  # characters of an example
+SHOWN = 300  # characters of an example
 
 
 def check_name(check: Mapping[str, Any]) -> str:
@@ -1005,7 +1005,7 @@ def result(
         rows, example, what = (
             1,
             "",
-            f"{type(fault).__name__}: {(str(fault).strip().splitlines() or ['without a word'])[0][:_SHOWN]}",
+            f"{type(fault).__name__}: {(str(fault).strip().splitlines() or ['without a word'])[0][:SHOWN]}",
         )
     if rows and not what:
         what = f"{rows} row{'s' if rows != 1 else ''}" + (f", such as {example}" if example else "")
@@ -1028,7 +1028,7 @@ def _found(
         case "row_count":
             count = frame.count()
             good = (low is None or count >= low) and (high is None or count <= high)
-            return 0 if good else max(count, 1), "", "" if good else f"{count} rows"
+            return 0 if good else max(count, 1), "", "" if good else f"{count} row{'s' if count != 1 else ''}"
         case "not_null":
             return _wrong(
                 frame.where(reduce(lambda a, b: a | b, (f.col(_quoted(c)).isNull() for c in columns)))
@@ -1072,7 +1072,7 @@ def _refused(schema: Any, frame: DataFrame) -> tuple[int, str, str]:
             raise
         first = cases.iloc[0]
         rows = int(cases["index"].nunique()) or len(cases)  # a column that is missing is no row's fault
-        return rows, f"{first['column']}={first['failure_case']}: {first['check']}"[:_SHOWN], ""
+        return rows, f"{first['column']}={first['failure_case']}: {first['check']}"[:SHOWN], ""
     return 0, "", ""
 
 
@@ -1082,4 +1082,4 @@ def _wrong(frame: DataFrame) -> tuple[int, str, str]:
         return 0, "", ""
     first = frame.first()
     assert first is not None
-    return rows, ", ".join(f"{k}={v}" for k, v in first.asDict().items())[:_SHOWN], ""
+    return rows, ", ".join(f"{k}={v}" for k, v in first.asDict().items())[:SHOWN], ""

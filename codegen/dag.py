@@ -193,7 +193,7 @@ def _claim(dag: p.DagPlan, dialect: Dialect) -> dict[str, object]:
 
 
 def _publish(dag: p.DagPlan) -> dict[str, object]:
-    staged = any(isinstance(t, p.ScriptTask) and t.writes for t in dag.tasks)
+    staged = bool(dag.checks) or any(isinstance(t, p.ScriptTask) and t.writes for t in dag.tasks)
     return {
         "task_id": "publish",
         "app": dag.app,

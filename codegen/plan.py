@@ -7,7 +7,8 @@ nothing of the language.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rheo_runtime.templates import ABOVE
@@ -192,6 +193,12 @@ class PythonTask(Task):
     file: str
 
 
+def writer_of(tasks: Sequence[Task]) -> Task | None:
+    """Return the one of a node's computes that writes its output, as far as that can be known."""
+    alone = tasks[0] if len(tasks) == 1 else None
+    return next((task for task in tasks if task.writes), alone)
+
+
 @dataclass(frozen=True, slots=True)
 class Hook:
     """What is called at one moment of a node's life, such as ``on_success``; ``seconds`` of a checkpoint."""
@@ -240,6 +247,17 @@ class DagPlan:
     def all_tasks(self) -> tuple[Task, ...]:
         """The computes, then the hooks."""
         return (*self.tasks, *(task for hook in self.hooks for task in hook.tasks))
+
+    @property
+    def writer(self) -> Task | None:
+        """The compute that writes the output, None where that cannot be known."""
+        return writer_of(self.tasks)
+
+    @property
+    def written(self) -> Input:
+        """What a partition of the output holds, as an input that is read to check it."""
+        format = replace(self.format, columns=None)
+        return Input("output", self.node, shown=self.node, location=self.location, format=format)
 
 
 @dataclass(frozen=True, slots=True)

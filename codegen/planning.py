@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 
 from codegen import plan as p
+from codegen.checks import checks_of
 from codegen.dialects import dialect
 from codegen.hooks import lower_hooks
 from codegen.kept import KEPT
 from codegen.schedules import schedule_of
 from codegen.sensors import waits_of
-from codegen.spark_script import check_names, check_schema
 from codegen.targets import LoweringContext, batchable, lower
 from codegen.targets.base import place
 from codegen.user_code import with_metrics
@@ -98,7 +98,7 @@ def _dag(graph: ir.Graph, node: ir.Node, bucket: str) -> p.DagPlan:
         waits=waits_of(graph, node, isinstance(schedule, p.OnCron)),
         hooks=lower_hooks(graph, node, bucket),
         retention=node.options.retention,
-        checks=_checks(node, tasks),
+        checks=checks_of(node, tasks),
         batch=_batch(node, tasks, schedule),
         modules=graph.modules,
     )
@@ -128,27 +128,6 @@ def _batch(node: ir.Node, tasks: tuple[p.Task, ...], schedule: p.Schedule) -> ir
             "PySpark, SparkSQL, PrestoSQL and inlined Python do; leave batch out for others",
         )
     return node.options.batch
-
-
-def _checks(node: ir.Node, tasks: tuple[p.Task, ...]) -> tuple[ir.Check, ...]:
-    """The checks of a node; raises ComputeError where nothing makes them."""
-    if not node.checks:
-        return ()
-    writes = (t for t in tasks if isinstance(t, p.ScriptTask) and t.writes and t.lang != "SCALA")
-    writer = next(writes, None)
-    if writer is None:
-        raise ComputeError(
-            f"{node.id}: its checks are made by the Spark job that writes its output, and it has none",
-            where=node.checks[0].where or node.where,
-            hint="write the output by PySpark or SparkSQL, or check it in a node that reads it",
-        )
-    beside = writer.code.text if writer.lang == "PYTHON" else None
-    for check in node.checks:
-        if check.kind == "pandera":
-            check_schema(check, node, beside)
-        elif check.kind == "function" and check.code is not None:
-            check_names(check.code, node, beside or "")
-    return node.checks
 
 
 def _joined_timers(graph: ir.Graph, dags: tuple[p.DagPlan, ...]) -> tuple[p.Timer, ...]:

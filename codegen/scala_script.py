@@ -9,8 +9,8 @@ from typing import Any
 
 import rheo_formats
 import rheo_spark
+from codegen import check_sql, spark_script
 from codegen import plan as p
-from codegen import spark_script
 from rheo_formats import STRICT, Format
 from rheodsl.texts import SCALA_OUTPUT
 
@@ -314,7 +314,7 @@ object GlueApp {
     rows.where("rheo_row = 1").drop("rheo_rank", "rheo_row")
   }
 
-  /** Write to a folder; where that is one beside the partition, an object in it says that all is written. */
+@CHECKS@  /** Write to a folder; where that is one beside the partition, an object in it says that all is written. */
   def write(output: Any, path: String, staged: Boolean): Unit = output match {
 @WRITE@
   }
@@ -343,6 +343,55 @@ object GlueApp {
     catch { case fault: Exception => throw named(fault) }
   }
 }
+"""
+
+_CHECKS = """\
+  /** A check: what it counts lies between low and high. It counts the rows for which `where` holds, those of `query`, or all. */
+  case class Check(
+      name: String, severity: String, low: Option[Double], high: Option[Double], where: Option[String], query: Option[String]) {
+    def count: String = where.map(w => s"count(CASE WHEN $w THEN 1 END)").orElse(query.map(q => s"(SELECT count(*) FROM (\\n$q\\n))")).getOrElse("count(*)")
+    def rows: Option[String] = where.map(w => s"SELECT * FROM output WHERE $w").orElse(query)
+  }
+
+  val checks: Seq[Check] = Seq(
+@MADE@
+  )
+
+  /** How what is written is read again. */
+  val written: Input = @WRITTEN@
+
+  /** Leave the results of the checks beside what was written. */
+  def check(output: DataFrame, path: String): Unit = {
+    val (files, _) = list(path, Nil)
+    val source = if (written.format != "json" || written.columns.nonEmpty) written
+      // A column without a value stands in no file of JSON.
+      else written.copy(columns = output.schema.filter(_.dataType.typeName != "void").map(field => (field.name, field.dataType.catalogString, "@field")))
+    val frame = if (files.nonEmpty) load(source, files) else if (source.columns.nonEmpty) nothing(source) else output.limit(0)
+    frame.drop(FILE).createOrReplaceTempView("output")
+    def shown(fault: Throwable) = s"${fault.getClass.getSimpleName}: ${Option(fault.getMessage).getOrElse("without a word").trim.split("\\n").head}".take(@SHOWN@)
+    def counts(some: Seq[Check]): Seq[Long] = {
+      val row = spark.sql(some.map(_.count).mkString("SELECT count(*), ", ", ", " FROM output")).first
+      some.indices.map(n => row.getLong(n + 1))
+    }
+    // All in one query; where that fails each by itself: one that cannot be made fails alone.
+    val counted: Seq[Either[String, Long]] = try counts(checks).map(Right(_)) catch {
+      case _: Exception => checks.map(each => try Right(counts(Seq(each)).head) catch { case fault: Exception => Left(shown(fault)) })
+    }
+    val results = new ObjectMapper().createArrayNode
+    for ((each, found) <- checks zip counted) {
+      val passed = found.exists(count => each.low.forall(count >= _) && each.high.forall(count <= _))
+      val first = if (passed || found.isLeft) None else each.rows.flatMap(spark.sql(_).take(1).headOption)
+      val example = first.fold("")(row => row.schema.names.zip(row.toSeq.map(Option(_).getOrElse("None"))).map { case (k, v) => s"$k=$v" }.mkString(", ")).take(@SHOWN@)
+      val what = if (passed) "" else found.fold(identity, count => s"$count row" + (if (count == 1) "" else "s") + (if (example.isEmpty) "" else s", such as $example"))
+      println(s"check ${each.name}: ${if (passed) "passed" else what}")
+      results.addObject.put("check", each.name).put("severity", each.severity).put("passed", passed)
+        .put("rows", if (passed) 0L else found.fold(_ => 1L, _ max 1)).put("example", example).put("what", what)
+    }
+    val (file, system) = place(s"$path/_checks.json")
+    val stream = system.create(file, true)
+    try stream.write(results.toString.getBytes("UTF-8")) finally stream.close()
+  }
+
 """
 
 
@@ -380,6 +429,7 @@ def scala_script(dag: p.DagPlan, task: p.ScriptTask) -> str:
         )
         .replace("@ARGS@", ", ".join(_text(name) for name, _ in task.args))
         .replace("@FRAMES@", "".join(f", frames({_text(alias)})" for alias in frames))
+        .replace("@CHECKS@", _checks(dag, task))
     )
     return "\n".join([*head, *(["    output"] if named else []), "  }", "}", "", main])
 
@@ -467,9 +517,34 @@ def _writing(dag: p.DagPlan, task: p.ScriptTask) -> str:
         "    case frame: Dataset[_] =>\n"
         f'      frame.write.mode("overwrite").format({_text(dag.format.format.lower())}).options({_map(options)})\n'
         '        .option("mapreduce.fileoutputcommitter.marksuccessfuljobs", staged.toString).save(path)\n'
+        f"{'      check(frame.toDF, path)' + chr(10) if dag.checks else ''}"
         "    case other =>\n"
         f"      throw new IllegalArgumentException({_text(f'{dag.node}: the last expression is no DataFrame but ')} + other)"
     )
+
+
+def _checks(dag: p.DagPlan, task: p.ScriptTask) -> str:
+    """What makes the checks of what the script writes; nothing where there are none."""
+    if not dag.checks or not task.writes:
+        return ""
+    types = check_sql.types(dag.format.schema)
+    made = ",\n".join(f"    {_check(check_sql.counted(each, check_sql.SPARK, types))}" for each in dag.checks)
+    return (
+        _CHECKS.replace("@WRITTEN@", _source(dag.written, spark_script.reading(dag.written)))
+        .replace("@SHOWN@", str(rheo_spark.SHOWN))
+        .replace("@MADE@", made)
+    )
+
+
+def _check(counted: Mapping[str, Any]) -> str:
+    def option(value: object) -> str:
+        if value is None:
+            return "None"
+        return f"Some({_text(value) if isinstance(value, str) else value})"
+
+    parts = [_text(counted["check"]), _text(counted["severity"])]
+    parts += [option(counted.get(key)) for key in ("low", "high", "where", "query")]
+    return f"Check({', '.join(parts)})"
 
 
 def _map(options: dict[str, str]) -> str:

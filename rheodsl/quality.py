@@ -71,6 +71,8 @@ def in_range(
 def no_rows(sql: str, *, severity: Severity = "block") -> Check:
     """Return a check by a query over ``output``, and over the inputs by their aliases, that must return no row.
 
+    It is SQL of what checks the output: Spark, Athena, or SQLite over ``output`` alone, where Airflow's worker does.
+
     >>> no_rows("SELECT * FROM output WHERE price < 0").kind
     'sql'
     """
@@ -84,7 +86,8 @@ def no_rows(sql: str, *, severity: Severity = "block") -> Check:
 def check(function: Callable[..., Any], *, severity: Severity = "block") -> Check:
     """Return a check by a function of the output's frame.
 
-    It returns whether all is well, or a frame of the rows that are wrong; or asserts. It stands alone, as a
+    It returns whether all is well, or a frame of the rows that are wrong; or asserts. The frame is Spark's, or one
+    of pandas where Airflow's worker checks the output. It stands alone, as a
     compute does. ``function`` may be a schema of Pandera that the code of the compute defines, by its name.
     """
     code = read_code(function)
@@ -157,7 +160,7 @@ def _made(made: Check, severity: str) -> Check:
 
 
 def _in_order(what: str, low: object, high: object) -> None:
-    """Numbers alone have an order here: what a column of dates or texts makes of its bounds is Spark's."""
+    """Numbers alone have an order here: what a column of dates or texts makes of its bounds is its engine's."""
     if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
         raise ComputeError(
             f"{what} lets nothing pass: {low} is more than {high}", hint="turn its bounds around"

@@ -64,13 +64,16 @@ LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
         for adapter in ("airflow_client", "dynamodb", "listener", "storage")
     ),
     ("rheo_runtime/*", ()),
-    # Inside an Airflow worker.
+    # Inside an Airflow worker; a check's function takes a frame.
+    ("rheo_airflow/tasks/worker_checks.py", ("pandas",)),
     ("rheo_airflow/tasks/*", ("airflow", *AWS)),
     # Inside Airflow's web server; the rest of the page is plain.
     ("rheo_airflow/page/plugin.py", ("airflow", "fastapi")),
     ("rheo_airflow/page/web.py", ("fastapi", "starlette")),
     ("rheo_airflow/page/files.py", AWS),
     ("rheo_airflow/page/alarm_states.py", AWS),
+    # Reads Parquet and ORC where it is installed.
+    ("rheo_airflow/rows.py", ("pyarrow",)),
     ("rheo_airflow/*", ()),
     # Runs generated DAGs where Airflow is installed.
     ("rheodsl/testing/dags.py", ("airflow", "boto3", "moto")),

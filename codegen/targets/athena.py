@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rheo_formats
+from codegen import check_sql
 from codegen import plan as p
 from codegen.targets.base import (
     LoweringContext,
@@ -91,6 +92,10 @@ def _(task: AthenaTask, dag: p.DagPlan) -> Operator:
         "database": database(dag.app),
         "workgroup": task.compute.workgroup,
     }
+    if dag.checks:
+        types = check_sql.types(dag.format.schema)
+        arguments["checks"] = [check_sql.counted(check, check_sql.TRINO, types) for check in dag.checks]
+        arguments["written"] = _input(dag.written, task)
     return Operator("rheo_airflow.tasks.athena", "AthenaComputeOperator", arguments)
 
 

@@ -12,12 +12,14 @@ from codegen.targets.base import (
     Operator,
     Statement,
     check_texts,
+    files,
     lower,
     operator,
     permissions,
     place,
     resources,
 )
+from codegen.targets.worker_checks import checks_argument, checks_files, checks_permissions
 from rheodsl import compute
 
 
@@ -49,6 +51,7 @@ def _(task: BatchTask, dag: p.DagPlan) -> Operator:
         arguments["environment"] = dict(job.environment)
     if job.request:
         arguments["request"] = dict(job.request)
+    arguments |= checks_argument(task, dag)
     return Operator("rheo_airflow.tasks.batch", "BatchComputeOperator", arguments)
 
 
@@ -70,4 +73,10 @@ def _(task: BatchTask, dag: p.DagPlan) -> Sequence[Statement]:
         {"Action": ["batch:TerminateJob"], "Resource": [f"{base}:job/*"]},
         # Batch knows no ARNs for these.
         {"Action": ["batch:DescribeJobs", "batch:ListJobs"], "Resource": ["*"]},
+        *checks_permissions(task, dag),
     )
+
+
+@files.register
+def _(task: BatchTask, dag: p.DagPlan) -> Mapping[str, str]:
+    return checks_files(task, dag)

@@ -18,6 +18,7 @@ from codegen.targets.base import (
     permissions,
     user_code,
 )
+from codegen.targets.worker_checks import checks_argument, checks_files, checks_permissions
 from rheodsl import compute
 
 # A function that hangs would hold its place in the worker, and its output, for ever.
@@ -46,15 +47,16 @@ def _(task: p.PythonTask) -> bool:
 
 @operator.register
 def _(task: p.PythonTask, dag: p.DagPlan) -> Operator:
-    arguments = {"code": task.file, "entry": task.code.entry}
+    arguments = {"code": task.file, "entry": task.code.entry, **checks_argument(task, dag)}
     return Operator("rheo_airflow.tasks", "PythonComputeOperator", arguments)
 
 
 @permissions.register
 def _(task: p.PythonTask, dag: p.DagPlan) -> Sequence[Statement]:
-    return [{"Action": list(a), "Resource": list(r)} for r, a in task.compute.permissions]
+    own = [{"Action": list(a), "Resource": list(r)} for r, a in task.compute.permissions]
+    return [*own, *checks_permissions(task, dag)]
 
 
 @files.register
 def _(task: p.PythonTask, dag: p.DagPlan) -> Mapping[str, str]:
-    return {task.file: inlined_module(task), **own_modules(dag)}
+    return {task.file: inlined_module(task), **own_modules(dag), **checks_files(task, dag)}

@@ -14,6 +14,7 @@ from codegen.targets.base import (
     Operator,
     Statement,
     check_texts,
+    files,
     lower,
     operator,
     permissions,
@@ -21,6 +22,7 @@ from codegen.targets.base import (
     role,
     writes_output,
 )
+from codegen.targets.worker_checks import checks_argument, checks_files
 from rheodsl import compute
 from rheodsl.errors import ComputeError
 
@@ -159,7 +161,13 @@ def _(task: TransformTask, dag: p.DagPlan) -> Operator:
         arguments["model"] = dict(task.compute.model)
         if "ExecutionRoleArn" not in arguments["model"]:
             arguments["role"] = role(dag.app, SERVICE)
+    arguments |= checks_argument(task, dag)
     return Operator("rheo_airflow.tasks.sagemaker", "SageMakerTransformComputeOperator", arguments)
+
+
+@files.register
+def _(task: TransformTask, dag: p.DagPlan) -> Mapping[str, str]:
+    return checks_files(task, dag)
 
 
 def _data(dag: p.DagPlan) -> dict[str, p.Input]:

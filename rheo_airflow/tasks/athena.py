@@ -1,21 +1,23 @@
 """An execution -> a query on Athena over its inputs, its result the output partition.
 
 Each input is a table of the catalog that lives as long as the query: one partition of it for each partition
-of the input that exists. The result is unloaded beside the output, which is replaced when the query has ended.
+of the input that exists. The result is unloaded beside the output, which is replaced when the query has ended; one
+that has checks is a table, too, over which they are queries, and publish replaces the output.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.operators.athena import AthenaOperator  # noqa: TID253
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields  # noqa: TID253
 
-from rheo_airflow.tasks import athena_csv, athena_parquet, partitions, settings
+from rheo_airflow.tasks import athena_csv, athena_parquet, checks, partitions, settings
 from rheo_airflow.tasks.athena_tables import (
     dimensions,
     from_catalog,
@@ -32,14 +34,15 @@ from rheo_airflow.tasks.failures import says_why
 from rheo_airflow.tasks.idempotency import name, token
 from rheo_formats import FormatError
 from rheo_runtime.records import Document
-from rheo_runtime.storage import delete
 from rheo_runtime.templates import ITSELF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
 _BATCH = 100  # BatchCreatePartition takes so many
+OUTPUT = "output"  # the name under which checks read the output
+_ROWS = {"format": "JSON", "compression": "NONE"}  # how the worker reads the result of a query
 
 
 class AthenaComputeOperator(AthenaOperator):
@@ -56,6 +59,10 @@ class AthenaComputeOperator(AthenaOperator):
         How the output is unloaded: Athena's properties of UNLOAD.
     database
         The application's database, for the tables of a query.
+    checks
+        What the output must be: each a number that a query counts, as `codegen.check_sql.counted` describes it.
+    written
+        How the output is read to be checked, as one of ``inputs`` is.
     """
 
     template_fields = aws_template_fields()
@@ -68,11 +75,14 @@ class AthenaComputeOperator(AthenaOperator):
         inputs: Mapping[str, Mapping[str, Any] | None],
         result: Mapping[str, str],
         database: str,
+        checks: Sequence[Mapping[str, Any]] = (),
+        written: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         polling = {"sleep_time": max(1, int(settings.POLL_SECONDS))}
         super().__init__(**{"query": "", "database": database, "log_query": False, **polling, **kwargs})
         self.code, self.inputs, self.result = code, dict(inputs), dict(result)
+        self.checks, self.written = list(checks), dict(written or {})
 
     def job_place(self) -> str:
         """Return where it starts jobs."""
@@ -87,60 +97,91 @@ class AthenaComputeOperator(AthenaOperator):
         s3 = settings.client("s3")
         run = name(document, attempt)
         staged = partitions.staging(document, run)
-        self.client_request_token = token(document, attempt)
+        data = f"{staged}/data" if self.checks else staged
         self.output_location = f"{staged}-log/"
-        self._clear(s3, staged)
-        with self._tables(s3, document, run) as tables:
-            self.query = statement(query, tables, f"{staged}/", self.result)
+        # Athena unloads into empty folders only, and this try's may hold what a lost worker left.
+        partitions.clear(s3, staged)
+        with ExitStack() as stack:
+            tables = self._tables(stack, s3, document, run)
             try:
-                answer = super().execute(context)
+                answer = self._run(query, tables, data, self.result, token(document, attempt), context)
             except AirflowException as error:
                 raise AirflowException(
                     _placed(str(error), *(settings.place(folder, self.code) or (self.code, 1)))
                 ) from error
-        partitions.move(s3, staged, document["output"]["path"])
-        self._clear(s3, f"{staged}-log")
+            if self.checks:
+                tables[OUTPUT] = self._output(stack, s3, document, run, data)
+                results = self._check(s3, tables, staged, token(document, attempt), context)
+        output = str(partitions.staged(document)) if self.checks else document["output"]["path"]
+        partitions.move(s3, data, output)
+        if self.checks:
+            checks.leave(s3, output, results)
+            partitions.clear(s3, staged)
+        partitions.clear(s3, f"{staged}-log")
         return answer
 
-    def _clear(self, s3: Any, staged: str) -> None:
-        """Delete a folder: Athena unloads into empty ones only, and this try's may hold what a lost worker left."""
-        bucket, _ = partitions.split(staged)
-        delete(s3, bucket, list(partitions.keys(s3, staged)))
+    def _run(
+        self,
+        query: str,
+        tables: Mapping[str, str],
+        target: str,
+        result: Mapping[str, str],
+        token: str,
+        context: Any,
+    ) -> str | None:
+        """Run one query to its end, its result in a folder; raises AirflowException with Athena's reason."""
+        self.query = statement(query, tables, f"{target}/", result)
+        self.client_request_token = token
+        return super().execute(context)
 
-    @contextmanager
-    def _tables(self, s3: Any, document: Document, run: str) -> Iterator[dict[str, str]]:
-        """What each alias stands for while the query runs."""
-        glue = settings.client("glue")
+    def _output(self, stack: ExitStack, s3: Any, document: Document, run: str, folder: str) -> str:
+        """The query of what is unloaded, read as whoever reads the output reads it."""
+        found = partitions.existing(s3, [folder], (), self.written["format"])
+        return self._table(stack, s3, OUTPUT, self.written, found, document, run)
+
+    def _check(
+        self, s3: Any, tables: Mapping[str, str], staged: str, token: str, context: Any
+    ) -> Sequence[checks.Result]:
+        def ask(query: str, number: int) -> list[dict[str, Any]]:
+            place = f"{staged}/checks/{number}"
+            self._run(query, tables, place, _ROWS, f"{token}-{number}", context)
+            return _rows(s3, place)
+
+        return checks.by_sql(self.checks, ask, [column for column, _ in self.written["columns"]])
+
+    def _tables(self, stack: ExitStack, s3: Any, document: Document, run: str) -> dict[str, str]:
+        """What each alias stands for; the stack deletes the tables that this takes."""
         own = {alias: how for alias, how in self.inputs.items() if how is not None and "table" not in how}
         found = partitions.inputs(s3, document, own)
         paths = {entry["alias"]: entry["paths"] for entry in document["inputs"]}
-        tables = {
-            alias: from_catalog(paths[alias], (how or {}).get("table"))
+        return {
+            alias: self._table(stack, s3, alias, own[alias], found[alias], document, run)
+            if alias in own
+            else from_catalog(paths[alias], (how or {}).get("table"))
             for alias, how in self.inputs.items()
-            if alias not in own
         }
-        made: list[str] = []
-        try:
-            for alias, how in own.items():
-                if how["format"] == "CSV":
-                    tables[alias] = self._csv(
-                        s3, glue, table_name(run, alias), how, found[alias], document, made
-                    )
-                    continue
-                if how["format"] == "PARQUET":
-                    self._strict(s3, how, found[alias])
-                table, only = table_name(run, alias), _only(s3, how, found[alias])
-                self._make(glue, table, how, how["columns"], list(found[alias]), document)
-                made.append(table)
-                columns = ", ".join(
-                    [*(sql_name(column) for column, _ in how["columns"]), *_located(how, found[alias])]
-                )
-                where = f" WHERE {only}" if only else ""
-                tables[alias] = f'SELECT {columns} FROM "{self.database}"."{table}"{where}'
-            yield {alias: tables[alias] for alias in self.inputs}
-        finally:
-            for table in made:
-                glue.delete_table(DatabaseName=self.database, Name=table)
+
+    def _table(
+        self,
+        stack: ExitStack,
+        s3: Any,
+        alias: str,
+        how: Mapping[str, Any],
+        found: Mapping[str, Sequence[str]],
+        document: Document,
+        run: str,
+    ) -> str:
+        """What an alias stands for: the query of a table that the stack deletes."""
+        name = table_name(run, alias)
+        if how["format"] == "CSV":
+            return self._csv(stack, s3, name, how, found, document)
+        if how["format"] == "PARQUET":
+            self._strict(s3, how, found)
+        only = _only(s3, how, found)
+        self._make(stack, name, how, how["columns"], list(found), document)
+        columns = ", ".join([*(sql_name(column) for column, _ in how["columns"]), *_located(how, found)])
+        where = f" WHERE {only}" if only else ""
+        return f'SELECT {columns} FROM "{self.database}"."{name}"{where}'
 
     def _strict(self, s3: Any, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> None:
         """Raise AirflowFailException for a file of Parquet that has not the declared columns, where it must."""
@@ -153,22 +194,20 @@ class AthenaComputeOperator(AthenaOperator):
 
     def _csv(
         self,
+        stack: ExitStack,
         s3: Any,
-        glue: Any,
         table: str,
         how: Mapping[str, Any],
         found: Mapping[str, Sequence[str]],
         document: Document,
-        made: list[str],
     ) -> str:
-        """A table for each order of columns, added to ``made``, and the query that reads them all by name."""
+        """A table for each order of columns, and the query that reads them all by name."""
         selects = []
         try:
             format = athena_csv.format_of(how)
             for number, (layout, paths) in enumerate(athena_csv.layouts(s3, found, format).items()):
                 name, only = f"{table}_{number}", _only(s3, how, paths)
-                self._make(glue, name, how, athena_csv.texts(layout), paths, document)
-                made.append(name)
+                self._make(stack, name, how, athena_csv.texts(layout), paths, document)
                 source, more = f'"{self.database}"."{name}"', _located(how, paths)
                 selects.append(athena_csv.select(source, layout, format, only, more))
             return " UNION ALL ".join(selects) or athena_csv.nothing(format, dimensions(how))
@@ -177,7 +216,7 @@ class AthenaComputeOperator(AthenaOperator):
 
     def _make(
         self,
-        glue: Any,
+        stack: ExitStack,
         table: str,
         how: Mapping[str, Any],
         columns: Sequence[Sequence[str]],
@@ -194,11 +233,13 @@ class AthenaComputeOperator(AthenaOperator):
             places[0] if places else partitions.staging(document, table),
             [each.key for each in keyed],
         )
+        glue = settings.client("glue")
         try:
             glue.create_table(DatabaseName=self.database, TableInput=definition)
         except glue.exceptions.AlreadyExistsException:  # a lost worker's, of this try
             glue.delete_table(DatabaseName=self.database, Name=table)
             glue.create_table(DatabaseName=self.database, TableInput=definition)
+        stack.callback(glue.delete_table, DatabaseName=self.database, Name=table)
         entries = []
         for number, path in enumerate(places):
             texts = partitions.dimensions(path, how) if keyed else []
@@ -216,6 +257,15 @@ class AthenaComputeOperator(AthenaOperator):
             )
             if errors := answer.get("Errors"):
                 raise AirflowException(f"the catalog refuses partitions of {table}: {errors}")
+
+
+def _rows(s3: Any, folder: str) -> list[dict[str, Any]]:
+    """The rows that a query has unloaded as JSON."""
+    bucket, _ = partitions.split(folder)
+    texts = (
+        s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in partitions.keys(s3, folder)
+    )
+    return [json.loads(line, parse_float=str) for text in texts for line in text.splitlines() if line]
 
 
 def _objects(how: Mapping[str, Any], paths: Iterable[str]) -> list[str]:

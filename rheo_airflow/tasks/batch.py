@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.amazon.aws.operators.batch import BatchOperator  # noqa: TID253
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields  # noqa: TID253
 
-from rheo_airflow.tasks import settings
+from rheo_airflow.tasks import partitions, settings
 from rheo_airflow.tasks.claim import hold, stored
 from rheo_airflow.tasks.compat import AirflowException, until
 from rheo_airflow.tasks.failures import says_why
 from rheo_airflow.tasks.idempotency import filled, name
 from rheo_airflow.tasks.jobs import BATCH_ACTIVE
+from rheo_airflow.tasks.python_compute import check, prepared
 
 # SubmitJob takes 8192 characters of overrides in all.
 _LARGEST = 4000
@@ -31,6 +33,9 @@ class BatchComputeOperator(BatchOperator):
         The container's; ``{day}`` and the like are filled in.
     request
         Further fields of SubmitJob.
+    checks
+        What the output must be: see `rheo_airflow.tasks.python_compute.check`. The container is given a folder
+        beside the output, which publish takes over.
     """
 
     template_fields = aws_template_fields()
@@ -41,6 +46,7 @@ class BatchComputeOperator(BatchOperator):
         command: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         request: Mapping[str, Any] | None = None,
+        checks: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"job_name": "", **kwargs})
@@ -49,6 +55,7 @@ class BatchComputeOperator(BatchOperator):
             dict(environment or {}),
             dict(request or {}),
         )
+        self.checks = dict(checks or {})
 
     def job_place(self) -> str:
         """Return where it starts jobs."""
@@ -61,13 +68,16 @@ class BatchComputeOperator(BatchOperator):
         self.job_name = name(document, 0, 128)
         self.job_id = self._active()
         if self.job_id is None:
-            answer = self._batch.submit_job(**self._submission(document))
+            place = prepared(document) if self.checks else document
+            answer = self._batch.submit_job(**self._submission(place))
             self.job_id = str(answer["jobId"])
         self.log.info("Job %s of AWS Batch", self.job_id)
         job = until(self._job, lambda job: job["status"] not in BATCH_ACTIVE)
         if job["status"] != "SUCCEEDED":
             reason = job.get("statusReason") or job.get("container", {}).get("reason") or "Batch says no more"
             raise AirflowException(f"job {self.job_id} {job['status']}: {reason}")
+        if self.checks:
+            check(self.checks, partitions.aside(document), Path(context["dag"].fileloc).parent)
         return self.job_id
 
     @property

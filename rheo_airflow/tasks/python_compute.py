@@ -5,12 +5,13 @@ import __future__
 
 import linecache
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rheo_airflow.tasks import settings
+from rheo_airflow.tasks import partitions, settings, worker_checks
 from rheo_airflow.tasks.claim import HOOK, hold
 from rheo_airflow.tasks.compat import BaseOperator
 from rheo_airflow.tasks.failures import says_why
@@ -80,23 +81,63 @@ class PythonComputeOperator(BaseOperator):
         The file, relative to the DAG's folder; ``graph.json`` there says where its code is from.
     entry
         The function or class in it.
+    checks
+        What the output must be: see `check`. The code is given a folder beside the output, which publish takes over.
     """
 
-    def __init__(self, *, code: str, entry: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        code: str,
+        entry: str,
+        checks: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.code = code
         self.entry = entry
+        self.checks = dict(checks or {})
 
     @says_why
     def execute(self, context: Any) -> str:
         """Run the code; what it raises fails the task. Returns the execution: that it has come to its end."""
         document = hold(context)
-        target = load(Path(context["dag"].fileloc).parent, self.code, self.entry, document)
+        folder = Path(context["dag"].fileloc).parent
+        target = load(folder, self.code, self.entry, document)
         if isinstance(target, type):
             target = target()
         told = context[HOOK].params if HOOK in context else {}
-        target(inputs(document), output(document), {**parameters(), **told})
+        place = prepared(document) if self.checks else document
+        target(inputs(document), output(place), {**parameters(), **told})
+        if self.checks:
+            check(self.checks, place, folder)
         return str(document["id"])
+
+
+def prepared(document: Document) -> Document:
+    """Return an execution for what writes aside: its output is the folder that publish takes over, which is empty."""
+    place = partitions.aside(document)
+    partitions.clear(settings.client("s3"), place["output"]["path"])  # of an earlier try
+    return place
+
+
+def check(checks: Mapping[str, Any], place: Document, folder: Path) -> None:
+    """Make checks of what lies aside, and leave their results there.
+
+    Parameters
+    ----------
+    checks
+        As `rheo_airflow.tasks.worker_checks.check` takes them; ``functions`` is the file of those that are checks.
+    place
+        The execution, as `prepared` returns it.
+    folder
+        The application's.
+    """
+
+    def function(entry: str) -> Any:
+        return load(folder, checks["functions"], entry, place)
+
+    worker_checks.check(settings.client("s3"), place["output"]["path"], checks, function)
 
 
 def load(folder: Path, file: str, entry: str, document: Document) -> Any:
@@ -127,21 +168,26 @@ def load(folder: Path, file: str, entry: str, document: Document) -> Any:
 _offered: list[str] = []  # the folder whose modules this process imports
 
 
+_offering = threading.RLock()  # executions of a batch may be computed side by side
+
+
 def offer(library: Path) -> None:
     """Let code import the modules of its application, and of no other one's that ran in this process."""
     path = str(library)
-    if path in _offered or not library.is_dir():
-        return
-    for other in _offered:
-        if other in sys.path:
-            sys.path.remove(other)
-        files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-        for top in [name for name, file in files.items() if file.startswith(f"{other}/")]:
-            for part in [name for name in files if name == top or name.startswith(f"{top}.")]:
-                del sys.modules[part]
-            sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != top]
-    _offered[:] = [path]
-    sys.path.insert(0, path)
+    with _offering:
+        if path in _offered or not library.is_dir():
+            return
+        for other in _offered:
+            if other in sys.path:
+                sys.path.remove(other)
+            known = sys.modules.copy()  # one that is asked for its file may import others
+            files = {name: getattr(module, "__file__", None) or "" for name, module in known.items()}
+            for top in [name for name, file in files.items() if file.startswith(f"{other}/")]:
+                for part in [name for name in files if name == top or name.startswith(f"{top}.")]:
+                    sys.modules.pop(part, None)
+                sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != top]
+        _offered[:] = [path]
+        sys.path.insert(0, path)
 
 
 def parameters() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.amazon.aws.operators.sagemaker import (  # noqa: TID253
@@ -23,6 +24,7 @@ from rheo_airflow.tasks.compat import AirflowException, until
 from rheo_airflow.tasks.failures import says_why
 from rheo_airflow.tasks.idempotency import filled, name
 from rheo_airflow.tasks.jobs import SAGEMAKER_ACTIVE
+from rheo_airflow.tasks.python_compute import check
 from rheo_runtime.records import Document
 
 MODEL = "model.tar.gz"
@@ -166,6 +168,9 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
         Fields of CreateModel, where the model is made for the job.
     role
         Path and name of the role that the model has, where ``model`` names none.
+    checks
+        What the output must be: see `rheo_airflow.tasks.python_compute.check`. It is moved to where publish takes
+        it over then, and not to the output.
     """
 
     kind = "Transform"
@@ -178,11 +183,13 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
         config: dict[str, Any],
         model: Mapping[str, Any] | None = None,
         role: str | None = None,
+        checks: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         own = {"wait_for_completion": False, "check_if_job_exists": False, "check_if_model_exists": False}
         super().__init__(**{"config": config, **own, **kwargs})
         self.inputs, self.model, self.role = dict(inputs), dict(model or {}), role
+        self.checks = dict(checks or {})
 
     @says_why
     def execute(self, context: Any) -> dict[str, Any]:
@@ -194,7 +201,10 @@ class SageMakerTransformComputeOperator(_Job, SageMakerTransformOperator):
             self.config = self._request(s3, document, job)
             super().execute(context)
         self._end(job)
-        partitions.move(s3, partitions.staging(document, job), document["output"]["path"])
+        place = partitions.aside(document) if self.checks else document
+        partitions.move(s3, partitions.staging(document, job), place["output"]["path"])
+        if self.checks:
+            check(self.checks, place, Path(context["dag"].fileloc).parent)
         return {"TransformJobName": job}
 
     def _request(self, s3: Any, document: Document, job: str) -> dict[str, Any]:

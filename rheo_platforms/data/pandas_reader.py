@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import rheo_formats
+from rheo_airflow.rows import DataFile, nullable, objects, open_columnar, read_table
 from rheo_formats import Format
 from rheo_platforms.data.errors import told
-from rheo_platforms.data.files import DataFile, objects, open_columnar, read_table
 from rheo_platforms.data.row_reader import rows_of
 from rheo_platforms.data.schemas import NULLABLE, chosen, pandas_type
 from rheodsl import ir
@@ -119,18 +119,9 @@ def _json(file: DataFile, spec: ir.DataFormatSpec, format: Format, left: int | N
         kind = dict(format.declared).get(name)
         if kind is not None:
             columns[name] = _declared(values, name, kind, format, file.name)
-        elif None in values and (whole := _nullable(values)):
+        elif None in values and (whole := nullable(values)):
             columns[name] = pd.Series(values, dtype=whole)
     return pd.DataFrame(columns, index=range(len(rows)))
-
-
-def _nullable(values: list[Any]) -> str | None:
-    """The type of pandas for whole numbers or truth values of which some lack: without it they become fractions."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {bool}:
-        return "boolean"
-    whole = kinds == {int} and all(value is None or -(1 << 63) <= value < 1 << 63 for value in values)
-    return "Int64" if whole else None
 
 
 def _declared(values: list[Any], name: str, kind: str, format: Format, file: str) -> pd.Series[Any]:

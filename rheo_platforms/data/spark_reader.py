@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rheo_airflow.rows import DataFile
 from rheo_platforms.data.errors import ReadingError, told
-from rheo_platforms.data.files import DataFile
 from rheo_platforms.data.places import Place
 from rheo_platforms.data.schemas import chosen
 from rheo_spark import File, Source, union

@@ -22,18 +22,19 @@ from airflow.providers.amazon.aws.operators.athena import AthenaOperator  # noqa
 from moto import mock_aws  # noqa: TID253
 
 import rheo_formats
+from rheo_airflow.rows import DataFile, typed
 from rheo_airflow.tasks.athena import AthenaComputeOperator
 from rheo_airflow.tasks.claim import argument
 from rheo_airflow.tasks.compat import AirflowException
 from rheo_airflow.tasks.emr import EmrComputeOperator
 from rheo_airflow.tasks.glue import GlueComputeOperator
 from rheo_airflow.tasks.places import Places
-from rheo_platforms.data.files import DataFile
 from rheo_platforms.data.row_reader import rows_of
 from rheo_platforms.local.athena import QueryFault, unload
 from rheo_platforms.local.aws_stand_in import without_aws
 from rheo_platforms.local.catalog import tables
 from rheo_platforms.local.mirror import Mirror, addresses
+from rheo_platforms.local.scala import ScalaRunner
 from rheo_platforms.local.spark import SparkRun, SparkWorker, SparkWorkers
 from rheo_platforms.local.specification import read_specification
 from rheo_runtime.wire import S3Address
@@ -178,11 +179,8 @@ class _ComputeRun(Run):
             statements, places = tables(arguments, boto3.client("glue"))
             named = _stored(self.s3, execution)
             buckets = mirror.fetch((*addresses({**arguments, "named": named}), *places))
-            versions = {
-                job.script: job.glue_version for job in read_specification(self.dags.folder).glue_jobs
-            }
-            worker, _ = _workers().of(versions.get(script, ""))
-            outcome = worker.run(
+            runner = ScalaRunner() if script.endswith(".scala") else self._worker(script)
+            outcome = runner.run(
                 SparkRun(
                     id=f"test-{next(_NUMBERS)}",
                     script=self.dags.folder / script,
@@ -250,21 +248,6 @@ def _result(dags: Dags, run: DagRun, checks: list[dict[str, Any]], s3: Any) -> C
         key = address.removeprefix(f"s3://{bucket}/")
         if rheo_formats.is_data(key.removeprefix(f"{folder}/"), len(made.files[address])):
             made.rows += rows_of(DataFile(bucket, key, s3), spec, None)
-    made.rows = _typed(made.rows, rheo_formats.Format.of(spec))
+    made.rows = typed(made.rows, rheo_formats.Format.of(spec), path)
     made.columns = list(dict.fromkeys(name for row in made.rows for name in row))
     return made
-
-
-def _typed(rows: list[dict[str, Any]], format: rheo_formats.Format) -> list[dict[str, Any]]:
-    """Texts of CSV in the types that they are declared to have, or that all of a column have."""
-    if format.format != "CSV":
-        return rows
-    names = dict.fromkeys(name for row in rows for name in row)
-    kinds = dict(format.declared) or {n: rheo_formats.inferred(row.get(n) for row in rows) for n in names}
-    return [
-        {
-            n: None if v is None else rheo_formats.converted(v, kinds.get(n, "string"), format)
-            for n, v in row.items()
-        }
-        for row in rows
-    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,14 @@ import pytest
 from airflow.sdk import DAG
 
 from codegen.compiler import compile_graph, write
-from rheo_airflow.tasks import ClaimOperator, PublishOperator, PythonComputeOperator, release, settings
+from rheo_airflow.tasks import (
+    ClaimOperator,
+    PublishOperator,
+    PythonComputeOperator,
+    python_compute,
+    release,
+    settings,
+)
 from rheo_airflow.tasks.claim import hold
 from rheo_airflow.tasks.compat import AirflowFailException, BaseOperator, DownstreamTasksSkipped
 from rheo_runtime import executions
@@ -480,3 +489,27 @@ def test_a_large_execution_goes_by_way_of_s3(lab: Lab, aws: Aws) -> None:
 def test_publish_without_a_claim_fails(lab: Lab) -> None:
     with pytest.raises(AirflowFailException, match="claimed no execution"):
         lab.do(lab.publish, lab.context(Run("r1")))
+
+
+def test_another_application_s_modules_are_offered_beside_modules_that_import_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lazy module imports when it is asked for its file; so does a thread beside this one, at any time."""
+
+    class Lazy(types.ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            if name == "__file__":
+                sys.modules[f"lazy_{len(sys.modules)}"] = types.ModuleType("more")
+            raise AttributeError(name)
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(python_compute, "_offered", [])
+    monkeypatch.setitem(sys.modules, "lazy", Lazy("lazy"))
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        python_compute.offer(tmp_path / name)
+    assert python_compute._offered == [str(tmp_path / "other")]
+    assert str(tmp_path / "other") in sys.path
+    assert str(tmp_path / "one") not in sys.path
+    for name in [name for name in sys.modules if name.startswith("lazy_")]:
+        del sys.modules[name]

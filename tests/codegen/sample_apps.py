@@ -112,5 +112,12 @@ def batches() -> Application:
         batch=Batch(),  # noqa: F405
     )
     query = PrestoSQL("SELECT id, price FROM orders")  # noqa: F405
-    app.create_data("queried", [orders], compute_targets=query, batch=Batch(max=50, parallel=8))  # noqa: F405
+    app.create_data(
+        "queried",
+        [orders],
+        compute_targets=query,
+        batch=Batch(max=50, parallel=8),  # noqa: F405
+        schema="id long, price double",
+        checks=[row_count(1), in_range("price", 0, 100), unique("id"), "SELECT * FROM output WHERE id < 0"],  # noqa: F405
+    )
     return app

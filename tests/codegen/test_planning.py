@@ -16,7 +16,7 @@ from codegen import plan as p
 from codegen import scala_script as scala
 from codegen.compiler import files
 from codegen.planning import build_plan
-from codegen.targets import lower
+from codegen.targets import lower, permissions
 from rheodsl import (
     EMR,
     AndesDataset,
@@ -35,9 +35,11 @@ from rheodsl import (
     SparkSQL,
     StepFunctions,
     compute,
+    not_null,
     pandera,
     row_count,
     scala_script,
+    unique,
 )
 from rheodsl.errors import ComputeError, GraphError, InvalidNameError, UnknownNameError
 
@@ -240,28 +242,122 @@ def test_what_only_the_inputs_show_is_an_error_too(
     assert error.value.hint
 
 
+NOT_KNOWN = "which of its 2 computes writes the output is not known"
+BY_NONE = "its output is written by none of PySpark, SparkSQL, Scala, Athena, inlined Python, AWS Batch, "
+
+
+@pytest.mark.parametrize(
+    ("compute", "why"),
+    [
+        ([InlinedCompute(does_nothing), InlinedCompute(does_nothing)], NOT_KNOWN),
+        ([AWSBatchJob("job:1", "queue"), AWSBatchJob("job:2", "queue")], NOT_KNOWN),
+        (SageMakerTrainingJob(channels={"train": "sales"}), BY_NONE),
+        (Sns("arn:aws:sns:us-east-1:1:t", "done"), BY_NONE),
+    ],
+    ids=["inlined twice", "batch twice", "training", "message"],
+)
+def test_checks_of_an_output_that_nothing_checks_are_an_error(compute: Any, why: str) -> None:
+    with pytest.raises(ComputeError, match=f"n: nothing makes its checks: {why}") as error:
+        written(compute, sales, checks=row_count(1))
+    assert error.value.code == "RD111"
+    assert error.value.where is not None
+    assert error.value.where.file.endswith("test_planning.py")
+    assert "check it in a node that reads it" in str(error.value)
+
+
+def typed(app: Application) -> Any:
+    return sales(app, format=CsvFormat(schema="item string"))
+
+
+def cheap(frame):  # type: ignore[no-untyped-def]
+    return frame.where(col("price") > limit)  # type: ignore[name-defined]  # noqa: F821
+
+
+QUERY = PrestoSQL("SELECT item FROM sales")
+
+
+@pytest.mark.parametrize(
+    ("compute", "check", "what", "hint"),
+    [
+        (QUERY, cheap, "is written by Athena, which cannot make the check cheap", "no_rows(...)"),
+        (
+            BatchCompute(scala_script("sales")),
+            cheap,
+            "by Scala, which cannot make the check cheap",
+            "no_rows(...)",
+        ),
+        (QUERY, pandera("prices"), "Athena, which cannot make the check prices", "no_rows(...)"),
+        (
+            SparkSQL("SELECT * FROM sales"),
+            pandera("prices"),
+            "SparkSQL, which cannot make the check prices",
+            "write the output by PySpark, or check it by SQL, or a function",
+        ),
+        (
+            InlinedCompute(does_nothing),
+            pandera("prices"),
+            "inlined Python, which cannot make the check prices",
+            "let a function validate the frame by the schema",
+        ),
+        (
+            InlinedCompute(does_nothing),
+            cheap,
+            "cheap uses col, limit, which stand outside of it",
+            "it runs alone, in the Airflow worker",
+        ),
+        (QUERY, unique("itme"), r"the check unique\(itme\) names the column 'itme'", "did you mean 'item'?"),
+        (
+            SparkSQL("SELECT * FROM sales"),
+            not_null("a"),
+            "the column 'a', which its schema lacks",
+            "name a column",
+        ),
+    ],
+)
+def test_a_check_that_its_engine_cannot_make_is_an_error(
+    compute: Any, check: Any, what: str, hint: str
+) -> None:
+    with pytest.raises(ComputeError, match=what) as error:
+        written(compute, typed, checks=check, schema="item string")
+    assert error.value.code == "RD111"
+    assert error.value.where is not None
+    assert error.value.where.file.endswith("test_planning.py")
+    assert hint in str(error.value.hint)
+
+
+def test_checks_on_athena_need_the_columns_of_the_output() -> None:
+    with pytest.raises(ComputeError, match="n: its checks on Athena need to know the columns") as error:
+        written(QUERY, typed, checks=row_count(1))
+    assert 'create_data(..., schema="id long' in str(error.value.hint)
+    text = written(QUERY, typed, checks=row_count(1), schema="item string")["n.py"]
+    assert "staged=True" in text
+
+
 @pytest.mark.parametrize(
     "compute",
     [
-        PrestoSQL("SELECT item FROM sales"),
         InlinedCompute(does_nothing),
-        BatchCompute(scala_script("sales")),
         AWSBatchJob("job:1", "queue"),
-        SageMakerTrainingJob(channels={"train": "sales"}),
         SageMakerTransformJob(ModelName="m", input="sales"),
     ],
-    ids=["athena", "inlined", "scala", "batch", "training", "transform"],
+    ids=["inlined", "batch", "transform"],
 )
-def test_checks_of_an_output_that_no_spark_job_writes_are_an_error(compute: Any) -> None:
-    def data(app: Application) -> Any:
-        return sales(app, format=CsvFormat(schema="item string"))
+def test_functions_that_check_in_the_worker_have_a_file(compute: Any) -> None:
+    def right(frame: Any) -> Any:
+        """All is well."""
+        return True
 
-    with pytest.raises(
-        ComputeError, match="n: its checks are made by the Spark job that writes its output"
-    ) as error:
-        written(compute, data, checks=row_count(1))
-    assert error.value.code == "RD111"
-    assert "check it in a node that reads it" in str(error.value)
+    made = written(compute, sales, checks=[right, row_count(1)])
+    assert "def right(frame" in made["inlined/n.checks.py"]
+    assert '"functions": "inlined/n.checks.py"' in made["n.py"]
+    assert "staged=True" in made["n.py"]
+    app = Application("a")
+    app.create_data("n", sales(app), compute_targets=compute, checks=right)
+    [dag] = build_plan(app.graph()).dags
+    wanted = {"arn:${AWS::Partition}:s3:::rheo-a/staging/n/*", "arn:${AWS::Partition}:s3:::rheo-a/staging/*"}
+    allowed = permissions(dag.tasks[0], dag)
+    assert any("s3:PutObject" in each["Action"] and wanted & {*each["Resource"]} for each in allowed)
+    assert "inlined/n.checks.py" not in written(compute, sales, checks=row_count(1))
 
 
 SCHEMA_OF_PANDERA = "import pandera.pandas as pa\nprices = pa.DataFrameSchema({})\noutput = sales"
@@ -279,21 +375,16 @@ def test_a_schema_of_pandera_stands_in_the_code_of_the_compute(compute: Any, cod
 @pytest.mark.parametrize(
     ("compute", "why"),
     [
-        (SparkSQL("SELECT * FROM sales"), "and its output is not written by PySpark"),
         (BatchCompute("output = sales"), "and its code has no 'prices'"),
         (EMR("def f():\n    prices = 1\noutput = sales"), "and its code has no 'prices'"),
     ],
-    ids=["sql", "no such name", "a name within a function"],
+    ids=["no such name", "a name within a function"],
 )
 def test_a_schema_of_pandera_that_no_code_has_is_an_error(compute: Any, why: str) -> None:
     with pytest.raises(ComputeError, match=why) as error:
         written(compute, sales, checks=pandera("prices"))
     assert error.value.where is not None
     assert "define prices in that code" in str(error.value.hint)
-
-
-def cheap(frame):  # type: ignore[no-untyped-def]
-    return frame.where(col("price") > limit)  # type: ignore[name-defined]  # noqa: F821
 
 
 @pytest.mark.parametrize(

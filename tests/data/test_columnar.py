@@ -13,10 +13,10 @@ from moto import mock_aws
 from data.cases import wanted
 from data.pandas_cases import Store, read_typed
 from data.typed_cases import EVERY, FAR, TYPED_CASES, TypedCase, written
+from rheo_airflow.rows import DataFile
 from rheo_airflow.tasks import athena_parquet
 from rheo_formats import Format, FormatError
 from rheo_platforms.data.errors import ReadingError
-from rheo_platforms.data.files import DataFile
 from rheo_platforms.data.pandas_reader import read_frame
 from rheo_platforms.data.row_reader import read_rows
 from rheodsl.analysis import Loading

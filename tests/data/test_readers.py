@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -443,11 +444,12 @@ def query(cloud: Cloud, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
         task = AthenaComputeOperator(task_id="compute", code="", inputs=how, result={}, database="db")
         document: Any = {"output": {"path": "s3://lake/out"}}
         found = partitions.existing(s3, list(folders), how["orders"]["completion"], "CSV")
-        select = task._csv(s3, glue, f"t{number}", how["orders"], found, document, [])
-        text = statement(
-            "SELECT * FROM orders", {"orders": select}, f"s3://lake/out/{number}/", {"format": "JSON"}
-        )
-        unload(text, "rows", tmp_path / str(number), s3, glue)
+        with ExitStack() as stack:
+            select = task._csv(stack, s3, f"t{number}", how["orders"], found, document)
+            text = statement(
+                "SELECT * FROM orders", {"orders": select}, f"s3://lake/out/{number}/", {"format": "JSON"}
+            )
+            unload(text, "rows", tmp_path / str(number), s3, glue)
         body = s3.get_object(Bucket="lake", Key=f"out/{number}/rows.json")["Body"].read()
         return [json.loads(line) for line in body.splitlines()]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import boto3
 import pandas
 import pytest
 from moto import mock_aws
+from support.worker import watched
 
 from rheodsl import (
     DATETIME,
@@ -28,10 +30,12 @@ from rheodsl import (
     output,
     pandera,
     row_count,
+    scala_script,
     unique,
 )
+from rheodsl.compute import AthenaQuery, InlinedPython
 from rheodsl.errors import SpecError
-from rheodsl.testing import ComputeRun
+from rheodsl.testing import ComputeRun, load_dags
 
 pytestmark = pytest.mark.slow
 Compute = Callable[..., ComputeRun]
@@ -331,11 +335,46 @@ def cheap(frame):  # type: ignore[no-untyped-def]
     return frame.where(col("price") > 100)  # noqa: F821 - Spark's functions are there
 
 
-def checked(*checks: Any, compute: Any = None) -> Application:
+def cheap_in_pandas(frame):  # type: ignore[no-untyped-def]
+    """No price is above 100."""
+    return frame[frame.price > 100]
+
+
+def writes_orders(input_map, output, params):  # type: ignore[no-untyped-def]
+    """Write the orders as Parquet where the output is to be."""
+    import io
+
+    import pandas
+
+    s3 = params["AWS_BOTO_SESSION"].client("s3")
+    file = s3.get_object(Bucket="lake", Key=f"orders/{output.dimensions['day']}/a.csv")["Body"]
+    buffer = io.BytesIO()
+    pandas.read_csv(file, dtype="Int64").to_parquet(buffer, index=False)
+    bucket, _, key = output.get_materialized_resource_paths()[0].removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{key}/a.parquet", Body=buffer.getvalue())
+
+
+def checked(*checks: Any, compute: Any = None, **options: Any) -> Application:
+    """An application whose node copies orders, and checks them; a function is no check where SQL makes all."""
     app = Application("shop")
-    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV")
+    by_sql = isinstance(compute, AthenaQuery)
+    if isinstance(compute, InlinedPython):
+        checks = tuple(cheap_in_pandas if check is cheap else check for check in checks)
+    if by_sql:
+        checks = tuple(check for check in checks if check is not cheap)
+        options = {"schema": "id long, price long", **options}
+    orders = app.s3(
+        "orders",
+        "s3://lake/orders/{day:%Y-%m-%d}",
+        format="CSV",
+        schema="id long, price long" if by_sql else None,
+    )
     app.create_data(
-        "daily", [orders], compute_targets=compute or BatchCompute("output = orders"), checks=list(checks)
+        "daily",
+        [orders],
+        compute_targets=compute or BatchCompute("output = orders"),
+        checks=list(checks),
+        **options,
     )
     return app
 
@@ -348,8 +387,10 @@ ENGINES = pytest.mark.parametrize(
         BatchCompute("output = orders", GlueVersion="6.0"),
         SparkSQL("SELECT * FROM orders"),
         EMR("output = orders"),
+        PrestoSQL("SELECT * FROM orders"),
+        InlinedCompute(writes_orders),
     ],
-    ids=["spark", "spark 4.1", "sql", "emr"],
+    ids=["spark", "spark 4.1", "sql", "emr", "athena", "inlined"],
 )
 
 
@@ -365,13 +406,10 @@ def test_every_check_passes(rheo_compute: Compute, compute: Any) -> None:
     )  # fmt: skip
     run = rheo_compute(app, "daily", DAY, files=day("1,5", "2,6"))
     assert run.error is None
-    assert [(c["check"], c["passed"]) for c in run.checks] == [
-        ("row_count(1, 10)", True),
-        ("not_null(id, price)", True),
-        ("unique(id)", True),
-        ("in_range(price, 0, 100)", True),
-        ("sql('SELECT * FROM output WHERE price < 0')", True),
-        ("cheap", True),
+    names = ["row_count(1, 10)", "not_null(id, price)", "unique(id)", "in_range(price, 0, 100)"]
+    names += ["sql('SELECT * FROM output WHERE price < 0')", "cheap"]
+    assert [(c["check"].removesuffix("_in_pandas"), c["passed"]) for c in run.checks] == [
+        (name, True) for name in names[: len(app.graph().node("daily").checks)]
     ]
     assert run.published
 
@@ -390,19 +428,62 @@ def test_every_check_fails_and_the_old_partition_stays(rheo_compute: Compute, co
         run = rheo_compute(app, "daily", DAY, files={**day("1,-5", ",7", "3,101", "4,7"), **old})
         kept = boto3.client("s3").list_objects_v2(Bucket="rheo-shop", Prefix="staging/")["Contents"]
     assert not run.published
-    assert [(c["passed"], c["rows"]) for c in run.checks] == [(False, n) for n in (4, 1, 1, 2, 1, 1)]
+    count = len(app.graph().node("daily").checks)
+    assert [(c["passed"], c["rows"]) for c in run.checks] == [(False, n) for n in (4, 1, 1, 2, 1, 1)[:count]]
     assert str(run.error).startswith("daily/2024-01-02#1 is not published: check row_count(10, None): 4 rows")
     assert "not_null(id): 1 row, such as id=None, price=7" in str(run.error)
     assert run.files == old
     assert any(entry["Key"].endswith(".parquet") for entry in kept), "kept aside"
 
 
+def test_every_check_of_scala_passes_and_fails(rheo_compute: Compute) -> None:
+    """In one run: it takes the compiler and a Spark of its own."""
+    code = """
+    orders.withColumn("code", when(col("id") === 3, "x").otherwise(col("id").cast("string")))
+      .withColumn("void", lit(null).cast("int"))
+    """
+    good: list[Any] = [
+        row_count(1, 10),
+        not_null("code"),
+        unique("id"),
+        in_range("price", -5),
+        in_range("void", 0, 1),
+    ]
+    good += [no_rows("SELECT output.id FROM output JOIN orders USING (id) WHERE output.code = 'it''s'")]
+    bad: list[Any] = [
+        row_count(10),
+        not_null("void"),
+        unique("price"),
+        in_range("price", 0, 100),
+        in_range("code", 0, 9),
+    ]
+    bad += [no_rows("SELECT id FROM output WHERE price < 0 -- wrong"), not_null("prise", severity="warn")]
+    app = checked(*good, *bad, compute=BatchCompute(scala_script(code)), dataset_format="JSON")
+    run = rheo_compute(app, "daily", DAY, files=day("1,-5", "2,7", "3,101", "4,7"))
+    assert not run.published
+    assert [(c["passed"], c["rows"]) for c in run.checks] == [
+        *([(True, 0)] * 6),
+        *[(False, n) for n in (4, 4, 1, 2, 1, 1, 1)],
+    ], run.error
+    whats = [c["what"] for c in run.checks[6:]]
+    assert whats[0] == "4 rows"
+    assert whats[1] == "4 rows, such as id=1, price=-5, code=1, void=None"
+    assert whats[2] == "1 row, such as price=7, count=2"
+    assert whats[4:6] == ["1 row, such as id=3, price=101, code=x, void=None", "1 row, such as id=1"]
+    assert "AnalysisException: " in whats[6]
+    assert "prise" in whats[6]
+    assert [c["severity"] for c in run.checks[-2:]] == ["block", "warn"]
+
+
 @ENGINES
 def test_a_warning_does_not_hold_the_output(rheo_compute: Compute, compute: Any) -> None:
-    app = checked(row_count(10, severity="warn"), compute=compute)
-    run = rheo_compute(app, "daily", DAY, files=day("1,5"))
+    dags = load_dags(checked(row_count(10, severity="warn"), compute=compute))
+    # Of the others the stand-ins of services call AWS in the task, too.
+    with watched() if isinstance(compute, InlinedPython) else nullcontext() as watch:
+        run = rheo_compute(dags, "daily", DAY, files=day("1,5"))
+    assert watch is None or watch.refused() == []
     assert run.published
-    assert [(c["passed"], c["severity"], c["what"]) for c in run.checks] == [(False, "warn", "1 rows")]
+    assert [(c["passed"], c["severity"], c["what"]) for c in run.checks] == [(False, "warn", "1 row")]
 
 
 PRICED = """
@@ -461,6 +542,45 @@ def test_a_check_that_cannot_be_made_fails(rheo_compute: Compute) -> None:
     run = rheo_compute(checked(not_null("prise")), "daily", DAY, files=day("1,5"))
     assert not run.published
     assert "prise" in str(run.error)
+
+
+@pytest.mark.parametrize("format", ["CSV", "JSON", "PARQUET"])
+def test_athena_checks_each_format_by_the_types_of_its_columns(rheo_compute: Compute, format: str) -> None:
+    app = Application("shop")
+    orders = app.s3(
+        "orders", "s3://lake/orders/{day:%Y-%m-%d}", format="CSV", schema="id string, at date, n int"
+    )
+    app.create_data(
+        "daily",
+        [orders],
+        compute_targets=PrestoSQL("SELECT id, at, n AS count FROM orders WHERE n > 0"),
+        dataset_format=CsvFormat(header=False) if format == "CSV" else format,
+        schema="id string, At date, count int",
+        checks=[
+            in_range("id", 0, 9),  # a text that is no number is in no range
+            in_range("at", "2024-01-01", "2024-01-31"),  # type: ignore[arg-type]
+            unique("AT", "count"),
+            no_rows("SELECT output.id FROM output JOIN orders ON orders.id = output.id WHERE n > 2"),
+            no_rows("SELECT * FROM output WHERE cuont = 1", severity="warn"),  # fails alone
+        ],
+    )  # fmt: skip
+
+    dags = load_dags(app)
+
+    def ran(*lines: str) -> ComputeRun:
+        text = "\n".join(["id,at,n", *lines, ""])
+        return rheo_compute(dags, "daily", DAY, files={"s3://lake/orders/2024-01-02/a.csv": text})
+
+    for good in (ran("5,2024-01-02,1", "6,2024-01-02,2", ",2024-01-03,2"), ran("x,2025-01-01,0")):
+        assert good.published, good.error
+        assert [c["passed"] for c in good.checks] == [True, True, True, True, False]
+        assert "cuont" in good.checks[4]["what"]
+    bad = ran("x,2024-01-02,1", "12,2023-12-31,2", "7,2024-01-02,1", "8,2024-01-05,3")
+    assert not bad.published
+    assert [(c["passed"], c["rows"]) for c in bad.checks] == [(False, n) for n in (2, 1, 1, 1, 1)]
+    assert [c["example"] for c in bad.checks[1:4]] == [
+        "id=12, at=2023-12-31, count=2", "at=2024-01-02, count=1, count_=2", "id=8"
+    ]  # fmt: skip
 
 
 def priced(compute: Any, **options: Any) -> Application:

@@ -59,6 +59,37 @@ with DAG(
             result={"format": "PARQUET"},
             database="rheo_batches",
             workgroup="primary",
+            checks=[
+                {"check": "row_count(1, None)", "high": None, "low": 1, "severity": "block"},
+                {
+                    "check": "in_range(price, 0, 100)",
+                    "high": 0,
+                    "low": None,
+                    "severity": "block",
+                    "where": '"price" < 0 OR "price" > 100 OR is_nan("price")',
+                },
+                {
+                    "check": "unique(id)",
+                    "high": 0,
+                    "low": None,
+                    "query": 'SELECT "id", count(*) AS count FROM output GROUP BY "id" HAVING count(*) > 1',
+                    "severity": "block",
+                },
+                {
+                    "check": "sql('SELECT * FROM output WHERE id < 0')",
+                    "high": 0,
+                    "low": None,
+                    "query": "SELECT * FROM output WHERE id < 0",
+                    "severity": "block",
+                },
+            ],
+            written={
+                "columns": [["id", "bigint"], ["price", "double"]],
+                "completion": [],
+                "delimiter": ",",
+                "format": "PARQUET",
+                "header": True,
+            },
         ),
         parallel=8,
         retries=0,
@@ -68,6 +99,7 @@ with DAG(
         task_id="publish",
         app="batches",
         node="queried",
+        staged=True,
         outlets=[Asset("s3://rheo-batches/internal_data/queried")],
     )
 
