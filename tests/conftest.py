@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from support.examples import load_default_profile
 from xdist.scheduler import LoadFileScheduling
@@ -25,6 +26,19 @@ SLOW = re.compile(r"^pytestmark = \[?pytest\.mark\.slow\b", re.MULTILINE)
 ONE_STACK = "tests/stack/"  # see its conftest.py
 
 load_default_profile()
+
+# What describes the services of AWS, which each session would read and parse anew: the endpoints of all take a fifth of a second.
+_MODELS: dict[Any, Any] = {}
+
+
+def _create_loader(search_path: str | None = None) -> Any:
+    loader = botocore.loaders.create_loader(search_path)
+    if search_path is None:
+        loader._cache = _MODELS
+    return loader
+
+
+botocore.session.create_loader = _create_loader
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
