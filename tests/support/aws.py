@@ -19,7 +19,11 @@ def empty_account(
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    import moto.s3.urls
     from moto import mock_aws  # it takes a second
+    from moto.s3.models import S3Backend
 
+    # It reads this module anew for each request, as settings that no test changes may change what is in it.
+    monkeypatch.setattr(S3Backend, "_url_module", moto.s3.urls)
     with mock_aws(**options):
         yield
