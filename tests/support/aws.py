@@ -19,11 +19,16 @@ def empty_account(
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    import moto.s3.urls
     from moto import mock_aws  # it takes a second
-    from moto.s3.models import S3Backend
 
-    # It reads this module anew for each request, as settings that no test changes may change what is in it.
-    monkeypatch.setattr(S3Backend, "_url_module", moto.s3.urls)
+    keep_urls(monkeypatch)
     with mock_aws(**options):
         yield
+
+
+def keep_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto not read its addresses of S3 anew for each request: they follow from settings that no test changes."""
+    import moto.s3.urls
+    from moto.s3.models import S3Backend
+
+    monkeypatch.setattr(S3Backend, "_url_module", moto.s3.urls)
