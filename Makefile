@@ -46,7 +46,9 @@ QUICK := $(BIN)/python -m pytest -m "not slow" -n 2
 THOROUGH := $(BIN)/python -m pytest -m "slow or random" --hypothesis-profile=thorough --durations=40 \
 	-n 3 --dist loadfile --no-loadscope-reorder
 
-test: check .venv-mwaa-3.0/.ready .venv-localstack/.ready .venv-spark-4.1/.ready
+# The other environments are installed while mypy, which uses one core, reads everything.
+test: setup
+	$(MAKE) --no-print-directory -j 2 check .venv-mwaa-3.0/.ready .venv-localstack/.ready .venv-spark-4.1/.ready
 	$(QUICK)
 	$(THOROUGH)
 

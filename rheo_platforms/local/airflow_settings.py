@@ -52,6 +52,7 @@ DIFFERENT: Mapping[str, str] = {
     "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": _HERE,
     "CORE__SIMPLE_AUTH_MANAGER_USERS": _HERE,
     "DATABASE__CHECK_MIGRATIONS": "the database has just been made, by the same Airflow",
+    "DATABASE__SQL_ALCHEMY_POOL_PRE_PING": "the database is here as long as Airflow is: no connection to it is lost",
     "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": _AT_ONCE,
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": _MACHINE,
     "DAG_PROCESSOR__PARSING_PROCESSES": _MACHINE,

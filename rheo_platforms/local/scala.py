@@ -36,7 +36,9 @@ class ScalaRunner:
             libraries = [str(jar) for jar in jars]
             path = os.pathsep.join([f"{_spark_home()}/jars/*", *libraries])
             compiler = ["scala.tools.nsc.Main", "-usejavacp", "-nowarn", "-d", str(classes), str(run.script)]
-            ended = self._do([_java(), *_OPTIONS, "-cp", path, *compiler], run)
+            # An archive is of Spark's jars: others come before them.
+            archive = [] if libraries else spark_worker.from_archive()
+            ended = self._do([_java(), *_OPTIONS, *archive, "-cp", path, *compiler], run)
             if ended is not None:
                 return _compiled_badly(ended, run)
             ended = self._do(self._submit(run, classes, libraries), run)
@@ -71,7 +73,8 @@ class ScalaRunner:
         settings["spark.sql.warehouse.dir"] = (classes / "warehouse").as_uri()
         # Spark wants some file that the application is from; the classes are on the path already.
         words = ["--class", "GlueApp", "spark-internal", *run.argv]
-        return spark_worker.submit(_java(), Path(_spark_home()), settings, words)
+        command = spark_worker.submit(_java(), Path(_spark_home()), settings, words)
+        return command if libraries else spark_worker.with_options(command, spark_worker.from_archive())
 
     def _do(self, command: list[str], run: SparkRun) -> Outcome | None:
         """Run one step; None when it went well."""

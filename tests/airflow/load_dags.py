@@ -1,4 +1,4 @@
-"""Run by tests in a process of its own: DAG files -> what Airflow makes of them, as JSON."""
+"""Run by tests in a process of its own: folders of DAG files -> what Airflow makes of each, as JSON."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
 
 
-def main(folder: str) -> None:
+def answer(folder: str) -> dict[str, object]:
     bag = DagBag(folder)
-    answer = {
+    return {
         "errors": bag.import_errors,
         "unstable": [
             w for f in sorted(Path(folder).glob("*.py")) if (w := check_dag_file_stability(f).warnings)
         ],
         "dags": {dag_id: DagSerialization.to_dict(dag) for dag_id, dag in bag.dags.items()},
     }
-    print(json.dumps(answer, default=str))
 
 
-main(sys.argv[1])
+print(json.dumps([answer(folder) for folder in sys.argv[1:]], default=str))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from support.aws import keep_urls
 
 if TYPE_CHECKING:
     from .world import World
@@ -22,5 +23,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     from .world import World
 
     gaps.close(monkeypatch.setattr)
+    keep_urls(monkeypatch)
     with mock_aws():
         yield World()

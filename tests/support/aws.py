@@ -21,5 +21,14 @@ def empty_account(
         monkeypatch.delenv(name, raising=False)
     from moto import mock_aws  # it takes a second
 
+    keep_urls(monkeypatch)
     with mock_aws(**options):
         yield
+
+
+def keep_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto not read its addresses of S3 anew for each request: they follow from settings that no test changes."""
+    import moto.s3.urls
+    from moto.s3.models import S3Backend
+
+    monkeypatch.setattr(S3Backend, "_url_module", moto.s3.urls)

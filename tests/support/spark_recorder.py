@@ -23,10 +23,10 @@ _CLASS = "rheo.testing.RecordingFileSystem"
 class _Jvm(spark_worker.Jvm):
     """A driver that knows the class: compiled by Janino, which Spark compiles its own code with."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str, own: bool = True) -> None:
         from pyspark.java_gateway import launch_gateway
 
-        super().__init__(folder)
+        super().__init__(folder, *options, own=own)
         gateway = launch_gateway()  # type: ignore[no-untyped-call]
         compiler = gateway.jvm.org.codehaus.janino.SimpleCompiler()
         compiler.setParentClassLoader(gateway.jvm.Thread.currentThread().getContextClassLoader())
