@@ -21,8 +21,8 @@ from rheodsl import Application, Batch, BatchCompute, InlinedCompute
 
 T = TypeVar("T")
 APP, DATA = "scale", "scale-data"
-SINGLE = 20  # partitions with a run each
-MANY = 100  # partitions of one batch: each leaves events of objects, which the local queue hands on slowly
+SINGLE = 200  # partitions with a run each
+MANY = 500  # partitions of one batch, as each run of ten thousand has them
 PUMPED = 100  # partitions that are announced while others come
 MEANWHILE = 10  # events of another node
 SECONDS = 1800.0  # how long one part may take
@@ -30,7 +30,6 @@ SECONDS = 1800.0  # how long one part may take
 CODE = "output = {source}.selectExpr('price * 2 AS price')"
 
 
-A_BATCH = 500  # partitions of one run, of a storm
 AT_ONCE = 100  # objects that one message tells of
 
 
@@ -76,7 +75,7 @@ def storm(partitions: int) -> Storm:
         platform = LocalPlatform(Path(folder) / ".rheo")
         stack = platform.stack
         try:
-            graph = application(platform, A_BATCH, timedelta(seconds=60)).graph()
+            graph = application(platform, wait=timedelta(seconds=60)).graph()
             write(compile_graph(graph), Path(folder) / "compiled")
             stack.up(Path(folder) / "compiled")
             stack.session().client("s3").create_bucket(Bucket=DATA)
@@ -133,7 +132,7 @@ class Lab:
         parts = self._parts(count)
         self._put(node, parts)
         before = {run["dag_run_id"] for run in self._runs(node)}
-        self._arrive(node, parts)
+        self._arrive_all(node, parts)
         self._until(
             lambda: len(self._runs(node)) > len(before) and self._over(node) and self._done(node, parts)
         )
@@ -147,8 +146,7 @@ class Lab:
         parts = self._parts(count)
         self._put(node, parts)
         began = time.monotonic()
-        for start in range(0, count, AT_ONCE):
-            self._arrive(node, parts[start : start + AT_ONCE])
+        self._arrive_all(node, parts)
         self.stack.kill_listener()
         self.stack.restart_listener()
         self._until(lambda: self._runs(node), SECONDS + count)
@@ -183,6 +181,10 @@ class Lab:
     def _parts(self, count: int) -> list[str]:
         self.made += count
         return [f"p{n:05}" for n in range(self.made - count, self.made)]
+
+    def _arrive_all(self, node: str, parts: Sequence[str]) -> None:
+        for start in range(0, len(parts), AT_ONCE):
+            self._arrive(node, parts[start : start + AT_ONCE])
 
     def _arrive(self, node: str, parts: Sequence[str]) -> None:
         body = message(DATA, [f"{node}/{part}/_SUCCESS" for part in parts])

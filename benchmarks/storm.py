@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from benchmarks._stack import A_BATCH, storm
+from benchmarks._stack import MANY, storm
 
 BY_NAME = True
 PARTITIONS = int(os.environ.get("PARTITIONS", "10000"))
@@ -18,7 +18,7 @@ def run() -> list[dict[str, Any]]:
     """Carry them out; raises AssertionError where one was not made, or twice, or there are more runs than need be."""
     found = storm(PARTITIONS)
     assert found.executions == PARTITIONS, f"{found.executions:,} of {PARTITIONS:,} were made, each once"
-    most = PARTITIONS // A_BATCH * 5 // 4 + 1
+    most = PARTITIONS // MANY * 5 // 4 + 1
     assert found.runs <= most, f"{found.runs} runs, of {most} at most"
     note = f"{PARTITIONS:,} partitions of a small Spark node; listener and scheduler killed on the way"
     return [
