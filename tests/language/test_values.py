@@ -121,6 +121,7 @@ def test_a_moment_lies_in_its_own_partition(case: tuple[Kind, datetime]) -> None
 @given(dated(), st.integers(-500, 500), st.integers(-500, 500))
 def test_shifts_add_up_and_undo(case: tuple[Kind, datetime], a: int, b: int) -> None:
     kind, moment = case
+    assume(1_000 < moment.year < 9_000)  # else years leave the range of dates on the way
     value = v.from_datetime(moment, kind)
     assert v.shift(v.shift(value, a, kind), b, kind) == v.shift(value, a + b, kind)
     assert v.shift(v.shift(value, a, kind), -a, kind) == value
