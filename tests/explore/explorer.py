@@ -294,6 +294,9 @@ class Scene(Protocol):
     def state(self) -> object:
         """All that processes can see."""
 
+    def past(self) -> object:
+        """What an old answer may show: it makes no difference where nothing goes wrong any more."""
+
     def check(self) -> None:
         """Bring the world to rest and hold the law; raises AssertionError."""
 
@@ -385,7 +388,8 @@ class Play:
     def state(self) -> bytes:
         # What one that is over has learnt makes no difference any more.
         processes = [None if p.over else self._of(p) if p.begun else False for p in self.scene.processes]
-        return digest((self.scene.state(), processes, self.crashes))
+        past = self.scene.past() if self.crashes else None
+        return digest((self.scene.state(), past, processes, self.crashes))
 
     def _of(self, process: Process) -> object:
         """All that makes a difference to what a process does from here on, whatever the world answers."""

@@ -575,9 +575,7 @@ class Scene(World):
             self._dynamodb.lags = lambda: how == LAG
 
     def state(self) -> object:
-        kept: Any = vars(self.peaceful)
-        if self._dynamodb is not None:
-            kept = self._dynamodb.tables, self._dynamodb.before
+        kept = self._dynamodb.tables if self._dynamodb is not None else vars(self.peaceful)
         runs = [
             (
                 r.dag,
@@ -595,6 +593,9 @@ class Scene(World):
         known = (self.queue, self._taken, self._emitted, self.lost_runs.items(), self.deliveries.items(),
                  (+self.active).items())  # fmt: skip
         return plain(kept), runs, [sorted(each) for each in known], plain(self.run_of), self.table.app
+
+    def past(self) -> object:
+        return None if self._dynamodb is None else plain(self._dynamodb.before)
 
     def check(self) -> None:
         self.fail(GO)

@@ -38,6 +38,9 @@ class Counter:
     def state(self) -> object:
         return sorted(self.values.items())
 
+    def past(self) -> object:
+        return None
+
     def is_now(self, of: str, version: int) -> bool:
         return self.values[int(of)] == version
 
