@@ -77,7 +77,7 @@ def checks_of(node: ir.Node, tasks: Sequence[p.Task]) -> tuple[ir.Check, ...]:
                 hint=maker.instead,
             )
         _check_columns(check, node)
-        _check_code(check, node, writer)
+        _check_code(check, node, name, writer)
     return node.checks
 
 
@@ -115,9 +115,8 @@ def _check_columns(check: ir.Check, node: ir.Node) -> None:
             )
 
 
-def _check_code(check: ir.Check, node: ir.Node, writer: p.Task) -> None:
+def _check_code(check: ir.Check, node: ir.Node, name: str, writer: p.Task) -> None:
     """Raise ComputeError for a name that code lacks where it runs: in the script that writes the output, or alone."""
-    name = _writes(writer)
     beside = writer.code.text if writer.code and name == "PySpark" else ""
     if check.kind == "pandera":
         check_schema(check, node, beside)

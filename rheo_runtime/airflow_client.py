@@ -98,9 +98,8 @@ MAX_KEY = 250
 _PENDING = "~pending"  # no id of a node has a ~
 PUMP = "rheo~pump"  # the DAG of an application that announces many executions
 FEW = 10  # executions of one node that are announced one by one: the pump announces what is beyond
-PUMPED = (
-    112  # executions of one pump: Airflow stores their events in one transaction, other events wait for it
-)
+# Executions of one pump: Airflow stores their events in one transaction, for which other events wait.
+PUMPED = 112
 WHOLE = "all"  # the key of an output without dimensions: Airflow takes no empty one
 TOLD = ("version", "app", "node", "id", "partition", "generation")
 PAGE, PAGES = 100, 20  # runs or assets in one answer: the most that Airflow gives; how many are read

@@ -536,9 +536,8 @@ class DynamoLedger:
         self._recent: dict[OutputId, tuple[float, Output]] = {}
         self._together: dict[tuple[str, tuple[Key, ...], Partition, str], Arrivals] = {}
         self._journal: Journal | None = None  # the open one of this process
-        self._covered: dict[
-            OutputId, int
-        ] = {}  # those that were fired, and are found by it alone: their versions
+        # Those of its outputs that were fired, and are found by it alone: their versions.
+        self._covered: dict[OutputId, int] = {}
 
     # --- arrivals ------------------------------------------------------------------------------
 
@@ -750,8 +749,7 @@ class DynamoLedger:
         if item is None:
             self._recent.pop((node, partition), None)
             return None, None
-        output = self._read(output_of, item)
-        self._remember(output)
+        output = self._remember(self._read(output_of, item))
         if user is None:
             return output, None
 
@@ -763,10 +761,7 @@ class DynamoLedger:
 
     def several(self, node: str, partitions: Iterable[str]) -> Mapping[str, Output]:
         items = self._get_many([output_key(node, partition) for partition in dict.fromkeys(partitions)])
-        found = {output.partition: output for output in self._readable(output_of, items)}
-        for output in found.values():
-            self._remember(output)
-        return found
+        return {o.partition: self._remember(o) for o in self._readable(output_of, items)}
 
     def recent(self, node: str, partition: str) -> Output | None:
         seen, output = self._recent.get((node, partition), (0.0, None))
@@ -776,18 +771,15 @@ class DynamoLedger:
         if (known := self.recent(node, partition)) is not None:
             return known
         item = self._get(output_key(node, partition), now=False)
-        if item is None:
-            return None
-        output = self._read(output_of, item)
-        self._remember(output)
-        return output
+        return None if item is None else self._remember(self._read(output_of, item))
 
-    def _remember(self, output: Output) -> None:
+    def _remember(self, output: Output) -> Output:
         self._recent.pop((output.node, output.partition), None)
         self._recent[output.node, output.partition] = self.now(), output
         if len(self._recent) > RECENT:
             # Taken in one step: tasks of a batch work in threads.
             self._recent.pop(tuple(self._recent)[0], None)  # noqa: RUF015
+        return output
 
     def save(
         self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None

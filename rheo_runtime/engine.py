@@ -322,10 +322,7 @@ class Bindings:
             return False
         binding = node.binding(found)
         try:
-            values = node.output(binding)
-            text = node.output_text(values)
-            for tip in node.tips:
-                tip(binding)
+            values, text = self._made(node, binding)
         except BadValue:
             return False
         if self.ledger.recent(node.id, text) is not None:
@@ -340,6 +337,14 @@ class Bindings:
         outcome.fire(execution, None, ready=True)
         return True
 
+    def _made(self, node: Node, binding: Binding) -> tuple[Partition, str]:
+        """The output of a binding, and its text; raises BadValue, also for a reference that cannot be determined."""
+        values = node.output(binding)
+        text = node.output_text(values)
+        for tip in node.tips:
+            tip(binding)
+        return values, text
+
     def _evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
         ledger = self.ledger
         binding = node.binding(found)
@@ -347,10 +352,7 @@ class Bindings:
             return self.update(outcome, node, binding, found, now)
         recs: Recs = spread(found) if node.grouped else found  # type: ignore[assignment]
         try:
-            values = node.output(binding)
-            text = node.output_text(values)
-            for tip in node.tips:
-                tip(binding)  # a reference that cannot be determined stops this binding
+            values, text = self._made(node, binding)
         except BadValue as fault:
             self._refuse(outcome, node, binding, str(fault))
             return False

@@ -661,5 +661,15 @@ def current(output: Output | None) -> list[Execution]:
     return [e for e in (output.active, output.held) if e is not None] if output else []
 
 
+def every(output: Output | None) -> list[Execution]:
+    """Return all executions that an output knows: those that are not over, then those that are, the latest first."""
+    return [*current(output), *output.ended] if output else []
+
+
+def find(output: Output | None, id: str) -> Execution | None:
+    """Return an execution of an output, by its id; None when that has forgotten it."""
+    return next((e for e in every(output) if output and _id(output, e) == id), None)
+
+
 def _is(output: Output, execution: Execution | None, id: str) -> bool:
-    return execution is not None and execution_id(output.node, output.partition, execution.generation) == id
+    return execution is not None and _id(output, execution) == id

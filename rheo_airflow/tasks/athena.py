@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,16 @@ if TYPE_CHECKING:
 _BATCH = 100  # BatchCreatePartition takes so many
 OUTPUT = "output"  # the name under which checks read the output
 _ROWS = {"format": "JSON", "compression": "NONE"}  # how the worker reads the result of a query
+
+
+@dataclass(frozen=True)
+class _Try:
+    """One try of an execution: what its tables are named after, and the stack that deletes them."""
+
+    document: Document
+    name: str
+    s3: Any
+    stack: ExitStack
 
 
 class AthenaComputeOperator(AthenaOperator):
@@ -102,7 +113,8 @@ class AthenaComputeOperator(AthenaOperator):
         # Athena unloads into empty folders only, and this try's may hold what a lost worker left.
         partitions.clear(s3, staged)
         with ExitStack() as stack:
-            tables = self._tables(stack, s3, document, run)
+            made = _Try(document, run, s3, stack)
+            tables = self._tables(made)
             try:
                 answer = self._run(query, tables, data, self.result, token(document, attempt), context)
             except AirflowException as error:
@@ -110,7 +122,8 @@ class AthenaComputeOperator(AthenaOperator):
                     _placed(str(error), *(settings.place(folder, self.code) or (self.code, 1)))
                 ) from error
             if self.checks:
-                tables[OUTPUT] = self._output(stack, s3, document, run, data)
+                found = partitions.existing(s3, [data], (), self.written["format"])
+                tables[OUTPUT] = self._table(made, OUTPUT, self.written, found)
                 results = self._check(s3, tables, staged, token(document, attempt), context)
         output = str(partitions.staged(document)) if self.checks else document["output"]["path"]
         partitions.move(s3, data, output)
@@ -134,11 +147,6 @@ class AthenaComputeOperator(AthenaOperator):
         self.client_request_token = token
         return super().execute(context)
 
-    def _output(self, stack: ExitStack, s3: Any, document: Document, run: str, folder: str) -> str:
-        """The query of what is unloaded, read as whoever reads the output reads it."""
-        found = partitions.existing(s3, [folder], (), self.written["format"])
-        return self._table(stack, s3, OUTPUT, self.written, found, document, run)
-
     def _check(
         self, s3: Any, tables: Mapping[str, str], staged: str, token: str, context: Any
     ) -> Sequence[checks.Result]:
@@ -149,36 +157,27 @@ class AthenaComputeOperator(AthenaOperator):
 
         return checks.by_sql(self.checks, ask, [column for column, _ in self.written["columns"]])
 
-    def _tables(self, stack: ExitStack, s3: Any, document: Document, run: str) -> dict[str, str]:
-        """What each alias stands for; the stack deletes the tables that this takes."""
+    def _tables(self, of: _Try) -> dict[str, str]:
+        """What each alias stands for."""
         own = {alias: how for alias, how in self.inputs.items() if how is not None and "table" not in how}
-        found = partitions.inputs(s3, document, own)
-        paths = {entry["alias"]: entry["paths"] for entry in document["inputs"]}
+        found = partitions.inputs(of.s3, of.document, own)
+        paths = {entry["alias"]: entry["paths"] for entry in of.document["inputs"]}
         return {
-            alias: self._table(stack, s3, alias, own[alias], found[alias], document, run)
+            alias: self._table(of, alias, own[alias], found[alias])
             if alias in own
             else from_catalog(paths[alias], (how or {}).get("table"))
             for alias, how in self.inputs.items()
         }
 
-    def _table(
-        self,
-        stack: ExitStack,
-        s3: Any,
-        alias: str,
-        how: Mapping[str, Any],
-        found: Mapping[str, Sequence[str]],
-        document: Document,
-        run: str,
-    ) -> str:
-        """What an alias stands for: the query of a table that the stack deletes."""
-        name = table_name(run, alias)
+    def _table(self, of: _Try, alias: str, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> str:
+        """What an alias stands for: the query of a table."""
+        name = table_name(of.name, alias)
         if how["format"] == "CSV":
-            return self._csv(stack, s3, name, how, found, document)
+            return self._csv(of, name, how, found)
         if how["format"] == "PARQUET":
-            self._strict(s3, how, found)
-        only = _only(s3, how, found)
-        self._make(stack, name, how, how["columns"], list(found), document)
+            self._strict(of.s3, how, found)
+        only = _only(of.s3, how, found)
+        self._make(of, name, how, how["columns"], list(found))
         columns = ", ".join([*(sql_name(column) for column, _ in how["columns"]), *_located(how, found)])
         where = f" WHERE {only}" if only else ""
         return f'SELECT {columns} FROM "{self.database}"."{name}"{where}'
@@ -192,22 +191,14 @@ class AthenaComputeOperator(AthenaOperator):
         except FormatError as fault:
             raise AirflowFailException(str(fault)) from fault
 
-    def _csv(
-        self,
-        stack: ExitStack,
-        s3: Any,
-        table: str,
-        how: Mapping[str, Any],
-        found: Mapping[str, Sequence[str]],
-        document: Document,
-    ) -> str:
+    def _csv(self, of: _Try, table: str, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> str:
         """A table for each order of columns, and the query that reads them all by name."""
         selects = []
         try:
             format = athena_csv.format_of(how)
-            for number, (layout, paths) in enumerate(athena_csv.layouts(s3, found, format).items()):
-                name, only = f"{table}_{number}", _only(s3, how, paths)
-                self._make(stack, name, how, athena_csv.texts(layout), paths, document)
+            for number, (layout, paths) in enumerate(athena_csv.layouts(of.s3, found, format).items()):
+                name, only = f"{table}_{number}", _only(of.s3, how, paths)
+                self._make(of, name, how, athena_csv.texts(layout), paths)
                 source, more = f'"{self.database}"."{name}"', _located(how, paths)
                 selects.append(athena_csv.select(source, layout, format, only, more))
             return " UNION ALL ".join(selects) or athena_csv.nothing(format, dimensions(how))
@@ -216,12 +207,11 @@ class AthenaComputeOperator(AthenaOperator):
 
     def _make(
         self,
-        stack: ExitStack,
+        of: _Try,
         table: str,
         how: Mapping[str, Any],
         columns: Sequence[Sequence[str]],
         paths: list[str],
-        document: Document,
     ) -> None:
         # A table's location is a folder. Of an absent input it has no partitions: there are columns, and no rows.
         objects = _objects(how, paths)
@@ -230,7 +220,7 @@ class AthenaComputeOperator(AthenaOperator):
         definition = table_input(
             table,
             {**how, "columns": columns},
-            places[0] if places else partitions.staging(document, table),
+            places[0] if places else partitions.staging(of.document, table),
             [each.key for each in keyed],
         )
         glue = settings.client("glue")
@@ -239,7 +229,7 @@ class AthenaComputeOperator(AthenaOperator):
         except glue.exceptions.AlreadyExistsException:  # a lost worker's, of this try
             glue.delete_table(DatabaseName=self.database, Name=table)
             glue.create_table(DatabaseName=self.database, TableInput=definition)
-        stack.callback(glue.delete_table, DatabaseName=self.database, Name=table)
+        of.stack.callback(glue.delete_table, DatabaseName=self.database, Name=table)
         entries = []
         for number, path in enumerate(places):
             texts = partitions.dimensions(path, how) if keyed else []

@@ -44,7 +44,6 @@ from rheo_runtime.records import (
     Execution,
     Output,
     checks_ended,
-    execution_id,
 )
 from rheo_runtime.storage import delete
 from rheo_runtime.wire import S3Address
@@ -106,27 +105,13 @@ def claimed_batch(context: Any) -> list[Document]:
     ledger, node = settings.ledger(claimed["app"]), claimed["node"]
     wanted = at_work(context)
     known = ledger.several(node, [partition for partition, _ in wanted])
-    found = [execution_of(known.get(partition), id) for partition, id in wanted]
+    found = [executions.find(known.get(partition), id) for partition, id in wanted]
     return [execution.document for execution in found if execution is not None]
-
-
-def find(ledger: Ledger, node: str, partition: str, id: str) -> Execution | None:
-    """Return an execution by its id; None when the ledger has forgotten it."""
-    return execution_of(ledger.output(node, partition, None)[0], id)
-
-
-def execution_of(output: Output | None, id: str) -> Execution | None:
-    """Return an execution of an output, by its id; None when that has forgotten it."""
-    if output is None:
-        return None
-    known = (output.active, output.held, *output.ended)
-    named = ((execution_id(output.node, output.partition, e.generation), e) for e in known if e)
-    return next((execution for name, execution in named if name == id), None)
 
 
 def held_by(output: Output | None, id: str, run: str) -> Execution | None:
     """Return an execution of an output, by its id; None when it is not this run's."""
-    execution = execution_of(output, id)
+    execution = executions.find(output, id)
     return execution if execution is not None and execution.run_id == run else None
 
 
@@ -305,8 +290,8 @@ class Work:
 
     def holds(self, document: Document) -> bool:
         """Say whether an execution is the run's still: somebody may have ended it since."""
-        found = find(self.ledger, self.node, document["partition"], document["id"])
-        return found is not None and (found.state, found.run_id) == (CLAIMED, self.run)
+        output, _ = self.ledger.output(self.node, document["partition"], None)
+        return executions.held(output, document["id"], self.run) is not None
 
 
 def told(context: Any) -> Callable[[str], str]:
@@ -325,7 +310,8 @@ def settle(context: Any, log: Any, fault: Exception | None = None) -> None:
     claimed = listed(context)
     assert claimed is not None
     ledger, node = settings.ledger(claimed["app"]), claimed["node"]
-    known = next(filter(None, (find(ledger, node, *one) for one in wanted)), None)
+    outputs = ((ledger.output(node, partition, None)[0], id) for partition, id in wanted)
+    known = next(filter(None, (executions.find(output, id) for output, id in outputs)), None)
     if known is None:
         raise AirflowFailException("the ledger knows none of these executions")
     found = Results.of(context, known.document).read()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -290,20 +290,13 @@ def claimed_document(context: Any) -> Document | None:
 
 def _find(ledger: Ledger, document: Document) -> tuple[Output | None, Execution | None]:
     output, _ = ledger.output(document["node"], document["partition"], None)
-    found = (e for e in _all(output) if e.generation == document["generation"])
-    return output, next(found, None)
-
-
-def _all(output: Output | None) -> Iterator[Execution]:
-    for execution in (output.active, output.held, *output.ended) if output else ():
-        if execution is not None:
-            yield execution
+    return output, executions.find(output, document["id"])
 
 
 def _merged(ledger: Ledger, document: Document) -> list[Document]:
     """The executions that this one took the place of, the first first."""
     output, _ = ledger.output(document["node"], document["partition"], None)
-    past = {e.generation: e for e in _all(output)}
+    past = {e.generation: e for e in executions.every(output)}
     found: list[Document] = []
     for generation in range(document["generation"] - 1, 0, -1):
         execution = past.get(generation)

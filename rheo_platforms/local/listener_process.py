@@ -19,13 +19,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from rheo_platforms.local.aws_stand_in import ACCOUNT, REGION
+from rheo_runtime.airflow_client import PUMPED
 
 HANDLER = "rheo_runtime.listener:handler"
 LISTENING = "listening on"  # what it writes when it is ready
 Handler = Callable[[dict[str, Any], object], Mapping[str, Any] | None]
 BATCH = 10
 # As the template has it for the queue of executions that wait for others.
-GATHERED, GATHER_SECONDS = 112, 2.0
+GATHERED, GATHER_SECONDS = PUMPED, 2.0
 WAIT_SECONDS = 2
 FUNCTION_SECONDS = 60.0
 

@@ -10,6 +10,7 @@ from rheo_runtime.airflow_client import is_telling
 from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import Undetermined
 from rheo_runtime.engine import Storage
+from rheo_runtime.executions import every
 from rheo_runtime.join import firings_due
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
@@ -114,7 +115,7 @@ def _due(program: Program, ledger: Ledger, node: Node, before: float) -> Iterato
 
 def _twice(program: Program, ledger: Ledger, output: Output) -> Iterator[Violation]:
     """Two executions of the same events, two that one run holds, or two of which one began before the other had ended."""
-    executions = [e for e in (output.active, output.held, *output.ended) if e is not None]
+    executions = every(output)
     seen: dict[tuple[str, object], Execution] = {}
     for execution in sorted(executions, key=lambda e: e.generation):
         for what, key in (("the same events", execution.events), ("one run", execution.run_id)):

@@ -19,6 +19,7 @@ from codegen import plan as p
 from codegen.planning import build_plan
 from codegen.routes import route_table
 from rheo_platforms.operations.prices import Prices
+from rheo_runtime.executions import every
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import execution_id
@@ -128,8 +129,8 @@ def load_of_runs(app: Application, ledger: Ledger) -> Load:
     for output in ledger.outputs():
         if output.node not in program.nodes:
             continue
-        for execution in (output.active, output.held, *output.ended):
-            if execution is None or not execution.events:
+        for execution in every(output):
+            if not execution.events:
                 continue
             id = execution_id(output.node, output.partition, execution.generation)
             found.executions.append(Started(output.node, id, execution.fired, ()))

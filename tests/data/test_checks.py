@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pandas
 import pytest
-from moto import mock_aws
+from support.aws import empty_account
 
 from codegen.check_sql import SQLITE, counted
 from rheo_airflow.tasks import worker_checks
@@ -64,10 +64,8 @@ def test_a_check_that_raises_without_a_word_fails(spark: Any) -> None:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
+    with empty_account(monkeypatch, "us-east-1"):
+        client = boto3.client("s3")
         client.create_bucket(Bucket="lake")
         yield client
 

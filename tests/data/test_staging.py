@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from support.aws import empty_account
 
 from rheo_airflow.tasks import PublishOperator, partitions, sagemaker, settings
 from rheo_airflow.tasks.compat import AirflowException
@@ -60,10 +60,8 @@ class Fragile:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(key, "testing")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
+    with empty_account(monkeypatch, "us-east-1"):
+        client = boto3.client("s3")
         client.create_bucket(Bucket="rheo-a")
         for key, body in {**OLD, **STAGED}.items():
             client.put_object(Bucket="rheo-a", Key=key, Body=body)
