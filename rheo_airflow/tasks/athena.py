@@ -47,7 +47,7 @@ _ROWS = {"format": "JSON", "compression": "NONE"}  # how the worker reads the re
 
 
 @dataclass(frozen=True)
-class _Try:
+class Try:
     """One try of an execution: what its tables are named after, and the stack that deletes them."""
 
     document: Document
@@ -113,7 +113,7 @@ class AthenaComputeOperator(AthenaOperator):
         # Athena unloads into empty folders only, and this try's may hold what a lost worker left.
         partitions.clear(s3, staged)
         with ExitStack() as stack:
-            made = _Try(document, run, s3, stack)
+            made = Try(document, run, s3, stack)
             tables = self._tables(made)
             try:
                 answer = self._run(query, tables, data, self.result, token(document, attempt), context)
@@ -123,7 +123,7 @@ class AthenaComputeOperator(AthenaOperator):
                 ) from error
             if self.checks:
                 found = partitions.existing(s3, [data], (), self.written["format"])
-                tables[OUTPUT] = self._table(made, OUTPUT, self.written, found)
+                tables[OUTPUT] = self.table(made, OUTPUT, self.written, found)
                 results = self._check(s3, tables, staged, token(document, attempt), context)
         output = str(partitions.staged(document)) if self.checks else document["output"]["path"]
         partitions.move(s3, data, output)
@@ -157,19 +157,19 @@ class AthenaComputeOperator(AthenaOperator):
 
         return checks.by_sql(self.checks, ask, [column for column, _ in self.written["columns"]])
 
-    def _tables(self, of: _Try) -> dict[str, str]:
+    def _tables(self, of: Try) -> dict[str, str]:
         """What each alias stands for."""
         own = {alias: how for alias, how in self.inputs.items() if how is not None and "table" not in how}
         found = partitions.inputs(of.s3, of.document, own)
         paths = {entry["alias"]: entry["paths"] for entry in of.document["inputs"]}
         return {
-            alias: self._table(of, alias, own[alias], found[alias])
+            alias: self.table(of, alias, own[alias], found[alias])
             if alias in own
             else from_catalog(paths[alias], (how or {}).get("table"))
             for alias, how in self.inputs.items()
         }
 
-    def _table(self, of: _Try, alias: str, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> str:
+    def table(self, of: Try, alias: str, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> str:
         """What an alias stands for: the query of a table."""
         name = table_name(of.name, alias)
         if how["format"] == "CSV":
@@ -191,7 +191,7 @@ class AthenaComputeOperator(AthenaOperator):
         except FormatError as fault:
             raise AirflowFailException(str(fault)) from fault
 
-    def _csv(self, of: _Try, table: str, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> str:
+    def _csv(self, of: Try, table: str, how: Mapping[str, Any], found: Mapping[str, Sequence[str]]) -> str:
         """A table for each order of columns, and the query that reads them all by name."""
         selects = []
         try:
@@ -207,7 +207,7 @@ class AthenaComputeOperator(AthenaOperator):
 
     def _make(
         self,
-        of: _Try,
+        of: Try,
         table: str,
         how: Mapping[str, Any],
         columns: Sequence[Sequence[str]],

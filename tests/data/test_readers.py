@@ -25,7 +25,7 @@ from data.cases import CASES, SCHEMA, TYPED, Case, texts, wanted
 from data.conftest import SPARK_4_1
 from data.typed_cases import TYPED_CASES, TypedCase
 from rheo_airflow.tasks import partitions
-from rheo_airflow.tasks.athena import AthenaComputeOperator
+from rheo_airflow.tasks.athena import AthenaComputeOperator, Try
 from rheo_airflow.tasks.athena_tables import statement
 from rheo_airflow.tasks.compat import AirflowFailException
 from rheo_platforms.data.errors import MissingDataError, ReadingError
@@ -445,7 +445,8 @@ def query(cloud: Cloud, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
         document: Any = {"output": {"path": "s3://lake/out"}}
         found = partitions.existing(s3, list(folders), how["orders"]["completion"], "CSV")
         with ExitStack() as stack:
-            select = task._csv(stack, s3, f"t{number}", how["orders"], found, document)
+            made = Try(document, f"t{number}", s3, stack)
+            select = task.table(made, "orders", how["orders"], found)
             text = statement(
                 "SELECT * FROM orders", {"orders": select}, f"s3://lake/out/{number}/", {"format": "JSON"}
             )
