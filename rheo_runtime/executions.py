@@ -362,14 +362,18 @@ def succeed(
     now: float,
     checks: Iterable[CheckResult] = (),
     writes_since: float | None = None,
+    *,
+    told: bool = False,
 ) -> Document | None:
-    """End an execution well; its output signal, and that of its checks, are owed until `signalled`.
+    """End an execution well; its output signal, and that of its checks, are owed until `signalled`, unless ``told``.
 
     Returns the execution that was held behind it and is READY now, if any. Saying it again changes
     nothing. Where something of the run may still write, ``writes_since`` says so: see `Writer`. Raises LostClaim
     when the run does not hold the execution.
     """
-    return _end_by_run(ledger, node, partition, execution, run_id, now, SUCCEEDED, "", checks, writes_since)
+    return _end_by_run(
+        ledger, node, partition, execution, run_id, now, SUCCEEDED, "", checks, writes_since, told=told
+    )
 
 
 def fail(
@@ -382,9 +386,13 @@ def fail(
     note: str = "",
     checks: Iterable[CheckResult] = (),
     writes_since: float | None = None,
+    *,
+    told: bool = False,
 ) -> Document | None:
     """End an execution badly; like `succeed`, but of its output nothing is emitted."""
-    return _end_by_run(ledger, node, partition, execution, run_id, now, FAILED, note, checks, writes_since)
+    return _end_by_run(
+        ledger, node, partition, execution, run_id, now, FAILED, note, checks, writes_since, told=told
+    )
 
 
 def skip(
@@ -497,6 +505,8 @@ def _end_by_run(
     note: str,
     checks: Iterable[CheckResult] = (),
     writes_since: float | None = None,
+    *,
+    told: bool = False,
 ) -> Document | None:
     found, note = bounded(checks), brief(note, LONGEST_NOTE)
 
@@ -505,8 +515,8 @@ def _end_by_run(
         if active is not None and _id(output, active) == execution:
             if active.state != CLAIMED or active.run_id != run_id:
                 raise LostClaim(f"{execution} is held by run {active.run_id}, not by {run_id}")
-            told = state != SUCCEEDED and not found
-            over = active._replace(state=state, moved=now, note=note, signalled=told, checks=found)
+            owes = not told and (state == SUCCEEDED or bool(found))
+            over = active._replace(state=state, moved=now, note=note, signalled=not owes, checks=found)
             after = _released(output, over, now)
             if writes_since is not None:
                 after = _written_by(after, active, writes_since)

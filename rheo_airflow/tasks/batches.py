@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rheo_airflow.tasks import partitions, settings, writers
 from rheo_airflow.tasks.claim import HOOK, ClaimOperator, Told
@@ -498,6 +498,14 @@ class PublishBatchOperator(PublishOperator):
             raise AirflowFailException(summary(dict(sorted(failed.items())), len(wanted)))
 
 
+class _Owing(NamedTuple):
+    """An execution that owes signals, as it was; what its checks found, and what lies aside of its output."""
+
+    execution: Execution
+    checks: Sequence[CheckResult]
+    staged: Objects
+
+
 class _Piece:
     """Some executions of a batch, which are ended one after the other; what can be said of all in one call is."""
 
@@ -515,7 +523,7 @@ class _Piece:
         self.faults: list[Exception] = []
         self._data: list[dict[str, Any]] = []  # of metrics
         self._staged: dict[str, int] = {}  # what is in its place
-        self._owing: list[tuple[Document, Sequence[CheckResult]]] = []
+        self._owing: list[_Owing] = []
 
     def end(self, before: Sequence[str], tell: Callable[[str], str]) -> None:
         """End the executions that the run has still."""
@@ -531,15 +539,16 @@ class _Piece:
             return
         for execution in held:
             self._attempt(self._end, execution.document, lying, before, tell)
-        self._attempt(self._announce)
+        if self._owing:
+            self._announce()
         settings.send(self._task.app, self._data)
         if self._staged:
             self._attempt(partitions.drop, settings.client("s3"), self._found.results.bucket, self._staged)
 
-    def _attempt(self, work: Callable[..., R], *arguments: Any) -> R | None:
+    def _attempt(self, work: Callable[..., R], *arguments: Any, **named: Any) -> R | None:
         """Do something; a fault of it is one of this execution, or piece, alone."""
         try:
-            return work(*arguments)
+            return work(*arguments, **named)
         except Exception as fault:  # noqa: BLE001 - the others go on, and publish raises it at its end
             _LOG.exception("%s of %s", work.__name__, arguments[:1])
             self.faults.append(fault)
@@ -555,13 +564,17 @@ class _Piece:
         before: Sequence[str],
         tell: Callable[[str], str],
     ) -> None:
-        """End one execution, if it is the run's now: somebody may end it while others are published."""
+        """End one execution that has failed, or put its output in its place; if it is the run's now.
+
+        Somebody may end it while others are published.
+        """
         task, ledger, run = self._task, self._ledger, self._run
         id, where = document["id"], (ledger, task.node, document["partition"], document["id"], run)
         execution = held_by(self._output(document["partition"]), id, run)
         if execution is None:
             return
         checks: Sequence[CheckResult] = execution.checks
+        staged: Objects = {}
         if execution.state == CLAIMED:
             error = self._why_not(id, before, tell)
             if error is not None:
@@ -572,34 +585,44 @@ class _Piece:
                 self.failed[id] = error
                 return
             checks, staged = task._put_in_place(document, lying, _Quiet())
-            if why := blocked(checks):
-                executions.fail(*where, time.time(), why[:NOTE], checks)
-            else:
+            if not blocked(checks):
                 complete(document)
-                executions.succeed(*where, time.time(), checks)
-            self._staged |= staged
-            self._data += settings.measured(ledger, document, ok=not why, checked=checks_ended(checks))
         elif execution.state != SUCCEEDED and not checks:  # an earlier try has ended it, or somebody by hand
             self.failed[id] = execution.note
             return
         if execution.state == CLAIMED or not execution.signalled:
-            self._owing.append((document, checks))
+            self._owing.append(_Owing(execution, checks, staged))
         else:
-            self._over(document, checks)
+            self._count(document, checks)
 
     def _announce(self) -> None:
-        """Send what the executions that have ended owe."""
-        ended = [(document, checks_ended(checks)) for document, checks in self._owing]
-        refused = send_signals(ended, settings.client("events"), settings.event_bus()) if ended else {}
-        for document, checks in self._owing:
-            if document["id"] in refused:
-                said = refused[document["id"]]
-                self.faults.append(RuntimeError(f"the signal of {document['id']} was not taken: {said}"))
-            else:
-                executions.signalled(self._ledger, self._task.node, document["partition"], document["id"])
-                self._over(document, checks)
+        """Send what the executions owe whose outputs are in their places, and end them."""
+        now = time.time()  # what is made by a signal is not older than the end of the execution that sent it
+        ended = [(owing.execution.document, checks_ended(owing.checks)) for owing in self._owing]
+        refused = self._attempt(send_signals, ended, settings.client("events"), settings.event_bus())
+        for owing in self._owing:
+            id = owing.execution.document["id"]
+            if refused and id in refused:
+                self.faults.append(RuntimeError(f"the signal of {id} was not taken: {refused[id]}"))
+            self._attempt(self._over, owing, now, told=refused is not None and id not in refused)
 
-    def _over(self, document: Document, checks: Sequence[CheckResult]) -> None:
+    def _over(self, owing: _Owing, now: float, told: bool) -> None:
+        execution, checks, staged = owing
+        document, ledger = execution.document, self._ledger
+        where = (ledger, self._task.node, document["partition"], document["id"])
+        if execution.state == CLAIMED:
+            if why := blocked(checks):
+                executions.fail(*where, self._run, now, why[:NOTE], checks, told=told)
+            else:
+                executions.succeed(*where, self._run, now, checks, told=told)
+            self._staged |= staged
+            self._data += settings.measured(ledger, document, ok=not why, checked=checks_ended(checks))
+        elif told:
+            executions.signalled(*where)
+        if told:
+            self._count(document, checks)
+
+    def _count(self, document: Document, checks: Sequence[CheckResult]) -> None:
         if why := blocked(checks):
             self.failed[document["id"]] = why
         else:

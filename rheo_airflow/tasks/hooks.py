@@ -263,8 +263,7 @@ class PendingHookOperator(BaseOperator):
         if faults:
             executions.fail(ledger, *where, run_id, time.time(), note="; ".join(faults))
             raise AirflowFailException("; ".join(faults))
-        executions.succeed(ledger, *where, run_id, time.time())
-        executions.signalled(ledger, *where)  # nobody waits for it
+        executions.succeed(ledger, *where, run_id, time.time(), told=True)  # nobody waits for it
 
 
 # --- what the ledger knows ---

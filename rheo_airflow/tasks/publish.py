@@ -45,8 +45,8 @@ class PublishOperator(BaseOperator):
     """Runs when all computes are over, whatever became of them, and ends the execution.
 
     All succeeded: puts what a job has staged in the place of the old partition, writes the completion
-    object, ends the execution well, sends the signals of the output and of its checks. Each step may be repeated,
-    and a crash between the last two leaves signals that the sweeper knows are owed. Otherwise: ends the execution
+    object, sends the signals of the output and of its checks, ends the execution well. Each step may be repeated,
+    and signals that were not taken are owed, which the sweeper knows. Otherwise: ends the execution
     badly, which releases the partition, says so if it was for its checks, and fails.
 
     Parameters
@@ -71,19 +71,15 @@ class PublishOperator(BaseOperator):
         ledger = settings.ledger(self.app)
         run_id = context["dag_run"].run_id
         over = succeeded(ledger, claimed, run_id)
-        checks: Sequence[CheckResult]
-        if over is not None:
-            document, checks = over.document, over.checks
-        else:
+        if over is None:
             seen = ledger.recent(self.node, claimed["partition"])
-            document = executions.held(seen, claimed["id"], run_id) or hold(context)
-            checks = self._end(ledger, document, context)
-        self._announce(ledger, document, checks)
-        if why := blocked(checks):
-            raise AirflowFailException(f"{document['id']} is not published: {why}")
-        self.log.info("Published %s", document["id"])
+            self._end(ledger, executions.held(seen, claimed["id"], run_id) or hold(context), context)
+        elif not over.signalled:
+            announce(over.document, over.checks)
+            executions.signalled(ledger, self.node, claimed["partition"], claimed["id"])
+        self.log.info("Published %s", claimed["id"])
 
-    def _end(self, ledger: Ledger, document: Document, context: Any) -> Sequence[CheckResult]:
+    def _end(self, ledger: Ledger, document: Document, context: Any) -> None:
         where = (ledger, self.node, document["partition"], document["id"], context["dag_run"].run_id)
         if failed := self._failed(context):
             executions.fail(*where, time.time(), ", ".join(failed), writes_since=self._writes_since(context))
@@ -93,18 +89,21 @@ class PublishOperator(BaseOperator):
         why = blocked(checks)
         if not why:
             complete(document)
-        since, now = self._writes_since(context), time.time()
+        fault, now = None, time.time()  # what is made by the signal is not older than this execution's end
+        try:
+            announce(document, checks)
+        except Exception as error:  # noqa: BLE001 - it is raised when the execution has ended, and owes it
+            fault = error
+        since, told = self._writes_since(context), fault is None
         if why:
-            executions.fail(*where, now, why, checks, since)
+            executions.fail(*where, now, why, checks, since, told=told)
         else:
-            executions.succeed(*where, now, checks, since)
+            executions.succeed(*where, now, checks, since, told=told)
         settings.ended(self.app, ledger, document, ok=not why, checked=checks_ended(checks))
-        return checks
-
-    def _announce(self, ledger: Ledger, document: Document, checks: Sequence[CheckResult]) -> None:
-        """Send what an execution that has ended owes."""
-        send_signal(document, settings.client("events"), settings.event_bus(), checks_ended(checks))
-        executions.signalled(ledger, self.node, document["partition"], document["id"])
+        if fault is not None:
+            raise fault
+        if why:
+            raise AirflowFailException(f"{document['id']} is not published: {why}")
 
     def _writes_since(self, context: Any) -> float | None:
         """Since when something of this run may write that should not: see `rheo_runtime.records.Writer`.
@@ -190,6 +189,11 @@ def succeeded(ledger: Ledger, claimed: Document, run_id: str) -> Execution | Non
         if (past.state, past.run_id, past.generation) == (SUCCEEDED, run_id, claimed["generation"]):
             return past
     return None
+
+
+def announce(document: Document, checks: Sequence[CheckResult]) -> None:
+    """Send the signals of an output whose data is in its place, and of its checks; raises what EventBridge says."""
+    send_signal(document, settings.client("events"), settings.event_bus(), checks_ended(checks))
 
 
 def complete(document: Document) -> None:

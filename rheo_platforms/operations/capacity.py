@@ -34,7 +34,7 @@ QUEUE_BATCH = 10  # messages of one invocation of the listener
 # What an execution costs the ledger from its firing to its signal, a sweep's look at it included: see
 # tests/airflow/test_ledger_cost.py. In full batches the sweep finds it by a journal, which is written three times for ten
 # messages; else, and where no event tells alone what it fires, by an index.
-WRITES, INDEXED, READS = 4, 1, 3
+WRITES, INDEXED, READS = 3, 1, 3
 JOURNAL, TODO = 3 / QUEUE_BATCH, 2
 
 

@@ -195,7 +195,7 @@ def test_the_output_and_its_checks_are_announced(lab: Lab, result: str) -> None:
     assert lab.data("one", "EU") == ([] if failed else ["_SUCCESS", "part-0"])
 
 
-STEPS = ["partitions.take_over", "executions.end", "send_signal", "executions.signalled"]
+STEPS = ["partitions.take_over", "send_signal", "executions.end"]
 
 
 @pytest.mark.parametrize("step", STEPS)

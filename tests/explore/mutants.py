@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant("announcing takes a claimed execution back", "executions",
            "if active is None or active.state not in (READY, ANNOUNCED) or _id(output, active) != execution:",
            "if active is None or _id(output, active) != execution:"),
-    Mutant("a success owes no signal", "executions", "signalled=told, checks=found", "signalled=True, checks=found"),
+    Mutant("a success owes no signal", "executions", "signalled=not owes, checks=found", "signalled=True, checks=found"),
     Mutant("a step is not tried again when somebody was faster", "executions",
            "        if ledger.save(old, after._replace(version=before.version + 1)):\n            return result\n",
            "        ledger.save(old, after._replace(version=before.version + 1))\n        return result\n"),

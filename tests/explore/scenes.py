@@ -15,7 +15,7 @@ from runtime.tables import NUMBER, Ref, route, signal, table, view
 from runtime.test_faults import check, message
 from runtime.world import TroubledAirflow, World
 from semantics import naive
-from support.airflow import CLAIM, PUBLISH, SIGNAL, Run, Told
+from support.airflow import CLAIM, SIGNAL, Run, Told
 from support.lagging import Lagging
 from support.runs import Worker
 
@@ -353,6 +353,7 @@ SUMMED = (
     Summed(executions, "stop", again=True),
     Summed(executions, "claimable"),
     Summed(Worker, "_succeeded"),
+    Summed(Worker, "_has"),
     Summed(Worker, "_holds"),
     Summed(Worker, "_claim"),
     Summed(Worker, "_claim_batch"),
@@ -813,11 +814,12 @@ def _killed_run(app: App, ledger: str) -> Scene:
 
 
 def _owed_signal(app: App, ledger: str) -> Scene:
-    """A run died between its success and the signal that tells of it; two sweeps see that it is owed."""
+    """The bus did not take the signal of a success, and the run ended; two sweeps see that it is owed."""
     scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
     scene.before(*app.first)
     (run,) = scene.airflow.runs
-    scene.carry_out(run, PUBLISH)
+    scene.lose = iter([8])
+    scene.carry_out(run)
     run.state = "failed"
     scene.sweeps()
     scene.sweeps()

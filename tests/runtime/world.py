@@ -17,7 +17,7 @@ from typing import Any
 
 from support.airflow import CLAIM, COMPUTE, SIGNAL, Airflow, Run, fault, no_answer, refusal
 from support.events import SWEEP, output_event
-from support.runs import Worker
+from support.runs import Refused, Worker
 
 from rheo_runtime import wire
 from rheo_runtime.airflow_client import Announcer, RateLimiter, told_as
@@ -263,6 +263,8 @@ class World:
 
     def _emit(self, document: Document) -> None:
         self.stepper.step("bus")
+        if next(self.lose, 0) % 9 == 8:
+            raise Refused
         self.queue.append(json.dumps(output_event(document)))
         self.stepper.step()
 

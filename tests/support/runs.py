@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rheo_runtime import executions
 from rheo_runtime.airflow_client import TOLD, asset_uri, partition_key
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import SUCCEEDED, Document, execution_id
+from rheo_runtime.records import SUCCEEDED, Document, Execution, execution_id
 
 from .airflow import CLAIM, COMPUTE, FAILED, PUBLISH, QUEUED, RUNNING, SIGNAL, SUCCESS, Airflow, Run
+
+
+class Refused(RuntimeError):
+    """The bus does not take a signal now."""
 
 
 @dataclass
@@ -23,7 +28,7 @@ class Worker:
     compute
         Is called with a run, whose ``claimed`` is what it is to make.
     emit
-        Is called with each document of which a signal tells.
+        Is called with each document of which a signal tells; may raise `Refused`.
     step
         Is called before and after a task does something that others can see.
     """
@@ -80,20 +85,29 @@ class Worker:
             if until < PUBLISH:
                 return
         self.step("task")
-        if not self._succeeded(run, run.claimed):
+        over = self._succeeded(run, run.claimed)
+        if over is None:
             if not self._holds(run, run.claimed):
                 return
-            failed = self.airflow.fails(run.claimed)
+            failed, now = self.airflow.fails(run.claimed), self.now()
+            told = not failed and self._tell(run.claimed)
+            if until < SIGNAL:
+                return  # it crashed between the two: all of the task is done again
             try:
-                self._end(run, run.claimed, failed)
+                self._end(run, run.claimed, now, failed, told)
             except executions.LostClaim:
                 failed = True  # somebody has killed it meanwhile
             if failed:
                 run.state = FAILED
                 return
-        if until < SIGNAL:
-            return  # it crashed between the two: all of the task is done again
-        self._signal(run.claimed)
+            if not told:
+                return  # the task fails, and is tried again
+        elif not over.signalled:
+            if not self._tell(run.claimed):
+                return
+            executions.signalled(
+                self.ledger, run.claimed["node"], run.claimed["partition"], run.claimed["id"]
+            )
         self.step("task")
         run.state = SUCCESS
 
@@ -132,17 +146,15 @@ class Worker:
         state = SUCCESS
         for document in run.batch:
             failed = document["id"] not in run.computed
-            if not self._succeeded(run, document):
-                state = FAILED if failed else state
-                try:
-                    self._end(run, document, failed)
-                except executions.LostClaim:
-                    continue  # somebody has ended it, or another run has it now
-            if failed:
-                continue
+            state = FAILED if failed else state
+            if not self._has(run, document):
+                continue  # an earlier try, or somebody, has ended it, or another run has it now
+            now = self.now()
+            told = not failed and self._tell(document)
             if until < SIGNAL:
                 return  # it crashed: all of the task is done again
-            self._signal(document)
+            with suppress(executions.LostClaim):
+                self._end(run, document, now, failed, told)
         self.step("task")
         run.state = state
 
@@ -187,8 +199,7 @@ class Worker:
 
     def _holds(self, run: Run, document: Document) -> bool:
         """Whether a run has its execution still; it has failed when a later one took its place."""
-        output, _ = self.ledger.output(document["node"], document["partition"], None)
-        if executions.held(output, document["id"], run.id) is not None:
+        if self._has(run, document):
             return True
         try:
             if self._claim(run, document["node"], document["partition"], document["id"]) is not None:
@@ -199,22 +210,34 @@ class Worker:
         run.state = FAILED
         return False
 
-    def _succeeded(self, run: Run, document: Document) -> bool:
+    def _has(self, run: Run, document: Document) -> bool:
+        output, _ = self.ledger.output(document["node"], document["partition"], None)
+        return executions.held(output, document["id"], run.id) is not None
+
+    def _succeeded(self, run: Run, document: Document) -> Execution | None:
         output, _ = self.ledger.output(document["node"], document["partition"], None)
         mine = (SUCCEEDED, run.id, document["generation"])
-        return output is not None and mine in [(e.state, e.run_id, e.generation) for e in output.ended]
+        past = () if output is None else output.ended
+        return next((e for e in past if (e.state, e.run_id, e.generation) == mine), None)
 
-    def _end(self, run: Run, document: Document, failed: bool) -> None:
+    def _tell(self, document: Document) -> bool:
+        """Send the signal of an output; False when the bus does not take it."""
+        try:
+            self.emit(document)
+        except Refused:
+            return False
+        return True
+
+    def _end(self, run: Run, document: Document, now: float, failed: bool, told: bool) -> None:
         where: tuple[Ledger, str, str, str, str, float] = (
-            self.ledger, document["node"], document["partition"], document["id"], run.id, self.now(),
+            self.ledger, document["node"], document["partition"], document["id"], run.id, now,
         )  # fmt: skip
-        released = executions.fail(*where, note="compute failed") if failed else executions.succeed(*where)
+        if failed:
+            released = executions.fail(*where, note="compute failed")
+        else:
+            released = executions.succeed(*where, told=told)
         if released is not None:
             self.released(released)
-
-    def _signal(self, document: Document) -> None:
-        self.emit(document)
-        executions.signalled(self.ledger, document["node"], document["partition"], document["id"])
 
 
 class Workers(Worker):
