@@ -175,7 +175,13 @@ class Window:
         ]
         self.tip_of: Callable[[Partition], Partition] = self._fold if any(self._folded) else lambda p: p
         linear = layout.linear
-        self._tests = [[tester(rule.kind) for rule in branch] for branch in source.branches]
+        # Of each branch, of the dimensions that have values which are no partitions: see `is_partition`.
+        self._tests = [
+            [(d, tester(rule.kind)) for d, rule in enumerate(branch) if rule.kind != Kind(STRING)]
+            for branch in source.branches
+        ]
+        along_the_row = [] if linear is None or self.members else [b[linear].kind for b in source.branches]
+        self._limits = list(map(limits, along_the_row))
         self._single = all(  # a window along the row only: one span, and the usual case
             rule.window is None or (d == linear and rule.kind.regular)
             for branch in source.branches
@@ -265,15 +271,16 @@ class Window:
             return [(row, position, position, False) for row, position in places]
         number = 0 if len(self._branches) == 1 else branch_of(self._branches, tip)
         branch = self._branches[number]
-        if not all(test(value) for test, value in zip(self._tests[number], tip, strict=True)):
-            return None
+        for d, test in self._tests[number]:
+            if not test(tip[d]):
+                return None
         row, position = self._layout.place(tip)
         window = branch[linear].window
         if window is None:
             return ((row, position, position, False),)
         start, count = position + window.shift, window.count
         first, last = (start + count + 1, start) if count < 0 else (start, start + count - 1)
-        (low, high), rest = limits(branch[linear].kind), row[-1]
+        (low, high), rest = self._limits[number], row[-1]
         if isinstance(rest, int):
             first = max(first, -((rest - low) // self._layout.step)) if low > NO_LIMIT else first
             last = min(last, (high - rest) // self._layout.step) if high < -NO_LIMIT else last
