@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from codegen.compiler import compile_graph, write
 from rheo_platforms.deployment import Deployment
 from rheo_platforms.local.platform import LocalPlatform
 from rheo_platforms.local.stack import LocalStack
-from rheo_runtime.airflow_client import dag_id
+from rheo_runtime.airflow_client import PUMP, dag_id
 from rheo_runtime.records import SUCCEEDED
 from rheodsl import Application, Batch, BatchCompute, InlinedCompute
 
@@ -39,6 +39,21 @@ class Storm(NamedTuple):
     seconds: float
     runs: int
     executions: int  # that succeeded, each once
+
+
+class Wide(NamedTuple):
+    """What became of many single runs that were announced at once.
+
+    Seconds from the first of their events to the last run that was made, and between the first and the last run; of an
+    event of another node to its run, with nothing else to do and meanwhile; of the slowest answer of Airflow's API.
+    """
+
+    pumps: int
+    seconds: float
+    making: float
+    alone: Sequence[float]
+    meanwhile: Sequence[float]
+    slowest: float
 
 
 class Carried(NamedTuple):
@@ -84,11 +99,27 @@ def storm(partitions: int) -> Storm:
             stack.down()
 
 
+def door(partitions: int) -> Wide:
+    """Announce so many single runs, and let another node's events come meanwhile."""
+    with TemporaryDirectory(prefix="rheo-door-") as folder:
+        platform = LocalPlatform(Path(folder) / ".rheo")
+        stack = platform.stack
+        try:
+            # What is measured is how runs are made: one of them after the other is carried out meanwhile.
+            write(compile_graph(application(platform, pumped_runs=1).graph()), Path(folder) / "compiled")
+            stack.up(Path(folder) / "compiled")
+            return Lab(stack, platform.deployment(APP)).door(partitions)
+        finally:
+            stack.down()
+
+
 def nothing(input_map: Any, output: Any, params: Any) -> None:
     """Compute nothing."""
 
 
-def application(platform: Any, most: int = MANY, wait: timedelta = timedelta(seconds=5)) -> Application:
+def application(
+    platform: Any, most: int = MANY, wait: timedelta = timedelta(seconds=5), pumped_runs: int | None = None
+) -> Application:
     """Nodes that do the same with a batch and without, one that is pumped, and one that comes meanwhile."""
     app = Application(APP, platform=platform)
     batch = Batch(max=most, wait=wait, parallel=4)
@@ -102,6 +133,7 @@ def application(platform: Any, most: int = MANY, wait: timedelta = timedelta(sec
             if spark
             else InlinedCompute(nothing),
             **({"batch": batch} if name == "batched" else {}),
+            **({"max_active_runs": pumped_runs} if name == "pumped" and pumped_runs else {}),
         )
     return app
 
@@ -168,15 +200,65 @@ class Lab:
         pumped = self._parts(PUMPED)
         self._arrive("pumped", pumped)
         self._until(lambda: self._runs("pumped"))
+        sent = self._swift(MEANWHILE, 1.0)
+        latencies = self._latencies(sent)
+        self._until(lambda: self._over("pumped") and self._done("pumped", pumped))
+        return statistics.median(latencies)
+
+    def door(self, count: int) -> Wide:
+        """Let so many partitions of a node without a batch come at once; see `Wide`."""
+        alone = self._latencies(self._swift(2 * MEANWHILE, 2.0))
+        sent: dict[str, float] = {}
+        parts = self._parts(count)
+        began, slowest = time.time(), 0.0
+        while True:
+            if parts and self._waiting() <= 1:  # as fast as the one listener that is here takes them
+                self._arrive("pumped", parts[:AT_ONCE])
+                del parts[:AT_ONCE]
+            asked = time.monotonic()
+            made = self._count(dag_id(APP, "pumped"))
+            slowest = max(slowest, time.monotonic() - asked)
+            if made >= count:
+                break
+            assert time.time() - began < SECONDS, f"{made:,} of {count:,} runs were made"
+            if time.time() - max([*sent.values(), began]) > 3.0:
+                sent |= self._swift(1, 0.0)
+            time.sleep(0.1)
+        runs = self._runs("pumped")
+        assert len({run["partition_key"] for run in runs}) == len(runs) == count, "each once"
+        times = sorted(_time(run["queued_at"]).timestamp() for run in runs)
+        pumps = self._count(dag_id(APP, PUMP))
+        return Wide(pumps, times[-1] - began, times[-1] - times[0], alone, self._latencies(sent), slowest)
+
+    def _swift(self, count: int, apart: float) -> dict[str, float]:
+        """Let partitions of another node come, so many seconds apart; return when each did."""
         sent = {}
-        for part in self._parts(MEANWHILE):
+        for part in self._parts(count):
             sent[part] = time.time()
             self._arrive("swift", [part])
-            time.sleep(1.0)
-        self._until(lambda: len(self._runs("swift")) >= MEANWHILE)
-        asked = {run["partition_key"]: _time(run["queued_at"]).timestamp() for run in self._runs("swift")}
-        self._until(lambda: self._over("pumped") and self._done("pumped", pumped))
-        return statistics.median(asked[part] - moment for part, moment in sent.items())
+            time.sleep(apart)
+        return sent
+
+    def _latencies(self, sent: Mapping[str, float]) -> list[float]:
+        """Wait until each has its run; return the seconds from its event to that."""
+        self._until(lambda: {run["partition_key"] for run in self._runs("swift")} >= sent.keys())
+        made = {run["partition_key"]: _time(run["queued_at"]).timestamp() for run in self._runs("swift")}
+        return [made[part] - moment for part, moment in sent.items()]
+
+    def _waiting(self) -> int:
+        """How many messages are in the listener's queue."""
+        answer = (
+            self.stack.session()
+            .client("sqs")
+            .get_queue_attributes(
+                QueueUrl=self.deployment.queue, AttributeNames=["ApproximateNumberOfMessages"]
+            )
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    def _count(self, dag: str) -> int:
+        """How many runs of a DAG there are."""
+        return int(self.stack.airflow.call("GET", f"/dags/{dag}/dagRuns?limit=1")["total_entries"])
 
     def _parts(self, count: int) -> list[str]:
         self.made += count
