@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rheo_runtime.records import Document
 
@@ -103,7 +103,8 @@ PUMPED = 112
 WHOLE = "all"  # the key of an output without dimensions: Airflow takes no empty one
 TOLD = ("version", "app", "node", "id", "partition", "generation")
 PAGE, PAGES = 100, 20  # runs or assets in one answer: the most that Airflow gives; how many are read
-DAG_PAGES = 1000
+ALL_PAGES = 1000
+NOT_OVER = ("queued", "running")  # the states of such a run
 _THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 _RETRYABLE = _THROTTLED | {
     "InternalServerException", "ServiceUnavailableException", "RestApiServerException", "RequestTimeout",
@@ -248,6 +249,25 @@ def dag_file(node: str) -> str:
     return f"{node.replace('~', '__')}.py"
 
 
+class UnderWay(NamedTuple):
+    """Runs of a node that are not over: their partition keys, and their ids; or ``all`` that there have to be."""
+
+    keys: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+    all: bool = False
+
+    def has(self, document: Document) -> bool:
+        """Say whether an execution has one of these runs, which may just wait for its turn."""
+        return (
+            self.all
+            or partition_key(document["partition"]) in self.keys
+            or next(run_ids(document)) in self.ids
+        )
+
+
+NONE_UNDER_WAY, ALL_UNDER_WAY = UnderWay(), UnderWay(all=True)
+
+
 class Announcer:
     """Tells one Airflow of executions.
 
@@ -332,6 +352,26 @@ class Announcer:
             raise Unavailable(f"Airflow has no DAG of {node}: {fault}") from None
         return None
 
+    def under_way(self, app: str, node: str, told: int) -> UnderWay:
+        """Return which executions of a node have a run that is not over.
+
+        ``told`` is of how many Airflow was told that are not over: where there are as many runs, all of them have one.
+        So two calls tell it of a busy node. Raises Unavailable, Refused.
+        """
+        path = f"/dags/{dag_id(app, node)}/dagRuns"
+        runs: list[Mapping[str, Any]] = []
+        try:
+            counts = (self._call("GET", path, query={"state": state, "limit": 1}) for state in NOT_OVER)
+            if sum(answer["total_entries"] for answer in counts) >= told:
+                return ALL_UNDER_WAY
+            for state in NOT_OVER:
+                runs += self._pages(path, "dag_runs", ALL_PAGES, state=state)
+        except _NotFound:
+            return NONE_UNDER_WAY
+        # An older Airflow knows no keys; its runs have ids of ours.
+        keys = frozenset(key for run in runs if (key := run.get("partition_key")))
+        return UnderWay(keys, frozenset(re.sub(r"~r\d+$", "", run["dag_run_id"]) for run in runs))
+
     def dags(self, app: str) -> dict[str, bool]:
         """Return the DAGs whose id begins as an application's do, and whether each is paused.
 
@@ -339,7 +379,7 @@ class Announcer:
         whose name begins as this one's. Raises Unavailable, Refused.
         """
         begin = f"{app}__"[: MAX_DAG_ID - 8]
-        pages = self._pages("/dags", "dags", DAG_PAGES, dag_id_pattern=begin, exclude_stale=False)
+        pages = self._pages("/dags", "dags", ALL_PAGES, dag_id_pattern=begin, exclude_stale=False)
         return {dag["dag_id"]: bool(dag["is_paused"]) for dag in pages if dag["dag_id"].startswith(begin)}
 
     def set_paused(self, dag: str, *, paused: bool) -> bool:

@@ -36,7 +36,7 @@ from rheo_runtime.events import BadEvent, Event, Malformed, parse, send_signal
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import Document, Execution, Refusal, Unreadable
 from rheo_runtime.storage import AwsStorage
-from rheo_runtime.sweep import Ask, Patience, Sweeper
+from rheo_runtime.sweep import Ask, AskAll, Patience, Sweeper
 from rheo_runtime.wire import RouteTable, S3Address
 
 # What one message may take, a call of MWAA that times out included: with less left, the rest of a batch is
@@ -100,8 +100,8 @@ class Listener:
     """Everything that the function works with; ``dead_letters`` sends a poison message away, with a reason.
 
     Without ``dead_letters`` a poison message is left to the queue, which gives it up by itself. ``report``
-    is called after each sweep, for metrics of what waits. ``ask`` is for the state of a run; without it
-    the sweep asks for none. ``announce_batch`` starts one run of several executions, of nodes that have a batch;
+    is called after each sweep, for metrics of what waits. ``ask`` is for the state of a run, ``under_way`` for those of
+    a node; without them the sweep asks for none. ``announce_batch`` starts one run of several executions, of nodes that have a batch;
     ``pump`` announces those of other nodes beyond the first ``few`` of a while; ``gather`` sends a text to a
     queue whose messages come many at a time: so those of one storm wait for one another.
     """
@@ -115,6 +115,7 @@ class Listener:
     counts: dict[str, int] = field(default_factory=dict)
     report: Callable[[Engine], None] | None = None
     ask: Ask | None = None
+    under_way: AskAll | None = None
     announce_batch: AnnounceBatch | None = None
     pump: Pump | None = None
     gather: Callable[[str], object] | None = None
@@ -238,6 +239,7 @@ class Listener:
             in_time,
             self._announce_batch,
             None if self.pump is None else self._pump,
+            self.under_way,
         )
         self._outcome(sweeper.sweep())
         if self.report is not None:
@@ -516,6 +518,7 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
         report=_report(env.get("RHEO_PENDING_METRICS", ""), client),
         patience=patience,
         ask=announcer.state,
+        under_way=announcer.under_way,
         announce_batch=announcer.announce_batch,
         pump=announcer.pump,
         gather=_gather(env.get("RHEO_GATHER", ""), client),

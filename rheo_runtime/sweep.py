@@ -9,12 +9,23 @@ time for the next one does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 from rheo_runtime import executions
-from rheo_runtime.airflow_client import FEW, PUMPED, Down, is_telling, pumpable
+from rheo_runtime.airflow_client import (
+    ALL_UNDER_WAY,
+    FEW,
+    NONE_UNDER_WAY,
+    PUMPED,
+    Down,
+    Unavailable,
+    UnderWay,
+    is_telling,
+    pumpable,
+)
 from rheo_runtime.batches import Batch, chunks, due
 from rheo_runtime.engine import Engine, Outcome
 from rheo_runtime.ledger import Ledger
@@ -33,6 +44,8 @@ from rheo_runtime.records import (
 from rheo_runtime.waiting import in_turn
 
 Ask = Callable[[str, str, str], str | None]  # application, node, run id -> its state: `Announcer.state`
+# Application, node, how many executions of it Airflow was told of -> which have a run: `Announcer.under_way`.
+AskAll = Callable[[str, str, int], UnderWay]
 
 FAILED_RUN = "its run failed"
 DELETED = "its run was deleted"
@@ -97,7 +110,7 @@ class Patience(NamedTuple):
     """How long, in seconds, each state may last before the sweeper acts.
 
     An announced execution that is not claimed is announced again after ``announced``, then after
-    as long as it has waited already: a busy Airflow is not flooded. After ``claimed``, Airflow is asked
+    as long as it has waited already, unless it has a run that waits for its turn. After ``claimed``, Airflow is asked
     whether the run that holds an execution is still there.
     """
 
@@ -110,6 +123,7 @@ class Patience(NamedTuple):
 class Sweeper(NamedTuple):
     """What a sweep works with. ``ask`` is for the state of a run; without it, runs are not asked about.
 
+    ``under_way`` is for which executions have a run already; without it, all that were not claimed in time are announced again.
     ``in_time`` says whether there is time for one more call. ``announce_batch`` is for nodes that have a batch,
     ``pump`` for many executions of one that has none.
     """
@@ -123,6 +137,7 @@ class Sweeper(NamedTuple):
     in_time: Callable[[], bool] = lambda: True
     announce_batch: Callable[[Batch], None] | None = None
     pump: Callable[[Batch], None] | None = None
+    under_way: AskAll | None = None
 
     def sweep(self) -> Outcome:
         """Do the periodic work once; return what the engine's own check came to."""
@@ -132,11 +147,14 @@ class Sweeper(NamedTuple):
         outputs = self._current(in_turn(found, len(found), int(now // 60)), now)
         self._signals(outputs, now)
         batches = self.engine.program.batches
-        overdue = [
-            o.active.document
-            for o in outputs
-            if o.active and o.node not in batches and _overdue(o.active, now, self.patience)
-        ]
+        overdue = self._unheard(
+            [
+                o
+                for o in outputs
+                if o.active and o.node not in batches and _overdue(o.active, now, self.patience)
+            ],
+            Counter(o.node for o in outputs if o.active and o.active.state in (ANNOUNCED, CLAIMED)),
+        )
         due_now = due(outputs, batches, now, lambda e: _overdue(e, now, self.patience))
         if self._announce(overdue) and self._in_a_row(due_now, self.announce_batch) and self.ask is not None:
             self._check(self.ask, outputs, now)
@@ -208,6 +226,30 @@ class Sweeper(NamedTuple):
                     executions.signalled(self.engine.ledger, output.node, output.partition, document["id"])
                 except Exception as fault:  # noqa: BLE001 - the next sweep tries again
                     self._failed(document, fault)
+
+    def _unheard(self, overdue: Iterable[Output], told: Mapping[str, int]) -> list[Document]:
+        """Return the executions that have no run: of a busy node most have one that waits, and one more would be skipped."""
+        found = []
+        known: dict[str, UnderWay] = {}
+        for output in overdue:
+            active = output.active
+            assert active is not None
+            if active.state == ANNOUNCED and self.under_way is not None:
+                if (node := output.node) not in known:
+                    known[node] = self._under_way(self.under_way, active.document, told[node])
+                if known[node].has(active.document):
+                    continue
+            found.append(active.document)
+        return found
+
+    def _under_way(self, ask: AskAll, of: Document, told: int) -> UnderWay:
+        if not self.in_time():
+            return ALL_UNDER_WAY
+        try:
+            return ask(of["app"], of["node"], told)
+        except Exception as fault:  # noqa: BLE001 - the next sweep asks again; who may not ask announces
+            self._failed(of, fault)
+            return ALL_UNDER_WAY if isinstance(fault, Unavailable) else NONE_UNDER_WAY
 
     def _announce(self, documents: Iterable[Document]) -> bool:
         """Announce what nobody has claimed; False when there is no time, or Airflow takes nothing now."""

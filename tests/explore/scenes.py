@@ -93,11 +93,14 @@ def _of_run(id: str) -> str:
 RUNS = "runs"  # which there are, and what those that nobody has begun were told
 
 
-def _asked(call: Mapping[str, Any]) -> Touch:
-    """What a call of Airflow touches."""
+def _asked(call: Mapping[str, Any], runs: Sequence[Run]) -> Touch:
+    """What a call of Airflow touches, which has made these runs."""
     if call["Method"] != "GET":
         return Touch(frozenset([RUNS]), answers=True)
-    pattern = call.get("QueryParameters", {}).get("run_id_pattern")
+    query = call.get("QueryParameters", {})
+    if "state" in query:
+        return Touch(frozenset([RUNS, *(_of_run(run.id) for run in runs)]), writes=False)
+    pattern = query.get("run_id_pattern")
     if pattern is None:
         return Touch(frozenset([call["Path"]]), writes=False)
     # Runs of ours have ids that are known before they are made: it asks whether there is such a one, too.
@@ -113,7 +116,7 @@ class SeenAirflow(TroubledAirflow):
     scheduler: Scheduler
 
     def invoke_rest_api(self, **call: Any) -> Any:
-        self.step = lambda what=None: self.scheduler.step(None if what is None else _asked(call))
+        self.step = lambda what=None: self.scheduler.step(None if what is None else _asked(call, self.runs))
         try:
             answer = super().invoke_rest_api(**call)
         except Exception as fault:
@@ -360,6 +363,7 @@ SUMMED = (
     Summed(Announcer, "announce"),
     Summed(Announcer, "announce_batch"),
     Summed(Announcer, "pump"),
+    Summed(Announcer, "under_way"),
     Summed(Bindings, "evaluate", lambda waits, given: (waits, _outcome(given[1])), again=True),
     Summed(Bindings, "rouse", lambda _, given: _outcome(given[1])),
     Summed(Engine, "on_event", lambda outcome, _: _outcome(outcome)),

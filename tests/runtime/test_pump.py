@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from support.airflow import Airflow, no_answer
+from support.airflow import Airflow, no_answer, refusal
 from support.events import SWEEP, signal_event
 
 from rheo_runtime import executions
@@ -225,3 +225,72 @@ def test_a_key_that_comes_twice_is_pumped_once(count: int) -> None:
     world = World()
     world.send("s", *numbers(count), *numbers(count))
     assert world.pumps() == [numbers(count)[10:]]
+
+
+# --- a busy node: what was announced waits for its turn -----------------------------------------------
+
+
+class Busy(Airflow):
+    """An Airflow whose scheduler has made the runs of all events by the time that others come."""
+
+    def joins(self) -> bool:
+        return False
+
+
+def busy(count: int, *, assets: bool = True) -> World:
+    world = World(assets=assets)
+    world.airflow = Busy("app", "node", "of_long", "whole", assets=assets)
+    world.announcer.client = world.airflow
+    world.listener.under_way = world.announcer.under_way
+    world.listener.pump = None
+    world.send("s", *numbers(count))
+    assert len(world.airflow.runs) == count
+    return world
+
+
+def asked(world: World) -> int:
+    return sum(call["Method"] == "GET" and call["Path"].endswith("/dagRuns") for call in world.airflow.calls)
+
+
+@pytest.mark.parametrize("assets", [True, False])
+def test_what_waits_in_airflow_for_hours_is_not_announced_again(assets: bool) -> None:
+    world = busy(30, assets=assets)
+    for _ in range(10):
+        world.sweep(after=3600)
+    assert len(world.airflow.runs) == 30
+    assert asked(world) == 2 * 10, "two calls tell it, each time"
+
+
+@pytest.mark.parametrize("assets", [True, False])
+def test_of_those_that_wait_what_airflow_has_lost_is_announced_again(assets: bool) -> None:
+    world = busy(300, assets=assets)
+    lost = [world.airflow.runs.pop(n) for n in (7, 150, 290)]
+    world.sweep(after=3600)
+    assert sorted(run.key or run.id for run in world.airflow.runs[-3:]) == sorted(r.key or r.id for r in lost)
+    for _ in range(10):
+        world.sweep(after=3600)
+    assert len(world.airflow.runs) == 300
+
+
+def test_a_run_that_is_over_and_has_claimed_nothing_is_followed_by_another() -> None:
+    world = busy(3)
+    world.airflow.runs[1].state = "failed"  # before its first task
+    world.sweep(after=3600)
+    assert world.events() == ["0", "1", "2", "1"]
+
+
+def test_where_runs_may_not_be_asked_for_they_are_announced_as_before() -> None:
+    world = busy(2)
+    world.airflow.refuses = lambda call: refusal(403, "Forbidden") if call["Method"] == "GET" else None
+    world.sweep(after=3600)
+    assert world.events() == ["0", "1", "0", "1"]
+
+
+def test_an_airflow_that_does_not_answer_is_told_nothing() -> None:
+    world = busy(2)
+    world.airflow.faults[""] = [no_answer()]
+    world.sweep(after=3600)
+    assert world.events() == ["0", "1"]
+    world.airflow.runs.clear()
+    world.sweep(after=60)
+    assert sorted(world.events()) == ["0", "1"], "the next sweep asks again"

@@ -213,6 +213,7 @@ class World:
             self.patience,
             quiet,
             ask=self.announcer.state,
+            under_way=self.announcer.under_way,
             announce_batch=self.announcer.announce_batch,
             pump=self.announcer.pump,
             few=self.few,

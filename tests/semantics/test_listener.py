@@ -54,6 +54,7 @@ class Production:
             self._emit,
             log=self._log,
             ask=announcer.state,
+            under_way=announcer.under_way,
             announce_batch=announcer.announce_batch,
             pump=announcer.pump,
             patience=Patience(ready=0.0),

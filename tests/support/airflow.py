@@ -184,7 +184,11 @@ class Airflow:
                 return self._take_event(body)
             case "GET", ["dags", dag, "dagRuns"]:
                 self._know(dag, f"The Dag with ID: `{dag}` was not found")
-                runs = [{"dag_run_id": run.id, "state": run.state} for run in self.runs if run.dag == dag]
+                runs = [
+                    {"dag_run_id": run.id, "state": run.state, "partition_key": run.key or None}
+                    for run in self.runs
+                    if run.dag == dag and query.get("state", run.state) == run.state
+                ]
                 return _page("dag_runs", runs, query, "run_id_pattern", "dag_run_id")
             case "POST", ["dags", dag, "dagRuns"]:
                 self._know(dag, f"Dag with dag_id: '{dag}' not found")
