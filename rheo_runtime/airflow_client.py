@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from rheo_runtime.records import Document
+from rheo_runtime.records import Document, Execution
 
 MWAA = 10.0  # calls a second that an environment takes
 LEAST = 1.0  # calls a second of one process, however many share; throttling does the rest
@@ -192,6 +192,11 @@ def _retried(first: str) -> Iterator[str]:
     yield from (f"{first}~r{number}" for number in count(1))
 
 
+def _first(run: str) -> str:
+    """The id of the first run of what a run is for."""
+    return re.sub(r"~r\d+$", "", run)
+
+
 def dag_id(app: str, node: str) -> str:
     """Return the id of a node's DAG: short enough for MWAA's REST paths, and never that of another node.
 
@@ -256,13 +261,13 @@ class UnderWay(NamedTuple):
     ids: frozenset[str] = frozenset()
     all: bool = False
 
-    def has(self, document: Document) -> bool:
-        """Say whether an execution has one of these runs, which may just wait for its turn."""
-        return (
-            self.all
-            or partition_key(document["partition"]) in self.keys
-            or next(run_ids(document)) in self.ids
-        )
+    def has(self, execution: Execution) -> bool:
+        """Say whether an announced execution has one of these runs, which may just wait for its turn."""
+        document = execution.document
+        id = (
+            _first(execution.run_id) if execution.run_id else next(run_ids(document))
+        )  # of a batch it is known
+        return self.all or id in self.ids or partition_key(document["partition"]) in self.keys
 
 
 NONE_UNDER_WAY, ALL_UNDER_WAY = UnderWay(), UnderWay(all=True)
@@ -309,7 +314,7 @@ class Announcer:
         ``run`` is the one that was started for them before: it is left alone while it is not over. Raises
         Unavailable, Refused.
         """
-        ids = batch_run_ids(documents) if run is None else _retried(re.sub(r"~r\d+$", "", run))
+        ids = batch_run_ids(documents) if run is None else _retried(_first(run))
         app, node = documents[0]["app"], documents[0]["node"]
         told = {
             "version": documents[0]["version"],
@@ -370,7 +375,7 @@ class Announcer:
             return NONE_UNDER_WAY
         # An older Airflow knows no keys; its runs have ids of ours.
         keys = frozenset(key for run in runs if (key := run.get("partition_key")))
-        return UnderWay(keys, frozenset(re.sub(r"~r\d+$", "", run["dag_run_id"]) for run in runs))
+        return UnderWay(keys, frozenset(_first(run["dag_run_id"]) for run in runs))
 
     def dags(self, app: str) -> dict[str, bool]:
         """Return the DAGs whose id begins as an application's do, and whether each is paused.

@@ -237,7 +237,7 @@ class Sweeper(NamedTuple):
             if active.state == ANNOUNCED and self.under_way is not None:
                 if (node := output.node) not in known:
                     known[node] = self._under_way(self.under_way, active.document, told[node])
-                if known[node].has(active.document):
+                if known[node].has(active):
                     continue
             found.append(active.document)
         return found

@@ -180,6 +180,7 @@ def audit(
         time.time(),
         storage=deployment.storage if data else None,
         ask=deployment.airflow.state if airflow else None,
+        under_way=deployment.airflow.under_way if airflow else None,
     )
     if as_json:
         _print_json([violation._asdict() for violation in found])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from rheo_runtime.airflow_client import is_telling
+from rheo_runtime.airflow_client import NONE_UNDER_WAY, UnderWay, is_telling
 from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import Undetermined
 from rheo_runtime.engine import Storage
@@ -26,13 +28,11 @@ from rheo_runtime.records import (
     execution_id,
 )
 from rheo_runtime.stale import binding_made, way_of
+from rheo_runtime.sweep import Ask, AskAll
 from rheo_runtime.values import BadValue, joined
 from rheo_runtime.waiting import combinations, describe
 
 DUE, TWICE, STUCK, GONE = "due and not run", "run twice", "stuck", "published and not there"
-
-# Application, node, run id -> the state of the run; None when Airflow has it no more.
-Ask = Callable[[str, str, str], str | None]
 
 
 class Patience(NamedTuple):
@@ -69,6 +69,7 @@ def audit(
     patience: Patience = PATIENCE,
     storage: Storage | None = None,
     ask: Ask | None = None,
+    under_way: AskAll | None = None,
 ) -> list[Violation]:
     """Return every promise that the ledger shows as broken, in the order of nodes and partitions.
 
@@ -78,18 +79,21 @@ def audit(
         Asked whether what was published is there; without it, it is not asked.
     ask
         Asked for the state of runs that have held their executions for long; without it, they are not.
+    under_way
+        Asked which executions that nobody has taken have a run that waits for its turn; without it, none is known to have.
     """
     found: list[Violation] = []
     broken: list[str] = []
     ledger.unreadable = broken.append
     for node in program.nodes.values():
         found += _due(program, ledger, node, now - patience.due)
-    for output in ledger.outputs():
-        if is_telling(output.node):
-            continue
+    outputs = [output for output in ledger.outputs() if not is_telling(output.node)]
+    told = Counter(o.node for o in outputs if o.active and o.active.state in (ANNOUNCED, CLAIMED))
+    runs = cache(lambda node: under_way(program.table.app, node, told[node]) if under_way else NONE_UNDER_WAY)
+    for output in outputs:
         found += _twice(program, ledger, output)
         _, wait = program.batches.get(output.node, (0, 0))
-        found += _stuck(output, now, patience._replace(ready=patience.ready + wait))
+        found += _stuck(output, now, patience._replace(ready=patience.ready + wait), runs)
         if ask is not None:
             found += _over(program, output, now - patience.claimed, ask)
         if storage is not None:
@@ -155,7 +159,9 @@ def _asked(program: Program, ledger: Ledger, execution: Execution) -> bool:
     return firings_due(join.all, [0 if record is None else record.n for record in came], None) > 1
 
 
-def _stuck(output: Output, now: float, patience: Patience) -> Iterator[Violation]:
+def _stuck(
+    output: Output, now: float, patience: Patience, runs: Callable[[str], UnderWay]
+) -> Iterator[Violation]:
     def violation(what: str, execution: Execution) -> Violation:
         return Violation(
             STUCK, output.node, output.partition, f"#{execution.generation} {what}", execution.moved
@@ -164,7 +170,8 @@ def _stuck(output: Output, now: float, patience: Patience) -> Iterator[Violation
     active = output.active
     if active is not None:
         longest = {READY: patience.ready, ANNOUNCED: patience.announced}.get(active.state)
-        if longest is not None and now - active.moved > longest:
+        late = longest is not None and now - active.moved > longest
+        if late and not (active.state == ANNOUNCED and runs(output.node).has(active)):
             yield violation(f"is {active.state}, and no run has taken it", active)
     if output.held is not None and active is None:
         yield violation("is held behind nothing", output.held)

@@ -12,6 +12,7 @@ from support.events import s3_event
 from codegen.routes import route_table
 from rheo_platforms.operations.audit import DUE, GONE, STUCK, TWICE, Patience, Violation, audit
 from rheo_runtime import executions
+from rheo_runtime.airflow_client import UnderWay
 from rheo_runtime.engine import Engine
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.program import Program
@@ -150,6 +151,20 @@ def test_an_execution_that_nobody_takes(world: World, state: str) -> None:
         executions.announced(world.ledger, "joined", DAY, f"joined/{DAY}#1", START)
     (violation,) = world.audit(86_400.0)
     assert violation.promise == STUCK and f"#1 is {state}" in violation.what
+
+
+@pytest.mark.parametrize("run", [None, "rheo~batch~1~r2"])
+def test_an_execution_that_waits_for_its_turn_in_airflow(world: World, run: str | None) -> None:
+    executions.announced(world.ledger, "joined", DAY, f"joined/{DAY}#1", START, run)
+    told = []
+
+    def under_way(*asked: object) -> UnderWay:
+        told.append(asked)
+        return UnderWay(ids=frozenset(["rheo~batch~1"])) if run else UnderWay(frozenset([DAY]))
+
+    assert world.audit(86_400.0, under_way=under_way) == []
+    assert told == [("shop", "joined", 1)]
+    assert promises(world.audit(86_400.0, under_way=lambda *_: UnderWay())) == [STUCK]
 
 
 def test_a_signal_that_is_owed(world: World) -> None:
