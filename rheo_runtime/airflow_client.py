@@ -255,7 +255,7 @@ def dag_file(node: str) -> str:
 
 
 class UnderWay(NamedTuple):
-    """Runs of a node that are not over: their partition keys, and their ids; or ``all`` that there have to be."""
+    """Runs of a node that are not over, or that a pump will make: their keys and ids; or ``all`` that there have to be."""
 
     keys: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
@@ -264,10 +264,8 @@ class UnderWay(NamedTuple):
     def has(self, execution: Execution) -> bool:
         """Say whether an announced execution has one of these runs, which may just wait for its turn."""
         document = execution.document
-        id = (
-            _first(execution.run_id) if execution.run_id else next(run_ids(document))
-        )  # of a batch it is known
-        return self.all or id in self.ids or partition_key(document["partition"]) in self.keys
+        run = execution.run_id or next(run_ids(document))  # that of a batch is known
+        return self.all or _first(run) in self.ids or partition_key(document["partition"]) in self.keys
 
 
 NONE_UNDER_WAY, ALL_UNDER_WAY = UnderWay(), UnderWay(all=True)
@@ -358,24 +356,36 @@ class Announcer:
         return None
 
     def under_way(self, app: str, node: str, told: int) -> UnderWay:
-        """Return which executions of a node have a run that is not over.
+        """Return which executions of a node have a run that is not over, or will have one.
 
         ``told`` is of how many Airflow was told that are not over: where there are as many runs, all of them have one.
         So two calls tell it of a busy node. Raises Unavailable, Refused.
         """
         path = f"/dags/{dag_id(app, node)}/dagRuns"
-        runs: list[Mapping[str, Any]] = []
         try:
             counts = (self._call("GET", path, query={"state": state, "limit": 1}) for state in NOT_OVER)
-            if sum(answer["total_entries"] for answer in counts) >= told:
+            left = told - sum(answer["total_entries"] for answer in counts)
+            pumped = self._being_pumped(app, node) if left > 0 else set()
+            if left <= len(pumped):
                 return ALL_UNDER_WAY
-            for state in NOT_OVER:
-                runs += self._pages(path, "dag_runs", ALL_PAGES, state=state)
+            runs = list(self._not_over(path))
         except _NotFound:
             return NONE_UNDER_WAY
         # An older Airflow knows no keys; its runs have ids of ours.
-        keys = frozenset(key for run in runs if (key := run.get("partition_key")))
-        return UnderWay(keys, frozenset(_first(run["dag_run_id"]) for run in runs))
+        keys = {key for run in runs if (key := run.get("partition_key"))}
+        return UnderWay(frozenset(keys | pumped), frozenset(_first(run["dag_run_id"]) for run in runs))
+
+    def _being_pumped(self, app: str, node: str) -> set[str]:
+        """The keys of a node that a pump has yet to tell."""
+        try:
+            told = [run["conf"]["rheo"] for run in self._not_over(f"/dags/{dag_id(app, PUMP)}/dagRuns")]
+        except _NotFound:  # this Airflow has none
+            return set()
+        return {partition_key(key) for each in told if each["node"] == node for key in each["keys"]}
+
+    def _not_over(self, path: str) -> Iterator[Mapping[str, Any]]:
+        for state in NOT_OVER:
+            yield from self._pages(path, "dag_runs", ALL_PAGES, state=state)
 
     def dags(self, app: str) -> dict[str, bool]:
         """Return the DAGs whose id begins as an application's do, and whether each is paused.

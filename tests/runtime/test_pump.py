@@ -243,7 +243,8 @@ def busy(count: int, *, assets: bool = True) -> World:
     world.announcer.client = world.airflow
     world.listener.under_way = world.announcer.under_way
     world.listener.pump = None
-    world.send("s", *numbers(count))
+    if count:
+        world.send("s", *numbers(count))
     assert len(world.airflow.runs) == count
     return world
 
@@ -270,6 +271,19 @@ def test_of_those_that_wait_what_airflow_has_lost_is_announced_again(assets: boo
     for _ in range(10):
         world.sweep(after=3600)
     assert len(world.airflow.runs) == 300
+
+
+def test_what_waits_for_its_pump_is_not_announced_again() -> None:
+    world = busy(0)
+    world.listener.pump = world.announcer.pump
+    world.send("s", *numbers(10 + 2 * PUMPED))
+    first, second = world.pumps()
+    world.sweep(after=3600)
+    assert (world.pumps(), len(world.events())) == ([first, second], 10)
+    runs = [run for run in world.airflow.runs if run.told[0].get("keys") == first]
+    runs[0].state = "failed"  # before its task
+    world.sweep(after=3600)
+    assert [sorted(keys) for keys in world.pumps()] == [sorted(first), sorted(second), sorted(first)]
 
 
 def test_a_run_that_is_over_and_has_claimed_nothing_is_followed_by_another() -> None:

@@ -185,7 +185,12 @@ class Airflow:
             case "GET", ["dags", dag, "dagRuns"]:
                 self._know(dag, f"The Dag with ID: `{dag}` was not found")
                 runs = [
-                    {"dag_run_id": run.id, "state": run.state, "partition_key": run.key or None}
+                    {
+                        "dag_run_id": run.id,
+                        "state": run.state,
+                        "partition_key": run.key or None,
+                        "conf": {"rheo": run.told[0]} if run.told and not run.key else {},
+                    }
                     for run in self.runs
                     if run.dag == dag and query.get("state", run.state) == run.state
                 ]
