@@ -25,6 +25,8 @@ from rheodsl import ir, schedule
 
 # What EventBridge takes of one rule's pattern.
 LONGEST_PATTERN = 2048
+# Rules for signals by name; a bus has 300 ("Amazon EventBridge quotas").
+MOST_RULES = 10
 SWEEP = {"source": "rheo", "detail-type": "rheo.sweep"}
 OBJECTS = ["Object Created", "Object Deleted"]
 TIME = "<aws.scheduler.scheduled-time>"
@@ -37,7 +39,7 @@ Imports = Sequence[tuple[ir.Partner, str, list[str]]]
 def patterns(table: wire.RouteTable, imports: Imports) -> Iterator[tuple[str, Resource]]:
     """Yield name and pattern of each rule that the application needs; long lists are split among several.
 
-    Signals that are sent by name are always heard: so do nodes announce what they made.
+    Signals that are sent by name, as nodes announce what they made, are heard where something reads them.
     """
     found = [event for signal in table.signals for event in signal.events]
     completions = _completions(found)
@@ -49,24 +51,35 @@ def patterns(table: wire.RouteTable, imports: Imports) -> Iterator[tuple[str, Re
         buckets = sorted(bucket for bucket, of in completions.items() if of == names)
         objects += [{"bucket": {"name": part}, **keys} for part in _parts(buckets)]
     # A deletion ends a partition's existence, where an object of a known name announces it.
-    yield from _numbered("objects", "aws.s3", OBJECTS, objects)
-    yield from _numbered("signals", "rheo", "rheo.signal", [{"app": [table.app]}])
+    yield from numbered("objects", "aws.s3", OBJECTS, objects)
+    yield from numbered("signals", "rheo", "rheo.signal", heard_of(table, table.app))
     owners = [(partner, part) for partner, _, signals in imports for part in _parts(signals)]
     theirs: list[Resource] = [{"app": [partner.app], "signal": part} for partner, part in owners]
     for (partner, _), (name, pattern) in zip(
-        owners, _numbered("upstream", "rheo", "rheo.signal", theirs), strict=True
+        owners, numbered("upstream", "rheo", "rheo.signal", theirs), strict=True
     ):
         yield name, {**pattern, "account": [partner.account]}
     alarms = sorted({e.alarm for e in found if isinstance(e, wire.AlarmEvents)})
     changed = [{"alarmName": part} for part in _parts(alarms)]
-    yield from _numbered("alarms", "aws.cloudwatch", "CloudWatch Alarm State Change", changed)
+    yield from numbered("alarms", "aws.cloudwatch", "CloudWatch Alarm State Change", changed)
     tables = sorted({(e.database, e.table) for e in found if isinstance(e, wire.GlueEvents)})
     catalog: list[Resource] = [
         {"databaseName": [database], "tableName": part}
         for database in dict(tables)
         for part in _parts([name for of, name in tables if of == database])
     ]
-    yield from _numbered("catalog", "aws.glue", "Glue Data Catalog Table State Change", catalog)
+    yield from numbered("catalog", "aws.glue", "Glue Data Catalog Table State Change", catalog)
+
+
+def heard_of(table: wire.RouteTable, app: str) -> list[Resource]:
+    """Return what tells signals that an application sends and something reads; of all of them, where those are very many."""
+    read = {source.signal for route in table.routes for source in route.inputs}
+    read |= {e.of for signal in table.signals for e in signal.events if isinstance(e, wire.LateEvents)}
+    sent = wire.SignalEvents(app)
+    parts = list(_parts(sorted(s.id for s in table.signals if s.id in read and sent in s.events)))
+    if len(parts) > MOST_RULES:
+        return [{"app": [app]}]
+    return [{"app": [app], "signal": part} for part in parts]
 
 
 def _completions(events: list[wire.Events]) -> dict[str, tuple[str, ...]]:
@@ -97,9 +110,10 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _numbered(
+def numbered(
     kind: str, source: str, detail_type: str | list[str], details: list[Resource]
 ) -> Iterator[tuple[str, Resource]]:
+    """Yield a pattern for each of some details, and its name."""
     for number, detail in enumerate(details, start=1):
         name = kind if number == 1 else f"{kind}{number}"
         types = [detail_type] if isinstance(detail_type, str) else detail_type

@@ -107,9 +107,16 @@ def patterns(stack: Specification) -> Mapping[str, Mapping[str, Any]]:
     Of objects those are heard that are heard on AWS, and no others: a run writes many.
     """
     table = wire.RouteTable.loads(stack.routes.read_text("utf-8"))
+    sends = (e.app for s in table.signals for e in s.events if isinstance(e, wire.SignalEvents))
+    # All applications of a stack are in one account.
+    theirs = [each for app in sorted({*sends} - {table.app}) for each in events.heard_of(table, app)]
     return {
-        **{name: each for name, each in events.patterns(table, ()) if each["source"] == ["aws.s3"]},
-        "signals": {"source": ["rheo"], "detail-type": ["rheo.signal"]},
+        **dict(events.numbered("upstream", "rheo", "rheo.signal", theirs)),
+        **{
+            name: each
+            for name, each in events.patterns(table, ())
+            if each["source"] in (["aws.s3"], ["rheo"])
+        },
         "alarms": {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]},
         "catalog": {"source": ["aws.glue"], "detail-type": ["Glue Data Catalog Table State Change"]},
     }

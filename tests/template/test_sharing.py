@@ -131,4 +131,4 @@ def test_an_import_of_which_nothing_is_read_opens_nothing() -> None:
     app.import_upstream("joe", UP, "us-east-1")
     template = template_of(app)
     assert of_type(template, "AWS::Events::EventBusPolicy") == {}
-    assert list(of_type(template, "AWS::Events::Rule")) == ["RuleSignals"]
+    assert list(of_type(template, "AWS::Events::Rule")) == []

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codegen.cloudformation.events import heard_of
 from codegen.cloudformation.names import TemplateError
 from codegen.cloudformation.stack import LONGEST, LONGEST_INLINE, build_parts, build_template, compact, dumps
 from codegen.planning import build_plan
+from codegen.routes import route_table
 from rheo_platforms.local import listener_process
 from rheo_runtime.dynamodb import create_table
-from rheodsl import EMR, Application
+from rheodsl import EMR, Application, row_count
 
 from .sample import EXAMPLES, every_source, example, many, of_type, statements, template_of
 
@@ -51,6 +55,8 @@ def test_the_examples_are_as_agreed(name: str, golden: Callable[[str, str], None
 
 def test_every_kind_of_event_has_a_rule() -> None:
     rules = of_type(template_of(every_source()), "AWS::Events::Rule")
+    routes = route_table(every_source().graph()).routes
+    read = sorted({source.signal for route in routes for source in route.inputs})
     assert {id: rule["EventPattern"] for id, rule in rules.items()} == {
         "RuleObjects": {
             "source": ["aws.s3"],
@@ -69,7 +75,7 @@ def test_every_kind_of_event_has_a_rule() -> None:
             "account": [OWN],
             "source": ["rheo"],
             "detail-type": ["rheo.signal"],
-            "detail": {"app": ["Every_Source"]},
+            "detail": {"app": ["Every_Source"], "signal": read},
         },
         "RuleAlarms": {
             "account": [OWN],
@@ -104,8 +110,33 @@ def test_only_our_own_source_is_announced() -> None:
     assert {str(s["Condition"]) for s in found} == {"{'StringEquals': {'events:source': 'rheo'}}"}
 
 
-def test_an_application_without_inputs_hears_only_what_is_sent_by_name() -> None:
-    assert list(of_type(template_of(Application("bare")), "AWS::Events::Rule")) == ["RuleSignals"]
+def test_an_application_without_inputs_hears_nothing() -> None:
+    assert list(of_type(template_of(Application("bare")), "AWS::Events::Rule")) == []
+
+
+def heard(app: Application) -> list[Any]:
+    rules = of_type(template_of(app), "AWS::Events::Rule")
+    return [r["EventPattern"]["detail"] for r in rules.values() if r["EventPattern"]["source"] == ["rheo"]]
+
+
+def test_what_a_node_makes_is_heard_where_something_reads_it() -> None:
+    app = Application("shop")
+    orders = app.s3("orders", "s3://lake/orders/{day:%Y-%m-%d}")
+    rates = app.s3("rates", "s3://lake/rates/{day:%Y-%m-%d}")
+    daily = app.create_data("daily", [orders], compute_targets="output = orders")
+    checked = app.create_data("checked", [orders], compute_targets="output = orders", checks=[row_count(1)])
+    app.create_data("leaf", [daily, rates.ref], compute_targets="output = daily")
+    app.create_data("warned", [checked.checks["FAIL"]], compute_targets="output = spark.range(1)")
+    made = app.create_data("late", [orders], compute_targets="output = orders")
+    app.create_data("told", [made.late(after=timedelta(hours=1))], compute_targets="output = spark.range(1)")
+    assert heard(app) == [{"app": ["shop"], "signal": ["checked.checks", "daily", "late", "late_late", "orders", "rates"]}]  # fmt: skip
+
+
+def test_where_very_much_is_read_all_that_is_sent_is_heard() -> None:
+    table = route_table(many(150).graph())
+    parts = [part["signal"] for part in heard_of(table, "many")]
+    assert len(parts) == 2 and sorted(chain(*parts)) == sorted(f"source_{n}" for n in range(150))
+    assert heard_of(route_table(many(2000).graph()), "many") == [{"app": ["many"]}]
 
 
 def test_timers_that_are_joined_with_data_are_schedules() -> None:
