@@ -226,13 +226,10 @@ def late(mixed: Mixed) -> naive.Late | None:
     """What is judged when, where the graph has something that may be late."""
     if not mixed.late:
         return None
-    grid = mixed.of
-    tips = [
-        ((value,), grid.end(value) + AFTER)
-        for value in grid.values
-        if grid.end(value) - (grid.length or timedelta(0))
-        >= mixed.start.replace(tzinfo=grid.end(value).tzinfo)
-    ]
+    grid, to, start = mixed.of, mixed.to, mixed.start.replace(tzinfo=UTC)
+    values = grid.values if to is None else grid.coarse_values(to)
+    spans = [(value, *(grid.span(value) if to is None else grid.coarse_span(to, value))) for value in values]
+    tips = [((value,), end + AFTER) for value, begin, end in spans if begin >= start]
     return naive.Late(_late_name(mixed), _source(mixed, mixed.alternatives[0][0]), tips)
 
 

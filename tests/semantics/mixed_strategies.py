@@ -70,7 +70,7 @@ def graphs(draw: st.DrawFn, features: frozenset[str] | None = None) -> Mixed:
     shape = draw(st.sampled_from(["plain", "plain", "rollup", "either", "late", "own past"]))
     if shape != "plain" and shape not in features:
         shape = "plain"
-    if shape == "late" and (grid.length is None or "either" not in features):
+    if shape == "late" and ((grid.length is None and not grid.coarser) or "either" not in features):
         shape = "plain"
     coarse = [name for name in grid.coarser if name != "month"]  # too many days for a trace
     rolling = "rollup" in features and (shape == "rollup" or (shape == "either" and draw(st.booleans())))
@@ -85,7 +85,11 @@ def graphs(draw: st.DrawFn, features: frozenset[str] | None = None) -> Mixed:
         )
         # An open window is late where its own partition is.
         use = use if use.mode == "checked" else Use(0, False)
-        return Mixed(grid.name, (False,), ((use,),), retrigger=draw(st.sampled_from(retriggers)), late=True)
+        rolling = grid.length is None or (coarse and "rollup" in features and draw(st.booleans()))
+        to = draw(st.sampled_from(coarse)) if rolling else None
+        return Mixed(
+            grid.name, (False,), ((use,),), to, retrigger=draw(st.sampled_from(retriggers)), late=True
+        )
     count = draw(st.integers(1, 3))
     if gone:
         regional = tuple(draw(st.lists(st.booleans(), min_size=count, max_size=count)))
