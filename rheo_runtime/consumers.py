@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from rheo_runtime import wire
 from rheo_runtime.documents import RouteDocumentBuilder
-from rheo_runtime.join import Join, Passes
+from rheo_runtime.join import Finder, Join, Passes
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import ArrivalIndex, Arrivals, Binding, Group, Key, Means, User
 from rheo_runtime.rollup import members_of
 from rheo_runtime.values import BadValue, Partition, Value, joined
-from rheo_runtime.windows import Window, reads
+from rheo_runtime.windows import Window, around, reads
 
 _new = tuple.__new__  # of a named tuple, in half the time
 
@@ -43,7 +43,8 @@ class Node:
     together. ``once`` says that no event makes an output again, ``updates`` that a binding which has run does so
     again when what it reads is written anew. ``guesses`` says that no two of its bindings have one output, and nothing has
     to be looked at before the first firing of one. ``key``
-    is the id, and the number of an ``alternative`` but the first. ``means`` is what its bindings mean. What firing needs of the join is repeated here: with
+    is the id, and the number of an ``alternative`` but the first. ``means`` is what its bindings mean, ``shared`` what those of
+    alternatives (``ways``) that run again mean together. What firing needs of the join is repeated here: with
     thousands of nodes, each object on the way is one more that is not in the processor's cache.
     """
 
@@ -65,8 +66,10 @@ class Node:
         "output",
         "output_text",
         "rank",
+        "shared",
         "tips",
         "updates",
+        "ways",
     )  # fmt: skip
 
     def __init__(
@@ -110,10 +113,14 @@ class Node:
         )
 
     def reader(self, binding: Binding, reads: Sequence[Read]) -> User:
-        """Return the same for a binding that runs again by what it reads."""
-        return User(
-            binding, self.means, tuple([(self._inputs[read.alias], read.partition) for read in reads])
-        )
+        """Return the same for a binding that runs again by what it reads.
+
+        Bindings of several alternatives that read the same are one: what one has read, none need make again.
+        """
+        named = tuple([(self._inputs[read.alias], read.partition) for read in reads])
+        if self.shared is None:
+            return User(binding, self.means, named)
+        return User(((wire.digest(sorted(map(repr, named))),),), self.shared, named)
 
     def leaves_out(self, binding: Binding) -> bool:
         """Say whether a filter leaves out some partition of a binding: one that came when the filter was another."""
@@ -128,19 +135,34 @@ class Node:
         now = frozenset(way.join.means for way in ways)
         order = tuple(join.positions.values())
         self.means = Means(join.means, join.inputs, now, order, self.updates)
+        together = self.updates and len(now) > 1
+        self.shared = Means(wire.digest(sorted(now)), (), order=(0,), updates=True) if together else None
         signals = self.document_builder.signals
+        self.ways = tuple(ways)
         self._inputs = {
-            i.alias: wire.digest([i.alias, wire.meaning(signals[i.signal])]) for i in join.route.inputs
+            i.alias: wire.digest([i.alias, wire.meaning(signals[i.signal])])
+            for way in (*ways, self)
+            for i in way.join.route.inputs
         }
 
-    def reads(self, binding: Binding) -> list[Read]:
-        """Return every partition that a binding may read, there or not, always in the same order."""
+    def reads(self, binding: Binding, ledger: Finder) -> list[Read]:
+        """Return every partition that a binding may read, there or not, always in the same order.
+
+        Where arrivals alone tell which members a rollup has, ``ledger`` knows them.
+        """
         tips = self.join.tips_of(binding)
         return [
             Read(source.alias, source.signal, partition, source.mode == "nearest")
             for source, tip in zip(self.join.route.inputs, tips, strict=True)
-            for partition in reads(source, tip)
+            for partition in (
+                self.come(ledger, source, tip) if source.alias in self.join.members else reads(source, tip)
+            )
         ]
+
+    def come(self, ledger: Finder, source: wire.Input, tip: Partition) -> list[Partition]:
+        """Return what has come of the window of a rollup, where arrivals alone tell which members there are."""
+        found = {p for each in around(source, tip) for p in self.join.come(ledger, source.alias, each)}
+        return sorted(found)
 
 
 class Consumer:

@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 
 from rheo_runtime import expr as x
 from rheo_runtime import wire
-from rheo_runtime.consumers import Check, Node
+from rheo_runtime.consumers import Check, Node, Read
 from rheo_runtime.documents import Chosen, Draft
 from rheo_runtime.join import Finder, branch_of
 from rheo_runtime.records import Binding
 from rheo_runtime.rollup import members_of
 from rheo_runtime.values import BadValue, Kind, Partition, Value, is_partition, joined
-from rheo_runtime.windows import needed, reads
+from rheo_runtime.windows import enough, needed, reads
 
 Dim = tuple[str, str]  # alias and dimension
 Known = dict[Dim, Value]
@@ -108,6 +107,11 @@ OUTPUT = "output"
 Choose = Callable[[wire.Input, Sequence[Partition]], Partition | None]
 
 
+def first_of(source: wire.Input, candidates: Sequence[Partition]) -> Partition | None:
+    """Choose whatever there is: for those who ask for the binding alone."""
+    return next(iter(candidates), None)
+
+
 class Undetermined(ValueError):
     """What was asked for does not tell which partitions an execution reads; the message says why."""
 
@@ -174,8 +178,29 @@ def _ready(source: wire.Input, tip: Partition, there: Callable[[str, Partition],
     """Whether the data of a trigger input is there: all that it needs, and enough of what it reads."""
     if not all(there(source.signal, partition) for partition in needed(source, tip)):
         return False
-    found = (1 for partition in reads(source, tip) if there(source.signal, partition))
-    return sum(islice(found, source.at_least or 1)) == (source.at_least or 1)
+    return enough(source, tip, (p for p in reads(source, tip) if there(source.signal, p)))
+
+
+def of_others(node: Node, output: Partition) -> list[Read]:
+    """Return what starts other alternatives of a node that it does not name: timers and what is late, which have no data.
+
+    Of an alternative whose partitions the output does not tell there is nothing.
+    """
+    own, found = {source.alias for source in node.join.route.inputs}, {}
+    for way in node.ways:
+        lacking = [source for source in way.join.triggers if source.alias not in own]
+        if not lacking:
+            continue
+        try:
+            binding = of_output(way, output, first_of).binding
+        except (Undetermined, BadValue):
+            continue
+        for source, tip in zip(way.join.triggers, binding, strict=True):
+            if source in lacking:
+                found[source.alias] = [
+                    Read(source.alias, source.signal, partition, False) for partition in reads(source, tip)
+                ]
+    return [read for each in found.values() for read in each]
 
 
 def of_inputs(
@@ -296,29 +321,33 @@ def _is_partition(source: wire.Input, partition: Partition) -> bool:
 
 
 def _chosen(node: Node, binding: Binding, choose: Choose | None, ledger: Finder | None) -> Chosen:
-    taken = []
+    taken: list[tuple[str, tuple[Partition, ...]]] = []
     for check in node.checks:
         source = _source(node, check)
-        if check.window.lists and choose is not None:
+        if check.window.nearest:
+            candidates = check.window.candidates(check.window.tip_of(check.tip(binding)))
+            nearest = None if choose is None else choose(source, candidates)
+            if nearest is None and (choose is None or not check.window.lists):
+                raise Undetermined(
+                    f"{node.id} reads the nearest partition of {source.alias}, which "
+                    + ("only an event chooses" if choose is None else "has none in its window")
+                )
+            taken.append((source.alias, () if nearest is None else (nearest,)))
+        elif check.window.lists and choose is not None:
             partitions = check.window.partitions(check.window.tip_of(check.tip(binding)))
             if check.window.open and ledger is not None:
-                partitions = node.join.come(ledger, source.alias, check.tip(binding))
+                partitions = node.come(ledger, source, check.tip(binding))
             there = tuple(p for p in partitions if choose(source, [p]) is not None)
-            if check.window.open and ledger is not None and not there:
+            come = (
+                not check.window.open
+                or ledger is None
+                or node.join.come(ledger, source.alias, check.tip(binding))
+            )
+            if not come:
                 raise Undetermined(
                     f"nothing is there that has come of {source.alias}, so nothing makes {node.id}"
                 )
-            taken.append((source.alias, there))
-        if not check.window.nearest:
-            continue
-        candidates = check.window.candidates(check.window.tip_of(check.tip(binding)))
-        nearest = None if choose is None else choose(source, candidates)
-        if nearest is None:
-            raise Undetermined(
-                f"{node.id} reads the nearest partition of {source.alias}, which "
-                + ("only an event chooses" if choose is None else "has none in its window")
-            )
-        taken.append((source.alias, (nearest,)))
+            taken.append((source.alias, check.window.taken(there)))
     return tuple(taken)
 
 

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from rheo_runtime import executions, wire
 from rheo_runtime.comparison import COMPARED, SLACK, Comparison, Listed, claim, release
 from rheo_runtime.consumers import Consumer, Node, Read
+from rheo_runtime.derivation import Undetermined, first_of, of_others, of_output
 from rheo_runtime.documents import Chosen, Made, Spelled
 from rheo_runtime.events import (
     BadEvent,
@@ -56,6 +57,7 @@ from rheo_runtime.records import (
     Arrivals,
     Binding,
     Bound,
+    ConsumedMark,
     Document,
     Execution,
     Group,
@@ -66,7 +68,6 @@ from rheo_runtime.records import (
     Recs,
     Touched,
     Unreadable,
-    Used,
     Waiter,
     spread,
 )
@@ -417,21 +418,22 @@ class Bindings:
         """
         ledger = self.ledger
         recs: Recs | None = None if arrived is None else spread(arrived)
-        try:
-            values = node.output(binding)
-            text = node.output_text(values)
-            reads = node.reads(binding)
-        except BadValue as fault:
-            self._refuse(outcome, node, binding, str(fault))
-            return False
-        user = node.reader(binding, reads)
         while True:
+            try:
+                values = node.output(binding)
+                text = node.output_text(values)
+                reads = node.reads(binding, ledger)
+            except BadValue as fault:
+                self._refuse(outcome, node, binding, str(fault))
+                return False
+            others = of_others(node, values) if node.shared is not None else []
+            user = node.reader(binding, [*reads, *others])
             output, used = ledger.output(node.id, text, user)
             if used is None:
                 expiries = expiries_of(ledger, node, binding, arrived) if arrived and node.expires else ()
                 if arrived is None or recs is None or not min(free(recs, None, expiries)):
                     return False
-            elif not _newer(self._versions(reads), used):
+            elif not _newer(self._versions(reads), used[1][: len(reads)]):
                 self._remind(outcome, node, output)
                 return False
             chosen = self._ready(outcome, node, binding, now) if node.checks else ()
@@ -442,12 +444,13 @@ class Bindings:
             for signal, partition in dict.fromkeys((r.signal, r.partition) for r in read):
                 ledger.read(Reader(signal, partition, node.id, binding, node.means.name))
             records = self._versions(reads)
-            if used is not None and not _newer(records, used):
+            if used is not None and not _newer(records, used[1][: len(reads)]):
                 return False
             marks = tuple(
                 UNREAD if r not in read else NEVER if v is None else (v.since, v.n)
                 for r, v in zip(reads, records, strict=True)
             )
+            marks += (NEVER,) * len(others) if used is None else used[1][len(reads) :]
             events = () if recs is None else tuple([r.event(1) for r in recs])
             made = binding, values, None if arrived is None else _spelled(arrived), chosen
             after, execution, merged = executions.fire(
@@ -502,9 +505,22 @@ class Bindings:
                 continue
             elif node.updates:
                 try:
+                    for way, binding in self._earlier(node, reader.binding):
+                        if (found := self._records(way, binding)) is not None:
+                            self.update(outcome, way, binding, found, now)
                     self.update(outcome, node, reader.binding, self._records(node, reader.binding), now)
                 except BROKEN as fault:  # what is left of one binding stops no other
                     outcome.leave(f"{node.id}: {type(fault).__name__}: {fault}")
+
+    def _earlier(self, node: Node, binding: Binding) -> Iterator[tuple[Node, Binding]]:
+        """The alternatives before one of a node, with their bindings of the same output: the first that is ready makes it again."""
+        if node.shared is None:
+            return
+        for way in node.ways[: node.ways.index(node)]:
+            try:
+                yield way, of_output(way, node.output(binding), first_of).binding
+            except (Undetermined, BadValue):
+                continue
 
     def _records(self, node: Node, binding: Binding) -> Bound | None:
         """Read the arrivals of a binding again; None when some are forgotten."""
@@ -561,19 +577,19 @@ class Bindings:
                 gap = window.missing(self.ledger, tip)
             if window.lists:
                 there = self._there(node, window, tip)
-                if len(there) < window.at_least:
+                if not window.enough(tip, there):
                     for partition in window.all_missing(self.ledger, tip):
                         self._watch(node, binding, window, partition, now)
                     there = self._there(node, window, tip)
-                    if len(there) < window.at_least:
+                    if not window.enough(tip, there):
                         return None
-                chosen.append((window.alias, there))
+                chosen.append((window.alias, window.taken(there)))
         return tuple(chosen)
 
     def _there(self, node: Node, window: Window, tip: Partition) -> tuple[Partition, ...]:
         """Return the partitions of a window that exist, in the order of reading."""
         if window.open:
-            arrived = node.join.come(self.ledger, window.alias, tip)
+            arrived = node.come(self.ledger, window.source, tip)
             return tuple(p for p in arrived if window.exists(self.ledger, p))
         there = window.present(self.ledger, tip)
         return tuple([p for p in window.partitions(tip) if p in there or self.stored(window, p)])
@@ -684,9 +700,8 @@ class Bindings:
         self.recent.append((self.now(), rejected))
 
 
-def _newer(records: list[Arrivals | None], used: Used) -> bool:
+def _newer(records: list[Arrivals | None], marks: tuple[ConsumedMark, ...]) -> bool:
     """Say whether something that was read has been written since; also when other partitions were read then."""
-    marks = used[1]
     return len(marks) != len(records) or any(
         r is not None and mark != UNREAD and r.unused(mark) > 0
         for r, mark in zip(records, marks, strict=True)

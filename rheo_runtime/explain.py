@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rheo_runtime.consumers import Node
-from rheo_runtime.derivation import Undetermined, of_output
+from rheo_runtime.derivation import Undetermined, first_of, of_output
 from rheo_runtime.engine import Engine
 from rheo_runtime.late import LateNow
 from rheo_runtime.ledger import Ledger
@@ -87,7 +87,7 @@ def late_of(way: Node, binding: Binding | None, late: Iterable[LateNow]) -> Iter
 
 def binding_of(way: Node, partition: Partition) -> Binding:
     """Return what the trigger inputs of an output partition are, whatever `nearest` reads; raises Undetermined, BadValue."""
-    return of_output(way, partition, lambda source, candidates: next(iter(candidates), None)).binding
+    return of_output(way, partition, first_of).binding
 
 
 def binding_for(way: Node, partition: Partition) -> Binding | None:

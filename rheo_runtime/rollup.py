@@ -6,6 +6,7 @@ members that one binding needs stand together as a `Group`: each member counts a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import product
@@ -91,6 +92,11 @@ class Members:
                         column = [each for each in column if each == rule.value]
                 columns.append(column)
             yield from product(*columns)
+
+    def standing(self, there: Iterable[Partition]) -> set[Partition]:
+        """Return the coarser partitions that exist when these members do: where they are complete, the whole ones."""
+        found = Counter(coarse for p in there if (coarse := self.coarse(p)) is not None)
+        return {each for each, n in found.items() if not self.complete or n == len(self.members(each))}
 
     def groups(self, found: Sequence[Arrivals]) -> list[Group]:
         """Return the arrivals of members as groups, one for each coarser partition, whole or not."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rheo_runtime import executions, wire
 from rheo_runtime.consumers import Node
-from rheo_runtime.derivation import Undetermined, of_output
+from rheo_runtime.derivation import Undetermined, first_of, of_output
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import SUCCEEDED, Binding, Document, Execution, Output, execution_id
@@ -175,9 +175,7 @@ class _Search:
             binding = binding_made(way, document)
         except Undetermined:  # its inputs have changed since it was made
             try:
-                binding = of_output(
-                    way, partition, lambda source, candidates: next(iter(candidates), None)
-                ).binding
+                binding = of_output(way, partition, first_of).binding
             except (Undetermined, BadValue):
                 return None
         id = execution_id(output.node, output.partition, execution.generation)
@@ -192,7 +190,7 @@ class _Search:
 
     def _newer(self, way: Node, binding: Binding, document: Document, fired: float) -> Iterator[Newer]:
         chosen = {entry["alias"]: set(entry["paths"]) for entry in document["inputs"]}
-        for read in way.reads(binding):
+        for read in way.reads(binding, self._ledger):
             signal = self._program.signals[read.signal]
             if not has_data(signal):
                 continue

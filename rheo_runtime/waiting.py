@@ -21,7 +21,7 @@ from rheo_runtime import executions, wire
 from rheo_runtime import expr as x
 from rheo_runtime.airflow_client import told_as
 from rheo_runtime.consumers import Node
-from rheo_runtime.derivation import Known, evaluate, solve
+from rheo_runtime.derivation import Known, evaluate, of_others, solve
 from rheo_runtime.documents import VERSION
 from rheo_runtime.executions import made
 from rheo_runtime.join import Join, firings_due, free
@@ -209,14 +209,20 @@ def _unused(
     else:
         binding = tuple([r.partition for r in records if r is not None])
         try:
-            text = join.output_text(join.output(binding))
+            values = join.output(binding)
+            text = join.output_text(values)
             for tip in join.tips:
                 tip(binding)  # without a reference that it determines it never runs
+            user = (
+                node.reader(binding, [*node.reads(binding, ledger), *of_others(node, values)])
+                if node.updates
+                else node.user(binding, records)
+            )
         except BadValue:
             return None
         if text in passed:
             return None
-        output, used = ledger.output(node.id, text, node.user(binding, records))
+        output, used = ledger.output(node.id, text, user)
         if (node.updates and used is not None) or (node.once and output is not None and made(output)):
             return None  # it has run, and what starts it again is no arrival that waits
         left = free(whole, used, expiries)
@@ -402,11 +408,12 @@ class _Words:
         for check in self._node.checks:
             window = check.window
             tip = window.tip_of(check.tip(binding))
-            if window.open or not (window.nearest or window.checked or window.at_least):
+            if window.open or window.optional or not (window.nearest or window.checked or window.at_least):
                 continue
-            gaps = window.all_missing(self._ledger, tip)
-            enough = window.at_least
-            if enough and len(window.partitions(tip)) - len(gaps) >= enough:
+            there = window.present(self._ledger, tip)
+            gaps = [p for p in window.partitions(tip) if p not in there]
+            enough = window.least(tip)
+            if enough and window.enough(tip, there):
                 continue
             if not window.partitions(tip) and (window.nearest or enough):
                 what = joined(self._texts(window.signal, tip)) if window.members is None else window.signal
@@ -419,6 +426,9 @@ class _Words:
                 for p in gaps:
                     what = joined(self._texts(window.signal, p))
                     why = f"not there, and its window needs {enough} that are" if enough else _NEEDED
+                    why += (
+                        " whole" if enough and window.members is not None and window.members.complete else ""
+                    )
                     yield Missing(window.alias, window.signal, what, why)
 
     def _output(self) -> str | None:

@@ -6,7 +6,7 @@ so a window of any length is checked by one comparison of integers, not by a loo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Protocol
 
@@ -109,6 +109,26 @@ def needed(source: wire.Input, tip: Partition) -> list[Partition]:
     return list(starts(source, tip)) if source.tip is None and whole else []
 
 
+def enough(source: wire.Input, tip: Partition, there: Iterable[Partition]) -> bool:
+    """Say whether of what an input reads as much is there as it awaits: see `least`."""
+    if source.at_least is None:
+        return any(True for _ in there)
+    members = members_of(source)
+    found = sum(1 for _ in there) if members is None else len(members.standing(there))
+    return found >= least(source, tip)
+
+
+def least(source: wire.Input, tip: Partition) -> int:
+    """Return how many partitions of a window are awaited: ``at_least``, or all that there are where those are fewer.
+
+    Of a window of a rollup they are what is rolled up, not its members.
+    """
+    members, tips = members_of(source), around(source, tip)
+    if members is not None and not members.open:
+        tips = [each for each in tips if members.members(each)]
+    return max(1, min(source.at_least or 1, len(tips)))
+
+
 def members_within(members: Members, tips: Sequence[Partition]) -> list[Partition]:
     """Return the members of several coarser partitions, in ascending order."""
     if len(tips) == 1:
@@ -165,8 +185,9 @@ class Window:
         self.checked = source.mode == "range_check" and source.at_least is None
         self.lists = source.lists_what_exists
         self.at_least = source.at_least or 0
+        self.optional = source.optional
         self.members = members_of(source)
-        self._source = source
+        self.source = source
         self._branches = source.branches
         self._layout = layout
         self._folded = [
@@ -201,8 +222,23 @@ class Window:
 
     def partitions(self, tip: Partition) -> list[Partition]:
         """Return what the input reads around a tip, there or not, in the order of reading."""
-        tips = around(self._source, tip)
+        tips = around(self.source, tip)
         return tips if self.members is None else members_within(self.members, tips)
+
+    def enough(self, tip: Partition, there: Iterable[Partition]) -> bool:
+        """Say whether as much exists as is awaited around a tip: see `enough`."""
+        return not self.at_least or enough(self.source, tip, there)
+
+    def least(self, tip: Partition) -> int:
+        """Return how many partitions are awaited around a tip: see `least`; 0 where none need be there."""
+        return least(self.source, tip) if self.at_least else 0
+
+    def taken(self, there: tuple[Partition, ...]) -> tuple[Partition, ...]:
+        """Return what is read of what exists: where some of a window are enough, of a rollup those that are whole."""
+        if not self.at_least or self.members is None or not self.members.complete:
+            return there
+        whole = self.members.standing(there)
+        return tuple([p for p in there if self.members.coarse(p) in whole])
 
     def missing(self, ledger: Seer, tip: Partition) -> Partition | None:
         """Return the missing partition that is furthest from the tip, or None when all exist.
@@ -255,7 +291,7 @@ class Window:
         def distance(partition: Partition) -> tuple[int, Partition]:
             return sum(abs(a - b) for a, b in zip(self._numbers(partition), near, strict=True)), partition
 
-        return sorted(around(self._source, tip), key=distance)
+        return sorted(around(self.source, tip), key=distance)
 
     def _numbers(self, partition: Partition) -> list[int]:
         branch = self._branches[branch_of(self._branches, partition)] if self._branches else ()
@@ -267,7 +303,7 @@ class Window:
         if self.members is not None or (linear is not None and not self._single):
             return None
         if linear is None:
-            places = map(self._layout.place, around(self._source, tip))
+            places = map(self._layout.place, around(self.source, tip))
             return [(row, position, position, False) for row, position in places]
         number = 0 if len(self._branches) == 1 else branch_of(self._branches, tip)
         branch = self._branches[number]

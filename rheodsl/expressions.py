@@ -534,7 +534,7 @@ def date_of(
     """Return the date that LONG dimensions spell: ``date_of(logs.year, logs.month, logs.day)``.
 
     Fields may be left out from the finest on: ``date_of(y, m)`` is a month. An hour is one of UTC, or of the clock of
-    ``timezone``; that of a zone is computed from the numbers, and does not tell them. Raises LinkError.
+    ``timezone``. Raises LinkError.
     """
     given = [year, month, day, hour]
     while given and given[-1] is None:

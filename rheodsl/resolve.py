@@ -85,7 +85,11 @@ def reference_tips(work: Work, links: list[ir.Link]) -> dict[str, tuple[Expr, ..
 def _solve_one(work: Work, side: Expr, other: Expr, solved: dict[x.Ref, Expr], why: dict[x.Ref, str]) -> bool:
     targets = [r for r in x.refs(side) if work.inputs[r.input].reference and r not in solved]
     known = substituted(other, solved)
-    if len(targets) != 1 or any(work.inputs[r.input].reference for r in x.refs(known)):
+    if any(work.inputs[r.input].reference for r in x.refs(known)):
+        return False
+    if len(targets) != 1:
+        for target in targets:
+            why.setdefault(target, f"{show(side)} == {show(other)} does not tell its numbers one by one")
         return False
     if any(r.input == targets[0].input and r != targets[0] for r in x.refs(substituted(side, solved))):
         return False

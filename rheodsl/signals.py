@@ -222,6 +222,11 @@ class View(Combinable):
             return self._copy(mode="", at_least=None) if self._mode == RANGE_CHECK else self
         if self._optional:
             raise _awaited_and_not(self)
+        if self._rollup is not None and (gone := open_dimension(self._rollup)) is not None:
+            raise FilterError(
+                f"{self!r} cannot be checked: nothing says which values of {gone} are awaited",
+                hint=f"name them: rollup({gone}=[...])",
+            )
         if at_least is not None:
             check_at_least(at_least, self._branches, repr(self), rolled=self.rolled is not None)
         return self._copy(mode=RANGE_CHECK, at_least=at_least)
@@ -275,9 +280,9 @@ class View(Combinable):
         """Return the view so that the existing partition of its window closest to the tip is read."""
         if self._mode == RANGE_CHECK:
             raise _both_modes(self)
-        if self._rollup is not None or self._optional:
+        if self._rollup is not None:
             raise FilterError(
-                f"{self!r} reads many partitions, or none: the nearest is one",
+                f"{self!r} reads many partitions: the nearest is one",
                 hint="use range_check, or leave .nearest() out",
             )
         return self._copy(mode=NEAREST)

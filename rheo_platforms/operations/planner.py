@@ -23,7 +23,7 @@ from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import SUCCEEDED
 from rheo_runtime.values import BadValue, Partition, joined
-from rheo_runtime.windows import needed, reads, starts
+from rheo_runtime.windows import enough, needed, reads, starts
 
 Key = tuple[str, str]  # a node and the text of an output partition
 
@@ -232,7 +232,7 @@ class Planner:
         tips: dict[Key, None] = {}  # to be made, and their events may start the node
         rest: dict[Key, None] = {}  # to be made, and the node would start without them
         for source, tip, partitions in _reads(node, draft):
-            awaited = source.tip is None or source.mode != ""
+            awaited = source.tip is None or (source.mode != "" and not source.optional)
             past = source.signal == node.id
             if source.signal in self._program.makers:
                 keys = (self._key(source.signal, p) for p in partitions)
@@ -250,7 +250,7 @@ class Planner:
             tips.update((key, None) for p, key in built.items() if p in first)
             rest.update((key, None) for p, key in built.items() if source.mode == "" and p not in first)
             gaps = dict.fromkeys(gap for p in must for gap in found[p])
-            if not gaps and awaited and sum(not each for each in found.values()) < (source.at_least or 1):
+            if not gaps and awaited and not enough(source, tip, (p for p, each in found.items() if not each)):
                 gaps = dict.fromkeys(gap for p in reads(source, tip) for gap in self._visit(source.signal, p))
             lacks += gaps
             others = (gap for each in found.values() for gap in each if gap not in gaps)

@@ -111,12 +111,29 @@ def implied(left: Expr, right: Expr) -> list[tuple[Expr, Expr]]:
     """
     found: list[tuple[Expr, Expr]] = []
     for side, other in ((left, right), (right, left)):
-        if isinstance(side, DateOf):
+        if (date := _date_in(side, other)) is not None:
+            numbers, other = date
             for name, part in DATE_FIELDS:
-                child = getattr(side, name)
+                child = getattr(numbers, name)
                 if not isinstance(child, Const):
                     found.append((child, Part(other, part)))
     return found
+
+
+def _date_in(side: Expr, other: Expr) -> tuple[DateOf, Expr] | None:
+    """The date of numbers in one side of an equation, moved perhaps, and what equals it."""
+    match side:
+        case DateOf():
+            return side, other
+        case Shift(base, by):
+            return _date_in(base, Shift(other, -by))
+        case CalendarShift(base, 0, 0, days):
+            return _date_in(base, CalendarShift(other, 0, 0, -days))
+        case Tz(base, _):
+            return _date_in(base, Tz(other, "UTC"))  # in which numbers alone are read
+        case Offset(Tz(Trunc(DateOf(hour=hour) as date, v.DAY), zone), amount, v.HOUR, 1) if amount == hour:
+            return date, Tz(other, zone)  # the hour of a zone's clock
+    return None
 
 
 def _zone(expr: Expr, kind: KindOf) -> str:

@@ -45,11 +45,24 @@ class Grid:
         """The coarser values, in order."""
         return sorted({self.coarser[to](value) for value in self.values})
 
-    def end(self, value: Any) -> datetime:
-        """When a value's own time ends, in UTC."""
+    def span(self, value: Any) -> tuple[datetime, datetime]:
+        """When a value's own time begins and ends, in UTC."""
         assert self.length is not None
         local = datetime(value.year, value.month, value.day) if not isinstance(value, datetime) else value
-        return (local + self.length).replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+        return self._instant(local), self._instant(local + self.length)
+
+    def coarse_span(self, to: str, coarse: str) -> tuple[datetime, datetime]:
+        """When the time of a coarser value begins and ends, in UTC, whatever members it has."""
+        if to == "hour":
+            begin, length = datetime.strptime(coarse, "%Y-%m-%d-%H"), timedelta(hours=1)
+        elif to == "day":
+            begin, length = datetime.fromisoformat(coarse), timedelta(days=1)
+        else:
+            begin, length = datetime.strptime(f"{coarse}-1", "%G-W%V-%u"), timedelta(days=7)
+        return self._instant(begin), self._instant(begin + length)
+
+    def _instant(self, local: datetime) -> datetime:
+        return local.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
 
 def _days(first: date, count: int) -> list[date]:
@@ -76,8 +89,8 @@ HOLIDAYS = ("2024-02-28", "2024-03-04")
 _ALL = _days(date(2023, 10, 1), 400)
 _TRADING = tuple(d for d in _ALL if d.weekday() < 5 and str(d) not in HOLIDAYS)
 _SLOTS = tuple(datetime(2024, 2, 28) + timedelta(minutes=15 * n) for n in range(1600))
-_FORTH = _labels("America/Los_Angeles", datetime(2024, 3, 8, tzinfo=UTC), 140)
-_BACK = _labels("America/Los_Angeles", datetime(2024, 11, 1, tzinfo=UTC), 140)
+_FORTH = _labels("America/Los_Angeles", datetime(2024, 3, 8, tzinfo=UTC), 400)
+_BACK = _labels("America/Los_Angeles", datetime(2024, 11, 1, tzinfo=UTC), 400)
 
 
 def _iso(value: Any) -> str:

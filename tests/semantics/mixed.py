@@ -47,7 +47,8 @@ class Mixed:
     """A node on one grid.
 
     ``to`` is the coarser value to which every input is rolled up; ``gone`` says that regions are too.
-    ``own`` adds the node's own past, ``late`` the alternative that the first input is late.
+    ``own`` adds the node's own past, ``late`` the alternative that the first input is late. ``begins`` says that the first
+    value that events name is the first of the dimension.
     """
 
     grid: str
@@ -58,6 +59,7 @@ class Mixed:
     retrigger: str = "all"
     own: bool = False
     late: bool = False
+    begins: bool = False
 
     @property
     def of(self) -> Grid:
@@ -120,7 +122,7 @@ def _signal(app: Any, mixed: Mixed, number: int) -> Any:
     if "calendar" in attributes:
         days, holidays = attributes["calendar"]
         attributes["calendar"] = dsl.Calendar(days, holidays=list(holidays))
-    if mixed.own:
+    if mixed.own or mixed.begins:
         first = grid.few[0]
         plain = (
             isinstance(first, int) or grid.template == "levels"
@@ -224,13 +226,10 @@ def late(mixed: Mixed) -> naive.Late | None:
     """What is judged when, where the graph has something that may be late."""
     if not mixed.late:
         return None
-    grid = mixed.of
-    tips = [
-        ((value,), grid.end(value) + AFTER)
-        for value in grid.values
-        if grid.end(value) - (grid.length or timedelta(0))
-        >= mixed.start.replace(tzinfo=grid.end(value).tzinfo)
-    ]
+    grid, to, start = mixed.of, mixed.to, mixed.start.replace(tzinfo=UTC)
+    values = grid.values if to is None else grid.coarse_values(to)
+    spans = [(value, *(grid.span(value) if to is None else grid.coarse_span(to, value))) for value in values]
+    tips = [((value,), end + AFTER) for value, begin, end in spans if begin >= start]
     return naive.Late(_late_name(mixed), _source(mixed, mixed.alternatives[0][0]), tips)
 
 
@@ -277,7 +276,7 @@ def _past(mixed: Mixed, dims: naive.Names) -> naive.Source:
 def _rolled(mixed: Mixed, gone: bool) -> Callable[[naive.Partition], naive.Partition | None]:
     def rolled(partition: naive.Partition) -> naive.Partition | None:
         *region, time = partition
-        if gone and region[0] not in REGIONS:
+        if (gone and region[0] not in REGIONS) or ((mixed.own or mixed.begins) and time < mixed.of.few[0]):
             return None
         coarse = time if mixed.to is None else mixed.of.coarser[mixed.to](time)
         return (*([] if gone else region), coarse)
@@ -289,6 +288,8 @@ def _members(mixed: Mixed, gone: bool) -> Callable[[naive.Partition], list[naive
     def members(tip: naive.Partition) -> list[naive.Partition]:
         *region, coarse = tip
         times = [coarse] if mixed.to is None else mixed.of.members(mixed.to, coarse)
+        if mixed.own or mixed.begins:
+            times = [time for time in times if time >= mixed.of.few[0]]
         regions = [[name] for name in REGIONS] if gone else [region]
         return [(*names, time) for names, time in product(regions, times)]
 
@@ -296,11 +297,14 @@ def _members(mixed: Mixed, gone: bool) -> Callable[[naive.Partition], list[naive
 
 
 def _window(mixed: Mixed, back: int) -> Callable[[naive.Partition], list[naive.Partition]]:
+    begin = mixed.of.few[0] if mixed.own or mixed.begins else mixed.of.values[0]
+    first = begin if mixed.to is None else mixed.of.coarser[mixed.to](begin)
+
     def window(tip: naive.Partition) -> list[naive.Partition]:
         *region, time = tip
         line = list(mixed.of.values) if mixed.to is None else mixed.of.coarse_values(mixed.to)
         at = line.index(time)
-        return [(*region, line[at - n]) for n in range(back)]
+        return [(*region, line[at - n]) for n in range(back) if line[at - n] >= first]
 
     return window
 

@@ -45,12 +45,14 @@ def uses(
     kind = "trigger"
     if not first and draw(st.booleans()):
         kind = "optional" if "optional" in features and draw(st.booleans()) else "reference"
-    if own:
+    if own and draw(st.booleans()):
         return Use(signal, regional, kind=kind)
     back = draw(st.sampled_from([1, 1, 2, 3]))
     modes = ["open"] if kind == "optional" else ["open", "open", "checked"]
-    if back > 1 and not rolled and kind != "optional":
-        modes += ["nearest"] + (["at least"] if "at least" in features else [])
+    if back > 1 and not rolled:
+        modes += ["nearest"]
+    if back > 1 and kind != "optional" and "at least" in features:
+        modes += ["at least"]
     mode = draw(st.sampled_from(modes))
     enough = draw(st.integers(2, back)) if back > 1 else 2
     whole = not (
@@ -68,12 +70,13 @@ def graphs(draw: st.DrawFn, features: frozenset[str] | None = None) -> Mixed:
     shape = draw(st.sampled_from(["plain", "plain", "rollup", "either", "late", "own past"]))
     if shape != "plain" and shape not in features:
         shape = "plain"
-    if shape == "late" and (grid.length is None or "either" not in features):
+    if shape == "late" and ((grid.length is None and not grid.coarser) or "either" not in features):
         shape = "plain"
     coarse = [name for name in grid.coarser if name != "month"]  # too many days for a trace
     rolling = "rollup" in features and (shape == "rollup" or (shape == "either" and draw(st.booleans())))
     to = draw(st.sampled_from(coarse)) if coarse and rolling and draw(st.booleans()) else None
     gone = rolling and (to is None or draw(st.booleans()))
+    retriggers = ["all", "any", *sorted({"never", "updated"} & features)]
     if shape == "late":
         use = draw(
             uses(0, False, features, first=True, rolled=False, own=False).filter(
@@ -82,8 +85,10 @@ def graphs(draw: st.DrawFn, features: frozenset[str] | None = None) -> Mixed:
         )
         # An open window is late where its own partition is.
         use = use if use.mode == "checked" else Use(0, False)
+        rolling = grid.length is None or (coarse and "rollup" in features and draw(st.booleans()))
+        to = draw(st.sampled_from(coarse)) if rolling else None
         return Mixed(
-            grid.name, (False,), ((use,),), retrigger=draw(st.sampled_from(["all", "any"])), late=True
+            grid.name, (False,), ((use,),), to, retrigger=draw(st.sampled_from(retriggers)), late=True
         )
     count = draw(st.integers(1, 3))
     if gone:
@@ -93,7 +98,7 @@ def graphs(draw: st.DrawFn, features: frozenset[str] | None = None) -> Mixed:
     else:
         regional = (False,) * count
     own, rolled = shape == "own past", gone or to is not None
-    retriggers = ["all", "any"] + (["never"] if "never" in features else [])
+    begins = not own and draw(st.integers(0, 3)) == 0
     if shape == "either" and count > 1:
         # Each alternative begins with a signal that has all the dimensions.
         regional = (regional[0],) * count
@@ -103,17 +108,23 @@ def graphs(draw: st.DrawFn, features: frozenset[str] | None = None) -> Mixed:
             tuple(
                 Use(n, regional[n], back, mode)
                 for n in part
-                for back, mode in [draw(st.sampled_from([(1, "open"), (2, "open"), (2, "checked")]))]
+                for back, mode in [
+                    draw(st.sampled_from([(1, "open"), (2, "open"), (2, "checked"), (3, "at least")]))
+                ]
             )
             for part in parts
         )
-        return Mixed(grid.name, regional, alternatives, to, gone, draw(st.sampled_from(retriggers)))
+        return Mixed(
+            grid.name, regional, alternatives, to, gone, draw(st.sampled_from(retriggers)), begins=begins
+        )
     inputs = tuple(
         draw(uses(n, regional[n], features, first=n == 0, rolled=rolled, own=own)) for n in range(count)
     )
-    if "updated" in features and not own and all(use.mode != "nearest" for use in inputs):
-        retriggers += ["updated", "updated"]
-    return Mixed(grid.name, regional, (inputs,), to, gone, draw(st.sampled_from(retriggers)), own)
+    if any(use.mode == "nearest" for use in inputs):
+        retriggers = [each for each in retriggers if each != "updated"]
+    return Mixed(
+        grid.name, regional, (inputs,), to, gone, draw(st.sampled_from(retriggers)), own, begins=begins
+    )
 
 
 @st.composite
@@ -156,14 +167,7 @@ def traces(
 
 
 def _may_delete(mixed: Mixed) -> bool:
-    simple = len(mixed.alternatives) == 1 and not mixed.late and not mixed.own
-    rolled = mixed.to is not None or mixed.gone
-    return (
-        simple
-        and not rolled
-        and mixed.retrigger in ("all", "any")
-        and all(use.mode != "at least" for use in mixed.uses)
-    )
+    return not mixed.late and not mixed.own
 
 
 @st.composite

@@ -160,7 +160,11 @@ class Source:
 
     def wanted(self, tip: Partition) -> list[Partition]:
         """Every partition of the signal that the input reads for a tip, there or not."""
-        found = [member for one in self.window(tip) for member in self.members(one)]
+        return self.laid([self.members(one) for one in self.window(tip)])
+
+    def laid(self, parts: Sequence[Sequence[Partition]]) -> list[Partition]:
+        """The partitions of a window, each as its members, in the order in which they are read."""
+        found = [member for part in parts for member in part]
         return sorted(found) if self.is_rollup else found
 
     @property
@@ -204,12 +208,18 @@ class Machine:
         if event in self.happened and isinstance(event, Event):
             return []  # delivered again
         self.happened.append(event)
-        updated = self._updated(event) if isinstance(event, Event) else []
         runs: list[Run] = []
+        if self.plan.retrigger == "updated":
+            written = [event]
+            for one in written:
+                started = [run for binding in self._updated(one) for run in self._fire(binding)]
+                written += [
+                    Event(self.plan.id, run.output, "") for run in started
+                ]  # it may read its own past
+                runs += started
+            return runs
         while True:
-            again = [run for binding in updated for run in self._fire(binding)]
-            updated = []
-            started = again + [run for binding in self._bindings() for run in self._due(binding)]
+            started = [run for binding in self._bindings() for run in self._due(binding)]
             runs += started
             if not started:
                 return runs
@@ -235,15 +245,13 @@ class Machine:
     # Which of them are due.
 
     def _due(self, binding: Binding) -> list[Run]:
-        counts = [count for source, tip in self._triggers(binding) for count in self._counts(source, tip)]
+        counts = self._all_counts(binding)
         if 0 in counts or not self._ready(binding):
             return []
         if self.plan.retrigger == "any":
             due = sum(counts) - (len(counts) - 1)
         elif self.plan.retrigger == "all":
             due = min(counts)
-        elif self.plan.retrigger == "updated":
-            due = 1  # what comes later is an update
         else:
             due = self.fired[binding] if self._output(binding) in self.made else 1
         return [run for _ in range(due - self.fired[binding]) for run in self._fire(binding)]
@@ -271,15 +279,27 @@ class Machine:
         )
 
     def _satisfied(self, source: Source, tip: Partition) -> bool:
+        if source.at_least is not None:
+            parts = [
+                part for part in map(source.members, source.window(tip)) if any(map(source.awaited, part))
+            ]
+            return len(self._standing(source, tip)) >= min(source.at_least, len(parts))
         wanted = [partition for partition in source.wanted(tip) if source.awaited(partition)]
         there = [partition for partition in wanted if self.exists(source.signal, partition)]
-        if source.at_least is not None:
-            return len(there) >= source.at_least
         if source.range_check:
             return len(there) == len(wanted)
         if source.nearest:
-            return bool(there)
+            return bool(there) or source.optional
         return True
+
+    def _standing(self, source: Source, tip: Partition) -> list[list[Partition]]:
+        """The partitions of a window that exist, each as its members: all of them, where they are complete."""
+        found = []
+        for part in map(source.members, source.window(tip)):
+            there = [member for member in part if self.exists(source.signal, member)]
+            if there and (not source.complete or there == part):
+                found.append(there)
+        return found
 
     def exists(self, signal: str, partition: Partition) -> bool:
         """Whether a partition exists by now."""
@@ -307,22 +327,36 @@ class Machine:
         there = [partition for partition in wanted if self.exists(source.signal, partition)]
         if source.nearest:
             return tuple(there[:1])
+        if source.at_least is not None and named:
+            return tuple(source.laid(self._standing(source, tip)))
         return tuple(there if source.lists_what_exists or not named else wanted)
 
-    def _updated(self, event: Event) -> list[Binding]:
-        """The bindings that have run and read what an event has written."""
-        if self.plan.retrigger != "updated":
-            return []
-        return [binding for binding, times in self.fired.items() if times and self._reads_it(binding, event)]
+    def _updated(self, event: Event | Deletion) -> list[Binding]:
+        """What runs for the first time, or reads what an event has written: of the alternatives of one output one."""
+        ready = [b for b in self._bindings() if all(self._all_counts(b)) and self._ready(b)]
+        # Those that the event is an arrival of go before those that only read it.
+        ready.sort(key=lambda b: not any(_arrives(event, source, tip) for source, tip in self._triggers(b)))
+        found: dict[tuple[tuple[str, Any], ...], Binding] = {}
+        ran = [self._values(binding) for binding, times in self.fired.items() if times]
+        for binding in ready:
+            values = self._values(binding)
+            if values not in ran or (isinstance(event, Event) and self._reads_it(values, event)):
+                found.setdefault(tuple(sorted(values.items())), binding)
+        return list(found.values())
 
-    def _reads_it(self, binding: Binding, event: Event) -> bool:
-        values = self._values(binding)
-        inputs = self.plan.alternatives[binding[0]]
-        reads = any(
-            source.signal == event.signal and event.partition in source.wanted(_at(source, values))
+    def _reads_it(self, values: Values, event: Event) -> bool:
+        return any(
+            source.signal == event.signal
+            and (
+                event.partition in source.wanted(_at(source, values))
+                or (source.trigger and _arrives(event, source, _at(source, values)))
+            )
+            for inputs in self.plan.alternatives
             for source in inputs
         )
-        return reads and self._ready(binding)
+
+    def _all_counts(self, binding: Binding) -> list[int]:
+        return [count for source, tip in self._triggers(binding) for count in self._counts(source, tip)]
 
     def _values(self, binding: Binding) -> Values:
         number, tips = binding
@@ -343,6 +377,10 @@ def _agree(sources: Sequence[Source], tips: Sequence[Partition]) -> Values | Non
             if values.setdefault(name, value) != value:
                 return None
     return values
+
+
+def _arrives(event: Event | Deletion, source: Source, tip: Partition) -> bool:
+    return event.signal == source.signal and source.rolled(event.partition) == tip
 
 
 def _at(source: Source, values: Values) -> Partition:

@@ -15,6 +15,7 @@ from rheodsl import DATETIME, STRING, Application, RheoError, S3Dataset, output
 from rheodsl.testing import Simulator
 
 from .helpers import Keys, below, daily, days, faulty, last_parts, outputs, reasons, rejected, send_all
+from .ways import Ways
 
 LA = "America/Los_Angeles"
 
@@ -452,6 +453,54 @@ def test_the_hour_of_numbers_in_a_zone_is_that_of_its_clock(app: Any, made: Any,
     [run] = Keys(Simulator(app), "logs").put(f"{key}/_SUCCESS")
     assert below(run, "hours", "hours") == [read]
     assert run.output == {"hour": read}
+
+
+@hours_of_numbers
+@pytest.mark.parametrize(
+    ("hour", "read"),
+    [("2024-02-29-05", "2024/2/29/5"), ("2024-03-10-03", "2024/3/10/3"), ("2024-11-03-01", "2024/11/3/1")],
+)
+def test_an_hour_tells_the_numbers_of_its_clock(app: Any, made: Any, hour: str, read: str) -> None:
+    """Found by trying: with a timezone, date_of had no inverse, and nothing said why."""
+    logs, hours = numbered_hours(app), hourly(app, "America/New_York")
+    link = made(logs, {"timezone": "America/New_York"}) == hours.hour
+    app.create_data("n", inputs=[hours, logs.ref], input_dim_links=[link])
+    [run] = Ways(app).take(hours[hour])
+    assert below(run, "logs", "logs") == [read]
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [lambda date: date + 1, lambda date: date.shift(days=1), lambda date: date.tz("UTC") + 1],
+    ids=["plus", "shift", "in a zone"],
+)
+def test_a_date_of_numbers_that_is_moved_has_an_inverse(app: Any, moved: Any) -> None:
+    logs, sales = logs_of(app), daily(app, "sales")
+    link = moved(dsl.date_of(logs.year, logs.month, logs.dom)) == sales.day
+    app.create_data("node", inputs=[sales, logs.ref], input_dim_links=[link])
+    [run] = Simulator(app).send(sales["2024-03-01"])
+    assert below(run, "logs", "logs") == ["year=2024/month=02/day=29"]
+
+
+def test_a_date_of_numbers_that_cannot_be_turned_around_is_told(app: Any) -> None:
+    logs, sales = logs_of(app), daily(app, "sales")
+    with faulty(
+        "logs.year", "date_of(logs.year, logs.month, logs.dom).shift(months=1) == sales.day does not tell"
+    ):
+        link = dsl.date_of(logs.year, logs.month, logs.dom).shift(months=1) == sales.day
+        app.create_data("node", inputs=[sales, logs.ref], input_dim_links=[link])
+        app.graph()
+
+
+@pytest.mark.parametrize("day", ["2024-03-10", "2024-07-01", "2024-11-03"])
+def test_the_last_hour_of_a_day_is_the_one_before_the_next_day(app: Any, day: str) -> None:
+    """23 hours after its first is the next day where the clock has gone forward."""
+    sales, hours = daily(app, "sales"), hourly(app, "America/New_York")
+    last = (sales.day + 1).tz("America/New_York").at("hour") - 1
+    app.create_data("n", inputs=[sales, hours], input_dim_links=[last == hours.hour])
+    sim = Simulator(app)
+    [run] = send_all(sim, sales[day], hours[f"{day}-22"], hours[f"{day}-23"])
+    assert last_parts(run, "hours") == [f"{day}-23"]
 
 
 @pytest.mark.parametrize("key", ["2024/3/10/2", "2024/3/10/24"])

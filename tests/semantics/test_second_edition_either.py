@@ -16,6 +16,7 @@ from rheodsl import LONG, STRING, AlarmState, CWAlarm, RheoError, date_of
 from rheodsl.testing import Simulator
 
 from .helpers import below, daily, days, faulty, outputs, reasons, rejected, s3_event, send_all
+from .ways import Ways
 
 DAY = "2024-01-01"
 
@@ -86,6 +87,41 @@ def test_a_pair_or_a_third_in_every_order(app: Any, order: tuple[str, ...]) -> N
     assert ran["c"] == 1, "c alone is enough"
     assert ran[second] == 1, "a and b together are enough"
     assert sum(ran.values()) == 2, "one of the pair alone is not"
+
+
+def test_what_two_alternatives_read_makes_their_output_again_once(app: Any) -> None:
+    """Found by trying: under "updated" each alternative that had run made it again, from the same data."""
+    web, shop = daily(app, "web"), daily(app, "shop")
+    app.create_data("node", inputs=[web | shop], retrigger="updated")
+    sim = Simulator(app)
+    assert [len(sim.send(signal[DAY])) for signal in (web, shop, web, shop)] == [1, 1, 1, 1]
+    assert read(sim.runs[1]) == {"web": [DAY], "shop": [DAY]}
+    assert [len(sim.send(shop[DAY], event_id="again")) for _ in range(2)] == [1, 0], "delivered twice"
+
+
+def test_a_correction_after_a_week_was_late_is_of_the_whole_week(app: Any) -> None:
+    """The first alternative that is ready makes it again, and the late one not once more."""
+    signal = daily(app)
+    week = signal[:-3].range_check(True)
+    some = week.late(after=timedelta(hours=6)) & signal[:-3].ref.range_check(at_least=1)
+    app.create_data("node", inputs=[week | some], retrigger="updated")
+    sim = Simulator(app)
+    sim.send(signal[DAY])
+    assert [run.id for run in sim.advance(timedelta(hours=31))] == ["node/2024-01-01#1"]
+    again = send_all(sim, signal["2023-12-31"], signal["2023-12-30"], signal["2023-12-31"])
+    assert [(run.id, "days_late" in run.inputs, len(run.inputs["days"].paths)) for run in again] == [
+        ("node/2024-01-01#2", True, 2), ("node/2024-01-01#3", False, 3), ("node/2024-01-01#4", False, 3),
+    ]  # fmt: skip
+    assert "node" not in {waiting.node for waiting in sim.pending() if waiting.output == DAY}
+
+
+def test_a_timer_beside_data_runs_once_more_when_it_fires(app: Any) -> None:
+    timer, signal = app.add_timer("timer", "cron(0 3 * * ? *)", "day"), daily(app)
+    app.create_data("node", inputs=[timer | signal], retrigger="updated")
+    sim = Simulator(app)
+    assert [run.id for run in sim.send(signal[DAY])] == ["node/2024-01-01#1"]
+    assert [run.id for run in sim.advance(timedelta(hours=4))] == ["node/2024-01-01#2"]
+    assert [run.id for run in sim.send(signal[DAY])] == ["node/2024-01-01#3"]
 
 
 def test_each_alternative_fires_by_its_own_arrivals(app: Any) -> None:
@@ -244,6 +280,28 @@ def test_an_optional_alone_starts_nothing(app: Any) -> None:
         app.graph()
 
 
+@pytest.mark.parametrize("written", [lambda v: v.nearest().optional(), lambda v: v.optional().nearest()])
+def test_the_nearest_may_be_absent(app: Any, written: Callable[[Any], Any]) -> None:
+    """Found by trying: by hand it was asked for, it was told as what a node waits for, and one order was an error."""
+    orders, rates = daily(app, "orders"), daily(app, "rates")
+    app.create_data("node", inputs=[orders, written(rates[:-3])])
+    app.create_data("two", inputs=[orders[:-2].range_check(True), written(rates[:-3])])
+    ways = Ways(app)
+    [run] = ways.take(orders["2024-01-05"])
+    assert read(run) == {"orders": ["2024-01-05"], "rates": []}
+    [waiting] = ways.sim.pending("two")
+    assert [each.alias for each in waiting.missing] == ["orders"]
+    ways.take(rates["2024-01-04"])
+    assert read(ways.take(orders["2024-01-06"])[0])["rates"] == ["2024-01-04"]
+
+
+def test_an_alternative_of_the_nearest_is_no_condition_of_another(app: Any) -> None:
+    orders, rates = daily(app, "orders"), daily(app, "rates")
+    app.create_data("node", inputs=[orders | rates[:-3].nearest()])
+    [run] = Ways(app).take(orders[DAY])
+    assert read(run) == {"orders": [DAY], "rates": []}
+
+
 # ── at least ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -298,6 +356,44 @@ def test_what_enough_waits_for_is_told(app: Any) -> None:
 def test_a_number_that_a_window_cannot_have_is_an_error(app: Any, n: Any) -> None:
     with rejected("at_least"):
         daily(app)[:-3].range_check(at_least=n)
+
+
+def test_enough_of_a_window_of_months_are_whole_months(app: Any) -> None:
+    """Found by trying: members were counted, so two days were two months, and a month was read in part."""
+    signal = daily(app)
+    app.create_data("node", inputs=[signal.rollup(day="month")[:-3].range_check(at_least=2)])
+    sim = Simulator(app)
+    assert send_all(sim, *(signal[day] for day in days("2023-12-30", 2 + 31))) == []
+    [waiting] = [each for each in sim.pending("node") if each.output == "2024-01"]
+    assert len(waiting.missing) == 30 + 29
+    assert waiting.missing[0].reason == "not there, and its window needs 2 that are whole"
+    [run] = send_all(sim, *(signal[day] for day in days("2024-02-01", 29)))
+    assert read(run) == {"days": days("2024-01-01", 31 + 29)}, "of December two days do not make a month"
+
+
+def test_enough_of_a_window_of_what_need_not_be_whole(app: Any) -> None:
+    orders = app.s3("orders", "s3://lake/orders/{region}/{day:%Y-%m-%d}")
+    some = orders.rollup(region=["EU", "NA"], complete=False)
+    app.create_data("node", inputs=[some[:-3].range_check(at_least=2)])
+    sim = Simulator(app)
+    assert send_all(sim, orders["EU"]["2024-01-01"], orders["NA"]["2024-01-01"]) == [], "one day"
+    [run] = sim.send(orders["NA"]["2024-01-03"])
+    assert below(run, "orders", "orders") == ["EU/2024-01-01", "NA/2024-01-01", "NA/2024-01-03"]
+
+
+def test_all_there_is_at_the_beginning_is_enough(app: Any) -> None:
+    """Found by trying: a window that `min` cuts short never had enough, and what lacked was not told."""
+    signal = app.s3("days", "s3://lake/days/{day:%Y-%m-%d}", dimensions={"day": {"min": "2024-01-01"}})
+    app.create_data("node", inputs=[signal[:-7].range_check(at_least=3)])
+    sim = Simulator(app)
+    runs = send_all(sim, *(signal[f"2024-01-0{n}"] for n in (1, 2, 5, 4)))
+    assert outputs(runs) == [("2024-01-01",), ("2024-01-02",), ("2024-01-05",), ("2024-01-04",)]
+    sim = Simulator(app)
+    assert sim.send(signal["2024-01-02"]) == []
+    [waiting] = sim.pending("node")
+    assert [(each.what, each.reason) for each in waiting.missing] == [
+        ("2024-01-01", "not there, and its window needs 2 that are")
+    ]
 
 
 def test_at_least_needs_a_window(app: Any) -> None:

@@ -14,6 +14,7 @@ from rheodsl.errors import GraphError
 from rheodsl.testing import Simulator
 
 from .helpers import Keys, below, daily, days, faulty, last_parts, outputs, rejected, send_all
+from .ways import Ways
 
 DATETIME, LONG = dsl.DATETIME, dsl.LONG
 
@@ -331,6 +332,43 @@ def test_a_rollup_of_regions_need_not_be_complete(app: Any) -> None:
         ["NA/2024-01-01"],
         ["JP/2024-01-01", "NA/2024-01-01"],
     ]
+
+
+def test_a_window_of_what_has_come_of_regions_reads_each_of_its_days(app: Any) -> None:
+    """Found by trying: the tip's own day alone was read, whatever the window."""
+    signal = by_region(app)
+    some = signal.rollup("region", complete=False)
+    app.create_data("two", inputs=[some[:-2]])
+    app.create_data("before", inputs=[some[-1:]])
+    ways = Ways(app)
+    runs = [run for day in days("2024-01-01", 2) for run in ways.take(signal["NA"][day])]
+    runs += ways.take(signal["JP"]["2024-01-02"])
+    assert [(run.id, below(run, "orders", "orders")) for run in runs] == [
+        ("before/2024-01-01#1", []),
+        ("two/2024-01-01#1", ["NA/2024-01-01"]),
+        ("before/2024-01-02#1", ["NA/2024-01-01"]),
+        ("two/2024-01-02#1", ["NA/2024-01-01", "NA/2024-01-02"]),
+        ("before/2024-01-02#2", ["NA/2024-01-01"]),
+        ("two/2024-01-02#2", ["JP/2024-01-02", "NA/2024-01-01", "NA/2024-01-02"]),
+    ]
+
+
+def test_what_has_come_of_regions_is_made_again_when_one_comes_or_is_written_anew(app: Any) -> None:
+    """Found by trying: under "updated" it ran once and never again, and was never stale."""
+    signal = by_region(app)
+    app.create_data("world", inputs=[signal.rollup("region", complete=False)], retrigger="updated")
+    app.create_data("once", inputs=[signal.rollup("region", complete=False)], retrigger="never")
+    sim = Simulator(app)
+    runs = send_all(sim, *(signal[region]["2024-01-01"] for region in ("NA", "JP", "NA")))
+    assert outputs(runs, "world") == [("2024-01-01",)] * 3
+    assert len(runs[-1].inputs["orders"].paths) == 2
+    assert [(stale.node, stale.partition) for stale in sim.stale()] == [("once", "2024-01-01")]
+
+
+@pytest.mark.parametrize("much", [{}, {"at_least": 1}])
+def test_what_nobody_names_is_not_checked(app: Any, much: Any) -> None:
+    with rejected("nothing says which values of region are awaited", hint="rollup(region=[...])"):
+        by_region(app).rollup("region", complete=False)[:-2].range_check(**much)
 
 
 # ── windows, links, references of rollups ─────────────────────────────────────────────────────────────
