@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from support.aws import empty_account
 
 from rheo_airflow.tasks import PublishOperator, partitions, sagemaker, settings
-from rheo_airflow.tasks.compat import AirflowException
+from rheo_airflow.tasks.compat import AirflowException, AirflowFailException
 from rheo_runtime import executions
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import CheckResult, Stored
@@ -97,15 +98,17 @@ def test_what_checks_found_is_kept_with_the_execution(
     made = {"id": "n/EU#1", "app": "a", "node": "n", "partition": "EU", "output": {"path": OUTPUT}}
     executions.order(ledger, None, "n", "EU", Stored(made), 1.0)
     executions.claim(ledger, "n", "EU", "n/EU#1", "run", 2.0)
-    publish, run = (
-        PublishOperator(task_id="publish", app="a", node="n", staged=True),
-        SimpleNamespace(run_id="run"),
-    )
-    publish._end(ledger, made, {"ti": Told(), "dag_run": run})
+    told: list[Any] = []
+    monkeypatch.setattr("rheo_airflow.tasks.publish.announce", lambda _, checks: told.extend(checks))
+    publish = PublishOperator(task_id="publish", app="a", node="n", staged=True)
+    refused = pytest.raises(AirflowFailException, match="unique") if severity == "block" else nullcontext()
+    with refused:
+        publish._end(ledger, made, {"ti": Told(), "dag_run": SimpleNamespace(run_id="run")})
     output, _ = ledger.output("n", "EU", None)
     assert output is not None
     assert output.ended[0].state == ("FAILED" if severity == "block" else "SUCCEEDED")
-    assert output.ended[0].checks == (CheckResult("unique(id)", False, severity, "2 rows"),)
+    assert output.ended[0].checks == (CheckResult("unique(id)", False, severity, "2 rows"),) == tuple(told)
+    assert output.ended[0].signalled
 
 
 @pytest.mark.parametrize("partition", ["C#", "#1", "a#b", "x y", "C++", "100%", "a:b"])

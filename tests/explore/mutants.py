@@ -93,7 +93,7 @@ MUTANTS = (
            "if o.active and o.node not in batches and _overdue(o.active, now, self.patience)",
            "if False"),
     Mutant("a sweep believes that each execution has a run that waits", "airflow_client",
-           "for answer in counts) >= told:", "for answer in counts) >= 0:"),
+           "            if left <= len(pumped):\n", "            if True:\n"),
     Mutant("a firing that lost the race is not looked at again", "engine",
            "            again = self._records(node, binding)\n            if again is None:\n                return False\n",
            "            return False\n            again = self._records(node, binding)\n"),
