@@ -487,7 +487,7 @@ def from_environment(environ: dict[str, str] | None = None) -> Listener:
     ``RHEO_DEAD_LETTERS``, the address of the queue for poison messages; ``RHEO_PATIENCE``, the seconds
     of `Patience`, joined by commas; ``RHEO_GATHER``, the address of the queue for executions of a storm;
     ``RHEO_LISTENERS``, how many processes share MWAA's calls; ``RHEO_ACCOUNTS``, ``any`` where buckets belong to no real account; ``RHEO_PENDING_METRICS``, the
-    nodes whose ``pending_age`` is sent, joined by commas, or ``*``.
+    nodes whose ``pending_age`` is sent, joined by commas.
     """
     import boto3
     from botocore.config import Config
@@ -541,8 +541,7 @@ def _report(nodes: str, client: Callable[[str], Any]) -> Callable[[Engine], None
         return None
 
     def send(engine: Engine) -> None:
-        wanted = engine.program.makers if nodes == "*" else nodes.split(",")
-        since = [(waiting.node, waiting.since) for node in wanted for waiting in engine.pending(node)]
+        since = [(each.node, each.since) for node in nodes.split(",") for each in engine.pending(node)]
         data = metrics.pending(since, engine.now())
         metrics.send(client("cloudwatch").put_metric_data, engine.program.table.app, data)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from codegen.cloudformation.dashboards import dashboard_resources
@@ -274,12 +274,17 @@ def metric_names(metric: ir.Signal) -> tuple[str, ...] | None:
 
 def pending_metrics(graph: ir.Graph) -> str:
     """Return the listener's setting ``RHEO_PENDING_METRICS``: the nodes whose ``pending_age`` an alarm watches."""
+    declared = (s.source.definition for s in graph.signals if isinstance(s.source, ir.AlarmSource))
+    return watched_ages((each for each in declared if isinstance(each, MetricAlarm)), graph.app)
+
+
+def watched_ages(alarms: Iterable[MetricAlarm], app: str) -> str:
+    """Return the nodes of an application whose ``pending_age`` some of these alarms watch."""
     found = {
         value
-        for signal in graph.signals
-        if isinstance(signal.source, ir.AlarmSource) and isinstance(signal.source.definition, MetricAlarm)
-        for query in signal.source.definition.queries
-        if query.stat.name == "pending_age" and query.stat.namespace == metric_namespace(graph.app)
+        for alarm in alarms
+        for query in alarm.queries
+        if query.stat.name == "pending_age" and query.stat.namespace == metric_namespace(app)
         for name, value in query.stat.dimensions
         if name == NODE
     }
@@ -414,4 +419,5 @@ __all__ = [
     "metric_names",
     "metric_permission",
     "pending_metrics",
+    "watched_ages",
 ]

@@ -23,6 +23,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from codegen.cloudformation import alarms as cloudformation
 from rheo_platforms.local.aws_stand_in import ACCOUNT, REGION
 from rheo_platforms.local.specification import read_specification
 from rheodsl.cloudwatch.alarm_definitions import (
@@ -411,6 +412,11 @@ def _save(file: Path, board: AlarmBoard) -> None:
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps(board.states, sort_keys=True))
     os.replace(fresh, file)
+
+
+def watched_ages(folder: Path, app: str) -> str:
+    """Return the nodes of a compiled application whose ``pending_age`` its alarms watch, as the listener is told on AWS."""
+    return cloudformation.watched_ages(read_alarms(read_resources(folder)).metric_alarms.values(), app)
 
 
 def evaluators(folders: Sequence[Path], session: Any, states: Path) -> dict[Path, AlarmEvaluator]:

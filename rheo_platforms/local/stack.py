@@ -258,7 +258,7 @@ class LocalStack:
                 "RHEO_ROUTES": str(spec.routes),
                 "RHEO_TABLE": spec.table,
                 "RHEO_MWAA_ENVIRONMENT": self.state.mwaa_environment,
-                "RHEO_PENDING_METRICS": "*",
+                "RHEO_PENDING_METRICS": alarms.watched_ages(spec.folder, spec.app),
                 "RHEO_LISTENERS": "1",
                 "RHEO_ACCOUNTS": "any",
                 "RHEO_DEAD_LETTERS": f"{queues}/{spec.dead_letters}",

@@ -15,7 +15,9 @@ from moto import mock_aws
 from support.events import s3_event
 
 from codegen.cloudformation.alarms import pending_metrics
+from codegen.compiler import compile_graph, write
 from codegen.routes import route_table
+from rheo_platforms.local.alarms import watched_ages
 from rheo_runtime import dynamodb, listener
 from rheodsl import Application, MetricPeriod, MetricStatistic
 from rheodsl.testing import Simulator
@@ -62,6 +64,13 @@ def sweep(tmp_path: Path, nodes: str | None) -> None:
         time.sleep(0.01)
 
 
+def test_the_local_stack_sends_the_ages_that_alarms_watch(tmp_path: Path) -> None:
+    write(compile_graph(application().graph()), tmp_path)
+    assert watched_ages(tmp_path, "shop") == "daily"
+    write(compile_graph(Application("bare").graph()), tmp_path / "bare")
+    assert watched_ages(tmp_path / "bare", "bare") == ""
+
+
 def ages(cloudwatch: Any) -> dict[str, str]:
     return {
         metric["Dimensions"][0]["Value"]: metric["MetricName"]
@@ -70,7 +79,7 @@ def ages(cloudwatch: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "expected"), [("daily", ["daily"]), ("*", ["daily", "other"]), ("", []), (None, [])]
+    ("nodes", "expected"), [("daily", ["daily"]), ("daily,other", ["daily", "other"]), ("", []), (None, [])]
 )
 def test_a_sweep_sends_the_ages_of_the_nodes_named(
     cloudwatch: Any, tmp_path: Path, nodes: str | None, expected: list[str]
