@@ -43,18 +43,18 @@ class Index:
         self.asked: dict[Key, None] = {}
         self._keys: dict[str, dict[str, dict[Key, None]]] = {}  # attribute -> text -> keys of items
 
-    def having(self, table: Table, attribute: str, value: DynamoType) -> dict[Any, Any]:
+    def having(self, table: Table, attribute: str, text: str) -> dict[Any, Any]:
         """Return the items that have a text, as a table keeps its items."""
         self._note(table, self.asked, self._keys)
         self.asked.clear()
         if attribute not in self._keys:
             self._keys[attribute] = {}
             self._note(table, map(_key, _items(table)), (attribute,))
-        keys = self._keys[attribute].get(value.value, {})
+        keys = self._keys[attribute].get(text, {})
         found: dict[Any, Any] = {}
         for key in list(keys):
             item = _at(table, key)
-            if item is None or item.attrs.get(attribute) != value:
+            if item is None or _text(item.attrs.get(attribute)) != text:
                 del keys[key]
             elif table.range_key_attr is None:
                 found[key[0]] = item
@@ -66,9 +66,8 @@ class Index:
         for key in keys:
             item = _at(table, key)
             for attribute in () if item is None else attributes:
-                value = item.attrs.get(attribute)
-                if _is_text(value):
-                    self._keys[attribute].setdefault(value.value, {})[key] = None
+                if (text := _text(item.attrs.get(attribute))) is not None:
+                    self._keys[attribute].setdefault(text, {})[key] = None
 
 
 _indexes: WeakKeyDictionary[Table, Index] = WeakKeyDictionary()
@@ -92,8 +91,8 @@ def _query_part(self: Table, hash_key: DynamoType | None, *args: Any, **kwargs: 
     part = copy.copy(self)
     conditions: Sequence[tuple[str, DynamoType]] = kwargs.get("hash_key_conditions") or ()
     if args[_INDEX_NAME]:
-        if conditions and _is_text(conditions[0][1]):
-            part.items = _indexes.setdefault(self, Index()).having(self, *conditions[0])  # type: ignore[assignment]
+        if conditions and (text := _text(conditions[0][1])) is not None:
+            part.items = _indexes.setdefault(self, Index()).having(self, conditions[0][0], text)  # type: ignore[assignment]
     elif hash_key is not None and hash_key.type == self.hash_key_type:
         part.items = {hash_key: self.items[hash_key]} if hash_key in self.items else {}  # type: ignore[assignment]
     return _query(part, hash_key, *args, **kwargs)
@@ -132,8 +131,9 @@ def _key(item: Item) -> Key:
     return item.hash_key, item.range_key
 
 
-def _is_text(value: DynamoType | None) -> bool:
-    return value is not None and value.type == "S" and isinstance(value.value, str)
+def _text(value: DynamoType | None) -> str | None:
+    """What a text is; None for all else."""
+    return value.value if value is not None and value.type == "S" and isinstance(value.value, str) else None
 
 
 # --- S3 ---
