@@ -23,7 +23,7 @@ from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
-from rheo_platforms.local import moto_indexes
+from rheo_platforms.local import moto_changes
 
 
 class Dispatcher(DomainDispatcherApplication):
@@ -38,7 +38,10 @@ class Handler(MotoRequestHandler):
     """Answers the requests of a connection one after the other; werkzeug's own ends the connection after the first."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # what an answer consists of is sent at once
+    wbufsize = -1  # what an answer consists of is sent at once,
+    disable_nagle_algorithm = (
+        True  # and where it is long, no part of it waits for what the client says of the one before
+    )
 
     def run_wsgi(self) -> None:
         """Answer one request."""
@@ -96,10 +99,12 @@ def main() -> None:
     os.environ["MOTO_PORT"] = str(options.port)  # where moto calls itself
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: sys.exit(0))
-    moto_indexes.install()
+    moto_changes.install()
     one_at_a_time(threading.RLock())
     gc.freeze()
-    make_server("127.0.0.1", options.port, Dispatcher(), threaded=True, request_handler=Handler).serve_forever()
+    make_server(
+        "127.0.0.1", options.port, Dispatcher(), threaded=True, request_handler=Handler
+    ).serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Indexes for moto: a query of DynamoDB looks at the items that have its key, a list of S3 at the keys that it may show.
+"""What we change of moto, so that it is sooner: how things are found, never what is found.
 
-moto itself looks at a whole table and a whole bucket, which takes seconds of ten thousand items. What is found here is what
-moto chooses from: its own code decides, sorts, cuts into pages and answers as ever.
+It is made for tests of a few items: a query of DynamoDB looks at a whole table, a list of S3 at a whole bucket, which takes
+seconds where there are ten thousand. Here a query is given the items that have its key, a list the keys that it may show;
+moto's own code decides, sorts, cuts into pages and answers as ever.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice, takewhile
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from moto.core.common_models import BaseModel  # noqa: TID253 - this module is for the process that runs moto
+from botocore.model import StructureShape
+from moto.core import responses  # noqa: TID253 - this module is for the process that runs moto
+from moto.core.common_models import BaseModel  # noqa: TID253
+from moto.core.serialize import BaseJSONSerializer  # noqa: TID253
 from moto.dynamodb.models.dynamo_type import DynamoType, Item  # noqa: TID253
 from moto.dynamodb.models.table import Table  # noqa: TID253
 from moto.s3 import models as s3  # noqa: TID253
@@ -24,7 +29,7 @@ Key = tuple[DynamoType, DynamoType | None]
 
 
 def install() -> None:
-    """Let moto, in this process, use the indexes, and forget the objects that it has no use for."""
+    """Make the changes, in this process."""
     for owner, name, ours in CHANGES:
         setattr(owner, name, ours)
 
@@ -209,6 +214,25 @@ def _untracked(cls: type[BaseModel], *_: Any, **__: Any) -> BaseModel:
     return made
 
 
+# --- answers ---
+
+_structure = BaseJSONSerializer._serialize_type_structure
+
+
+def _serialize_structure(
+    self: BaseJSONSerializer, serialized: Any, value: Any, shape: StructureShape, key: str
+) -> None:
+    """Write a value of DynamoDB by the member that it has; moto looks for each of the ten under several names."""
+    if shape.name != "AttributeValue" or type(value) is not dict or not value.keys() <= shape.members.keys():
+        _structure(self, serialized, value, shape, key)
+        return
+    found: dict[str, Any] = {}
+    for name, member in value.items():
+        if member is not None:
+            self._serialize(found, member, shape.members[name], name)
+    self._default_serialize(serialized, found, shape, key)
+
+
 # Whose attribute, its name, and what it becomes.
 CHANGES: tuple[tuple[Any, str, Any], ...] = (
     (Table, "get_item", _get),
@@ -220,4 +244,6 @@ CHANGES: tuple[tuple[Any, str, Any], ...] = (
     (S3Backend, "list_objects_v2", _list_v2),
     (s3, "_VersionedKeyStore", SortedKeys),
     (BaseModel, "__new__", _untracked),
+    (BaseJSONSerializer, "_serialize_type_structure", _serialize_structure),
+    (responses, "method_names_from_class", cache(responses.method_names_from_class)),
 )
