@@ -223,7 +223,8 @@ def _serialize_structure(
     self: BaseJSONSerializer, serialized: Any, value: Any, shape: StructureShape, key: str
 ) -> None:
     """Write a value of DynamoDB by the member that it has; moto looks for each of the ten under several names."""
-    if shape.name != "AttributeValue" or type(value) is not dict or not value.keys() <= shape.members.keys():
+    known = shape.name == "AttributeValue" and type(value) is dict and value.keys() <= shape.members.keys()
+    if not known or not key:
         _structure(self, serialized, value, shape, key)
         return
     found: dict[str, Any] = {}
