@@ -15,10 +15,11 @@ from itertools import islice, takewhile
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from botocore.model import StructureShape
 from moto.core import responses  # noqa: TID253 - this module is for the process that runs moto
 from moto.core.common_models import BaseModel  # noqa: TID253
+from moto.core.model import StructureShape  # noqa: TID253
 from moto.core.serialize import BaseJSONSerializer  # noqa: TID253
+from moto.core.utils import method_names_from_class  # noqa: TID253
 from moto.dynamodb.models.dynamo_type import DynamoType, Item  # noqa: TID253
 from moto.dynamodb.models.table import Table  # noqa: TID253
 from moto.s3 import models as s3  # noqa: TID253
@@ -246,5 +247,5 @@ CHANGES: tuple[tuple[Any, str, Any], ...] = (
     (s3, "_VersionedKeyStore", SortedKeys),
     (BaseModel, "__new__", _untracked),
     (BaseJSONSerializer, "_serialize_type_structure", _serialize_structure),
-    (responses, "method_names_from_class", cache(responses.method_names_from_class)),
+    (responses, "method_names_from_class", cache(method_names_from_class)),
 )

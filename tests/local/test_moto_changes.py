@@ -155,7 +155,7 @@ def writes(draw: st.DrawFn) -> Step:
     if values:
         update["ExpressionAttributeValues"] = values
     other = {**here, "Key": {name: text("e") for name in key}}
-    return draw(
+    step: Step = draw(
         st.sampled_from(
             [
                 ("put_item", put),
@@ -172,6 +172,7 @@ def writes(draw: st.DrawFn) -> Step:
             ]
         )
     )  # fmt: skip
+    return step
 
 
 @st.composite
@@ -228,7 +229,7 @@ def buckets(client: Any) -> None:
 def objects(draw: st.DrawFn) -> Step:
     bucket = {"Bucket": draw(st.sampled_from(["plain", "versions"]))}
     key, other = draw(KEYS), draw(KEYS)
-    return draw(
+    step: Step = draw(
         st.sampled_from(
             [
                 ("put_object", {**bucket, "Key": key, "Body": b"x"}),
@@ -238,6 +239,7 @@ def objects(draw: st.DrawFn) -> Step:
             ]
         )
     )
+    return step
 
 
 @st.composite
