@@ -8,8 +8,10 @@ moto's own code decides, sorts, cuts into pages and answers as ever.
 from __future__ import annotations
 
 import copy
+import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import cache
 from itertools import islice, takewhile
 from typing import Any
@@ -19,12 +21,13 @@ from moto.core import responses  # noqa: TID253 - this module is for the process
 from moto.core.common_models import BaseModel  # noqa: TID253
 from moto.core.model import StructureShape  # noqa: TID253
 from moto.core.serialize import BaseJSONSerializer  # noqa: TID253
-from moto.core.utils import method_names_from_class  # noqa: TID253
+from moto.core.utils import method_names_from_class, unix_time_millis  # noqa: TID253
 from moto.dynamodb.models.dynamo_type import DynamoType, Item  # noqa: TID253
 from moto.dynamodb.models.table import Table  # noqa: TID253
 from moto.s3 import models as s3  # noqa: TID253
 from moto.s3.models import FakeDeleteMarker, S3Backend  # noqa: TID253
 from moto.s3.utils import _VersionedKeyStore  # noqa: TID253
+from moto.sqs import models as sqs  # noqa: TID253
 
 Key = tuple[DynamoType, DynamoType | None]
 
@@ -235,6 +238,14 @@ def _serialize_structure(
     self._default_serialize(serialized, found, shape, key)
 
 
+# --- SQS ---
+
+
+def _milliseconds(moment: datetime | None = None) -> float:
+    """Tell the time, as moto asks of each message in a queue whenever one is sent; its own way takes 20 times as long."""
+    return time.time() * 1000 if moment is None else unix_time_millis(moment)
+
+
 # Whose attribute, its name, and what it becomes.
 CHANGES: tuple[tuple[Any, str, Any], ...] = (
     (Table, "get_item", _get),
@@ -247,5 +258,6 @@ CHANGES: tuple[tuple[Any, str, Any], ...] = (
     (s3, "_VersionedKeyStore", SortedKeys),
     (BaseModel, "__new__", _untracked),
     (BaseJSONSerializer, "_serialize_type_structure", _serialize_structure),
+    (sqs, "unix_time_millis", _milliseconds),
     (responses, "method_names_from_class", cache(method_names_from_class)),
 )
