@@ -88,6 +88,7 @@ LIBRARIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("rheo_platforms/commands/*", TERMINAL),
     # Run by itself, by the Python in whose environment Airflow is, with what Airflow depends on.
     ("rheo_platforms/local/airflow_components.py", ("airflow", "boto3", "setproctitle")),
+    ("rheo_platforms/local/aws_server.py", ("moto", "werkzeug")),
     (
         "rheo_platforms/*",
         (*AWS, *TERMINAL, *LOCAL),

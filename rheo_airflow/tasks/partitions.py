@@ -25,6 +25,8 @@ Objects = Mapping[str, int]
 # Bytes up to which a copy is one call; boto3's own threshold for a copy in parts.
 AT_ONCE = 8 * 1024 * 1024
 COPIES = 8  # of one partition at a time
+LONGEST = 1000  # objects of one list (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html: MaxKeys)
+OBJECTS = 20  # that a folder is thought to have, of those that are listed together
 
 
 def split(path: str) -> tuple[str, str]:
@@ -83,10 +85,12 @@ def listed(s3: Any, paths: Iterable[str]) -> dict[str, Objects]:
     bucket, _ = split(wanted[folders[0]])
     prefix = os.path.commonprefix(folders)  # noqa: RUF071 - keys are texts
     prefix = prefix[: prefix.rfind("/") + 1]
+    # What follows the last folder is read for nothing: the first list of several folders is no longer than they likely are.
+    most = LONGEST if len(folders) == 1 else min(LONGEST, OBJECTS * len(folders))
     where: dict[str, str] = {"StartAfter": folders[0]}
     while where:
-        page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **where)
-        last = ""
+        page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **where)
+        last, most = "", LONGEST
         for entry in page.get("Contents", ()):
             last = entry["Key"]
             folder = folders[bisect_right(folders, last) - 1]

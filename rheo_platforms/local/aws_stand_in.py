@@ -1,4 +1,4 @@
-"""The stand-in for AWS: moto's server, the environment that leads any AWS client to it, and sessions that go nowhere else."""
+"""The stand-in for AWS: its process, the environment that leads any AWS client to it, and sessions that go nowhere else."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from rheo_platforms.sessions import Session
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+_SERVER = "rheo_platforms.local.aws_server"
 _LOOPBACK = "http://127.0.0.1"
 
 
 def start(port: int, *, env: Mapping[str, str], log: Path) -> Started:
     """Start the server; its state is in memory and ends with it."""
-    return spawn(
-        "moto", [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], env=env, log=log
-    )
+    return spawn("moto", [sys.executable, "-m", _SERVER, "--port", str(port)], env=env, log=log)
 
 
 def aws_environment(*, moto: int, glue: int | None = None, mwaa: int | None = None) -> dict[str, str]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,8 +19,9 @@ from rheo_platforms.local.specification import SCHEDULED_TIME, TimerSchedule, re
 from rheo_platforms.local.state import load
 from rheodsl.schedule import Schedule, parse
 
-# On AWS a schedule sends this once a minute; nobody wants to wait that long at a desk.
+# On AWS a schedule sends this once a minute; nobody wants to wait that long at a desk. Where messages wait, it is a minute here, too.
 SWEEP_SECONDS = 10.0
+AWS_SWEEP_SECONDS = 60.0
 SWEEP = "rheo.sweep"
 
 
@@ -82,6 +84,12 @@ def sweep(app: str) -> str:
     return json.dumps({"source": "rheo", "detail-type": SWEEP, "detail": {"app": app}})
 
 
+def _idle(sqs: Any, url: str) -> bool:
+    """Say whether no message waits: sweeps that take longer than the time between them would let no other come through."""
+    counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(counted["Attributes"]["ApproximateNumberOfMessages"]) == 0
+
+
 def _paused(folder: Path | None, app: str) -> bool:
     state = None if folder is None else load(folder)
     return state is not None and app in state.residents and state.residents[app].paused
@@ -105,14 +113,17 @@ def main() -> None:
     timers = [schedule for schedule in stack.schedules if SWEEP not in schedule.input]
     scheduler = Scheduler(timers, send, datetime.now(UTC))
     print(f"{len(timers)} schedules", flush=True)
-    next_sweep = datetime.now(UTC)
+    next_sweep = last_sweep = datetime.now(UTC)
     while not stop.is_set():
         now = datetime.now(UTC)
         try:
             scheduler.fire(now)
             if now >= next_sweep:
-                if not _paused(options.stack, stack.app):  # nobody would take them out of the queue
+                late = now - last_sweep >= timedelta(seconds=AWS_SWEEP_SECONDS)
+                # Of a paused one nobody would take them out of the queue.
+                if not _paused(options.stack, stack.app) and (late or _idle(sqs, url)):
                     send(sweep(stack.app))
+                    last_sweep = now
                 next_sweep = now + timedelta(seconds=SWEEP_SECONDS)
         except (BotoCoreError, ClientError) as error:
             print(f"the queue does not answer: {error}", file=sys.stderr, flush=True)

@@ -185,7 +185,7 @@ def test_folders_beside_one_another_are_listed_together_page_by_page(s3: Any, pa
     class Pages:
         def list_objects_v2(self, **call: Any) -> Any:
             asked.append(call)
-            return s3.list_objects_v2(**call, MaxKeys=page)
+            return s3.list_objects_v2(**{**call, "MaxKeys": page})
 
     wanted = [f"s3://rheo-a/d/{day}" for day in (0, 2, 4, 7)]
     found = partitions.listed(Pages(), wanted)
