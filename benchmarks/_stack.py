@@ -34,11 +34,12 @@ AT_ONCE = 100  # objects that one message tells of
 
 
 class Storm(NamedTuple):
-    """What became of many partitions that came at once."""
+    """What became of many partitions that came at once; ``single`` is what one of them takes in a run of its own."""
 
     seconds: float
     runs: int
     executions: int  # that succeeded, each once
+    single: float
 
 
 class Wide(NamedTuple):
@@ -85,7 +86,7 @@ def carry() -> Carried:
 
 
 def storm(partitions: int) -> Storm:
-    """Carry out so many partitions in batches, while the listener and Airflow's scheduler are killed."""
+    """Carry out some in runs of their own; so many in batches, while the listener and Airflow's scheduler are killed."""
     with TemporaryDirectory(prefix="rheo-storm-") as folder:
         platform = LocalPlatform(Path(folder) / ".rheo")
         stack = platform.stack
@@ -94,7 +95,9 @@ def storm(partitions: int) -> Storm:
             write(compile_graph(graph), Path(folder) / "compiled")
             stack.up(Path(folder) / "compiled")
             stack.session().client("s3").create_bucket(Bucket=DATA)
-            return Lab(stack, platform.deployment(APP)).storm("batched", partitions)
+            lab = Lab(stack, platform.deployment(APP))
+            lab.carried("single", 2)  # the first ones load what all others find
+            return lab.storm("batched", partitions, lab.carried("single", SINGLE) / SINGLE)
         finally:
             stack.down()
 
@@ -173,7 +176,7 @@ class Lab:
             max(_time(run["end_date"]) for run in new) - min(_time(run["start_date"]) for run in new)
         ).total_seconds()
 
-    def storm(self, node: str, count: int) -> Storm:
+    def storm(self, node: str, count: int, single: float) -> Storm:
         """Let so many partitions come at once; kill the listener and the scheduler on the way."""
         parts = self._parts(count)
         self._put(node, parts)
@@ -188,7 +191,7 @@ class Lab:
         seconds = time.monotonic() - began
         outputs = [o for o in self.deployment.ledger.outputs(node) if o.partition in set(parts)]
         once = [o for o in outputs if [e.state for e in o.ended] == [SUCCEEDED] and o.generation == 1]
-        return Storm(seconds, len(self._until(lambda: self._over(node))), len(once))
+        return Storm(seconds, len(self._until(lambda: self._over(node))), len(once), single)
 
     def _put(self, node: str, parts: Sequence[str]) -> None:
         s3 = self.stack.session().client("s3")
