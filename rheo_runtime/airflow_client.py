@@ -378,10 +378,13 @@ class Announcer:
     def _being_pumped(self, app: str, node: str) -> set[str]:
         """The keys of a node that a pump has yet to tell."""
         try:
-            told = [run["conf"]["rheo"] for run in self._not_over(f"/dags/{dag_id(app, PUMP)}/dagRuns")]
+            runs = list(self._not_over(f"/dags/{dag_id(app, PUMP)}/dagRuns"))
         except _NotFound:  # this Airflow has none
             return set()
-        return {partition_key(key) for each in told if each["node"] == node for key in each["keys"]}
+        told = [
+            (run.get("conf") or {}).get("rheo", {}) for run in runs
+        ]  # nothing, of one that somebody started
+        return {partition_key(key) for each in told if each.get("node") == node for key in each["keys"]}
 
     def _not_over(self, path: str) -> Iterator[Mapping[str, Any]]:
         for state in NOT_OVER:
