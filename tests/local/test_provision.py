@@ -62,7 +62,9 @@ def test_objects_signals_and_alarms_reach_the_queue(
     put("s3://local-test-app/out/_SUCCESS")  # of an output its signal tells
     put("s3://somebody-else/flights/_SUCCESS")
     entries = [
-        ("rheo", "rheo.signal", {"app": "upstream", "signal": "orders", "partition": ["1"], "id": "x"}),
+        ("rheo", "rheo.signal", {"app": "local-test", "signal": "flights", "partition": ["1"], "id": "x"}),
+        ("rheo", "rheo.signal", {"app": "local-test", "signal": "delays", "partition": ["1"], "id": "x"}),
+        ("rheo", "rheo.signal", {"app": "another", "signal": "flights", "partition": ["1"], "id": "x"}),
         (
             "aws.cloudwatch",
             "CloudWatch Alarm State Change",
@@ -88,6 +90,8 @@ def test_objects_signals_and_alarms_reach_the_queue(
         if e["source"] == "aws.s3"
     }
     assert keys == {("local-test-nyc", "flights/EWR/_SUCCESS")}, "as on AWS"
+    (told,) = (e["detail"] for e in events if e["source"] == "rheo")
+    assert (told["app"], told["signal"]) == ("local-test", "flights"), "what something reads"
 
 
 def test_what_cannot_be_handled_goes_to_the_dead_letter_queue(
