@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,55 +66,38 @@ class Carried(NamedTuple):
     meanwhile: float
 
 
+@contextmanager
+def _lab(**options: Any) -> Iterator[Lab]:
+    """A stack that runs the application, declared with these options, until its end."""
+    with TemporaryDirectory(prefix="rheo-bench-") as folder:
+        platform = LocalPlatform(Path(folder) / ".rheo")
+        try:
+            write(compile_graph(application(platform, **options).graph()), Path(folder) / "compiled")
+            platform.stack.up(Path(folder) / "compiled")
+            yield Lab(platform.stack, platform.deployment(APP))
+        finally:
+            platform.stack.down()
+
+
 def carry() -> Carried:
     """Start a stack, run everything on it, and end it."""
-    with TemporaryDirectory(prefix="rheo-scale-") as folder:
-        platform = LocalPlatform(Path(folder) / ".rheo")
-        stack = platform.stack
-        try:
-            write(compile_graph(application(platform).graph()), Path(folder) / "compiled")
-            stack.up(Path(folder) / "compiled")
-            stack.session().client("s3").create_bucket(Bucket=DATA)
-            lab = Lab(stack, platform.deployment(APP))
-            lab.carried("single", 2)  # the first ones load what all others find
-            return Carried(
-                lab.carried("batched", MANY) / MANY,
-                lab.carried("single", SINGLE) / SINGLE,
-                lab.meanwhile(),
-            )
-        finally:
-            stack.down()
+    with _lab() as lab:
+        lab.warm()
+        return Carried(lab.carried("batched", MANY) / MANY, lab.single(), lab.meanwhile())
 
 
 def storm(partitions: int) -> Storm:
     """Carry out some in runs of their own; so many in batches, while the listener and Airflow's scheduler are killed."""
-    with TemporaryDirectory(prefix="rheo-storm-") as folder:
-        platform = LocalPlatform(Path(folder) / ".rheo")
-        stack = platform.stack
-        try:
-            graph = application(platform, wait=timedelta(seconds=60)).graph()
-            write(compile_graph(graph), Path(folder) / "compiled")
-            stack.up(Path(folder) / "compiled")
-            stack.session().client("s3").create_bucket(Bucket=DATA)
-            lab = Lab(stack, platform.deployment(APP))
-            lab.carried("single", 2)  # the first ones load what all others find
-            return lab.storm("batched", partitions, lab.carried("single", SINGLE) / SINGLE)
-        finally:
-            stack.down()
+    with _lab(wait=timedelta(seconds=60)) as lab:
+        lab.warm()
+        return lab.storm("batched", partitions)
 
 
 def door(partitions: int) -> Wide:
     """Announce so many single runs, and let another node's events come meanwhile."""
-    with TemporaryDirectory(prefix="rheo-door-") as folder:
-        platform = LocalPlatform(Path(folder) / ".rheo")
-        stack = platform.stack
-        try:
-            # What is measured is how runs are made: one of them after the other is carried out meanwhile.
-            write(compile_graph(application(platform, pumped_runs=1).graph()), Path(folder) / "compiled")
-            stack.up(Path(folder) / "compiled")
-            return Lab(stack, platform.deployment(APP)).door(partitions)
-        finally:
-            stack.down()
+    # What is measured is how runs are made: one of them after the other is carried out meanwhile.
+    with _lab(pumped_runs=1) as lab:
+        return lab.door(partitions)
 
 
 def nothing(input_map: Any, output: Any, params: Any) -> None:
@@ -161,6 +145,7 @@ class Lab:
         self.stack = stack
         self.deployment = deployment
         self.made = 0
+        stack.session().client("s3").create_bucket(Bucket=DATA)
 
     def carried(self, node: str, count: int) -> float:
         """Carry out this many new partitions; return the seconds from the begin of the first run to the end of the last."""
@@ -176,8 +161,17 @@ class Lab:
             max(_time(run["end_date"]) for run in new) - min(_time(run["start_date"]) for run in new)
         ).total_seconds()
 
-    def storm(self, node: str, count: int, single: float) -> Storm:
+    def warm(self) -> None:
+        """Carry out a few: the first ones load what all others find."""
+        self.carried("single", 2)
+
+    def single(self) -> float:
+        """Return the seconds of a partition in a run of its own."""
+        return self.carried("single", SINGLE) / SINGLE
+
+    def storm(self, node: str, count: int) -> Storm:
         """Let so many partitions come at once; kill the listener and the scheduler on the way."""
+        single = self.single()
         parts = self._parts(count)
         self._put(node, parts)
         began = time.monotonic()

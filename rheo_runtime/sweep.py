@@ -96,6 +96,11 @@ def reconcile(ledger: Ledger, ask: Ask, output: Output, now: float) -> Finding |
     return Finding(document, run_id, run, became if taken else CLAIMED, ready)
 
 
+def told_of(outputs: Iterable[Output]) -> Counter[str]:
+    """Return of how many executions of each node Airflow was told that are not over."""
+    return Counter(o.node for o in outputs if o.active and o.active.state in (ANNOUNCED, CLAIMED))
+
+
 Announce = Callable[[Document], None]
 Emit = Callable[[Execution], None]
 Log = Callable[..., None]
@@ -153,7 +158,7 @@ class Sweeper(NamedTuple):
                 for o in outputs
                 if o.active and o.node not in batches and _overdue(o.active, now, self.patience)
             ],
-            Counter(o.node for o in outputs if o.active and o.active.state in (ANNOUNCED, CLAIMED)),
+            told_of(outputs),
         )
         due_now = due(outputs, batches, now, lambda e: _overdue(e, now, self.patience))
         if self._announce(overdue) and self._in_a_row(due_now, self.announce_batch) and self.ask is not None:

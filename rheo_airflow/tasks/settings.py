@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheo_airflow.diagnostics import Diagnostics
-from rheo_runtime import metrics
+from rheo_runtime import executions, metrics
 from rheo_runtime.dynamodb import DynamoLedger
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import Document
@@ -126,9 +126,8 @@ def measured(ledger: Ledger, document: Document, ok: bool, checked: str = "") ->
     """Return what a node's own metrics say of an execution that a run has ended."""
     where = document["node"], document["partition"]
     output = ledger.recent(*where) or ledger.output(*where, None)[0]
-    known = (output.active, *output.ended) if output else ()
-    fired = [e.fired for e in known if e is not None and e.generation == document["generation"]]
-    seconds = time.time() - fired[0] if fired else 0.0
+    execution = executions.find(output, document["id"])
+    seconds = 0.0 if execution is None else time.time() - execution.fired
     return metrics.ended(document["node"], ok, seconds, checked)
 
 

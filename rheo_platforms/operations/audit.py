@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
@@ -28,7 +27,7 @@ from rheo_runtime.records import (
     execution_id,
 )
 from rheo_runtime.stale import binding_made, way_of
-from rheo_runtime.sweep import Ask, AskAll
+from rheo_runtime.sweep import Ask, AskAll, told_of
 from rheo_runtime.values import BadValue, joined
 from rheo_runtime.waiting import combinations, describe
 
@@ -88,7 +87,7 @@ def audit(
     for node in program.nodes.values():
         found += _due(program, ledger, node, now - patience.due)
     outputs = [output for output in ledger.outputs() if not is_telling(output.node)]
-    told = Counter(o.node for o in outputs if o.active and o.active.state in (ANNOUNCED, CLAIMED))
+    told = told_of(outputs)
     runs = cache(lambda node: under_way(program.table.app, node, told[node]) if under_way else NONE_UNDER_WAY)
     for output in outputs:
         found += _twice(program, ledger, output)
