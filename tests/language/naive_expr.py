@@ -96,7 +96,8 @@ def text(value: object, kind: Kind) -> str:
 
 def written_as(value: datetime, format: str) -> str:
     """A time in its format; a year has four digits, which the C library forgets for the first thousand."""
-    return value.strftime(format.replace("%Y", f"{value.year:04}"))
+    quarter = str((value.month + 2) // 3)  # which strftime does not know
+    return value.strftime(format.replace("%Y", f"{value.year:04}").replace("%q", quarter))
 
 
 def number(written: str) -> int:
