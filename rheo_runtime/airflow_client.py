@@ -15,11 +15,11 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from rheo_runtime.records import Document, Execution
+from rheo_runtime.records import Document, Execution, Member
 
 MWAA = 10.0  # calls a second that an environment takes
 LEAST = 1.0  # calls a second of one process, however many share; throttling does the rest
@@ -175,16 +175,16 @@ def run_ids(document: Document) -> Iterator[str]:
     yield from _retried(first)
 
 
-def batch_run_ids(documents: Sequence[Document]) -> Iterator[str]:
-    """Return run ids of a batch: the same for the same executions, in whatever order they come.
+def pump_run_ids(documents: Sequence[Document]) -> Iterator[str]:
+    """Return run ids of a pump: the same for the same executions, in whatever order they come.
 
-    Each is for the case that the run before it has ended without claiming all of them.
+    Each is for the case that the run before it has ended without telling all of them.
 
-    >>> ids = batch_run_ids([{"id": "daily/2013-01-01#1"}, {"id": "daily/2013-01-02#1"}])
+    >>> ids = pump_run_ids([{"id": "daily/2013-01-01#1"}, {"id": "daily/2013-01-02#1"}])
     >>> next(ids), next(ids)
-    ('rheo~batch~9e046297cff0b500', 'rheo~batch~9e046297cff0b500~r1')
+    ('rheo~pump~9e046297cff0b500', 'rheo~pump~9e046297cff0b500~r1')
     """
-    yield from _retried(f"rheo~batch~{_digest(chr(10).join(sorted(d['id'] for d in documents)))}")
+    yield from _retried(f"rheo~pump~{_digest(chr(10).join(sorted(d['id'] for d in documents)))}")
 
 
 def _retried(first: str) -> Iterator[str]:
@@ -306,21 +306,12 @@ class Announcer:
                 raise Unavailable(f"Airflow has no DAG of {document['node']} yet: {fault}") from None
             self.announce(document)
 
-    def announce_batch(self, documents: Sequence[Document], run: str | None = None) -> str:
-        """Start one run of several executions of one node; return its id.
-
-        ``run`` is the one that was started for them before: it is left alone while it is not over. Raises
-        Unavailable, Refused.
-        """
-        ids = batch_run_ids(documents) if run is None else _retried(_first(run))
-        app, node = documents[0]["app"], documents[0]["node"]
-        told = {
-            "version": documents[0]["version"],
-            "node": node,
-            "batch": [[document["partition"], document["generation"]] for document in documents],
-        }
+    def announce_batch(self, app: str, node: str, version: int, members: Iterable[Member], run: str) -> None:
+        """Start the run of a batch, unless it is there: executions of one node. Raises Unavailable, Refused."""
+        told = {"version": version, "node": node, "batch": [list(member) for member in members]}
+        body = {"dag_run_id": run, "logical_date": None, "conf": {"rheo": told}}
         try:
-            return self._create(app, node, ids, told)
+            self._call("POST", f"/dags/{dag_id(app, node)}/dagRuns", body, fine=409)
         except _NotFound as fault:
             raise Unavailable(f"Airflow has no DAG of {node} yet: {fault}") from None
 
@@ -330,11 +321,10 @@ class Announcer:
         Raises Unavailable, Refused.
         """
         app, node = documents[0]["app"], documents[0]["node"]
-        first = next(batch_run_ids(documents)).replace("~batch~", "~pump~")
         told = {"version": documents[0]["version"], "node": node}
         told["keys"] = [document["partition"] for document in documents]
         try:
-            self._create(app, PUMP, _retried(first), told)
+            self._create(app, PUMP, pump_run_ids(documents), told)
         except _NotFound:
             return False
         return True

@@ -1,20 +1,27 @@
-"""Ready executions of the nodes that have a batch -> batches, each to be announced as one run."""
+"""Ready executions of the nodes that have a batch -> batches, each to be carried out by one run.
+
+A listener gives what it fires to a run that it starts when that is full; so an execution has one write for its firing and
+for its run. What a listener has left, and what became ready otherwise, the sweep starts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from rheo_runtime.records import ANNOUNCED, READY, Document, Execution, Output
+from rheo_runtime.records import READY, Document, Execution, Output, is_given
 
 T = TypeVar("T")
 
 # Node -> the most executions of a batch, and how many seconds the first of them may wait for others.
 Batches = Mapping[str, tuple[int, int]]
+LATE = 10.0  # seconds for which a listener may still be writing what it gives to a run that it does not fill any more
 
 
 class Batch(NamedTuple):
-    """Executions of one node; ``run`` is the one that was started for them before, if any."""
+    """Executions of one node; ``run`` is the one that they were given to, if any."""
 
     documents: Sequence[Document]
     run: str | None = None
@@ -29,42 +36,109 @@ def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def full(documents: Sequence[Document], size: int, wait: int) -> list[Batch]:
-    """Return what need not wait for others of executions that are ready just now.
+def run_of(*names: object) -> str:
+    """Return the id of the run of a batch, from what makes it another one than all others.
 
-    >>> [len(batch.documents) for batch in full([{}] * 5, 2, 60)], [len(b.documents) for b in full([{}] * 5, 2, 0)]
-    ([2, 2], [2, 2, 1])
+    >>> run_of("listener", 1)
+    'rheo~batch~e384a5a7c5d0df7d'
     """
-    return [Batch(found) for found in chunks(documents, size) if len(found) == size or not wait]
+    return f"rheo~batch~{hashlib.sha256(repr(names).encode()).hexdigest()[:16]}"
 
 
-def due(
-    outputs: Iterable[Output], batches: Batches, now: float, overdue: Callable[[Execution], bool]
-) -> list[Batch]:
-    """Return what is to be announced now: full batches, those whose first has waited, and what no run has claimed.
+@dataclass
+class _Filling:
+    run: str
+    since: float
+    given: int = 0  # to executions of which it is not known yet whether they have fired
+    documents: list[Document] = field(default_factory=list)
 
-    ``overdue`` says of an announced execution that it should have been claimed by now. Such ones are announced
-    as the batch that they were.
+    @property
+    def size(self) -> int:
+        return self.given + len(self.documents)
+
+
+class Filler:
+    """The runs that one listener fills, and nobody else.
+
+    Parameters
+    ----------
+    batches
+        The nodes that have a batch.
+    name
+        A name that no other listener has, nor this one when it was started before.
     """
+
+    def __init__(self, batches: Batches, name: str) -> None:
+        self._batches = batches
+        self._name = name
+        self._made = 0
+        self._open: dict[str, _Filling] = {}
+        self._full: list[_Filling] = []
+        self._given: dict[str, _Filling] = {}  # by execution
+
+    def give(self, node: str, execution: str, now: float) -> str:
+        """Return the run that is to have an execution which is about to fire."""
+        size, wait = self._batches[node]
+        filling = self._open.get(node)
+        if filling is None or filling.size >= size or (wait and now - filling.since >= wait):
+            if filling is not None and filling.size >= size:
+                self._full.append(filling)
+            self._made += 1
+            filling = self._open[node] = _Filling(run_of(self._name, self._made), now)
+        filling.given += 1
+        self._given[execution] = filling
+        return filling.run
+
+    def fired(self, documents: Iterable[Document]) -> None:
+        """Note which executions have fired, of all that were given to a run since this was noted last."""
+        for document in documents:
+            if (filling := self._given.get(document["id"])) is not None:
+                filling.documents.append(document)
+        for filling in self._given.values():
+            filling.given = 0
+        self._given.clear()
+
+    def full(self) -> list[Batch]:
+        """Return the batches that need not wait for others, and leave them; to be asked for when a call of the listener ends."""
+        for node, filling in list(self._open.items()):
+            size, wait = self._batches[node]
+            if filling.size >= size or not wait:
+                self._full.append(self._open.pop(node))
+        full, self._full = self._full, []
+        return [Batch(filling.documents, filling.run) for filling in full if filling.documents]
+
+
+def ripe(outputs: Iterable[Output], batches: Batches, now: float) -> list[Batch]:
+    """Return the batches of what is READY that are full, or whose first has waited."""
     ready: dict[str, list[Execution]] = {}
-    told: dict[tuple[str, str], list[Execution]] = {}
     for output in outputs:
         active = output.active
-        if active is None or output.node not in batches:
-            continue
-        if active.state == ANNOUNCED and overdue(active) and active.run_id is not None:
-            told.setdefault((output.node, active.run_id), []).append(active)
-        elif active.state == READY or (active.state == ANNOUNCED and overdue(active)):
+        if active is not None and active.state == READY and output.node in batches:
             ready.setdefault(output.node, []).append(active)
-    found = [batch for node, waiting in ready.items() for batch in _ripe(waiting, *batches[node], now)]
-    return found + [Batch(_documents(waiting), run) for (_, run), waiting in told.items()]
+    return [batch for node, waiting in ready.items() for batch in _ripe(waiting, *batches[node], now)]
+
+
+def given(outputs: Iterable[Output], batches: Batches, now: float, ready: float) -> dict[str, list[Output]]:
+    """Return the outputs of runs of batches, by run, which listeners do not fill any more.
+
+    ``ready`` is for how long, in seconds, what need not wait for others may be left to the listener that fired it.
+    """
+    found: dict[str, list[Output]] = {}
+    for output in outputs:
+        if output.active is not None and is_given(output.active):
+            found.setdefault(str(output.active.run_id), []).append(output)
+
+    def first(of: list[Output]) -> float:
+        return min(output.active.moved for output in of if output.active)
+
+    return {
+        run: of
+        for run, of in found.items()
+        if now - first(of) >= max(batches.get(of[0].node, (0, 0))[1] + LATE, ready)
+    }
 
 
 def _ripe(waiting: list[Execution], size: int, wait: int, now: float) -> Iterator[Batch]:
     for chosen in chunks(sorted(waiting, key=lambda execution: execution.moved), size):
         if len(chosen) == size or now - chosen[0].moved >= wait:
-            yield Batch(_documents(chosen))
-
-
-def _documents(executions: Iterable[Execution]) -> list[Document]:
-    return [execution.document for execution in executions]
+            yield Batch([execution.document for execution in chosen])

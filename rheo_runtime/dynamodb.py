@@ -1,7 +1,7 @@
 """The ledger in DynamoDB: every method is one conditional write, or one strongly consistent read, but `glance` and a sweep's.
 
 One table with string keys ``pk`` and ``sk`` and a time to live in ``ttl``. What an item is follows from
-the first letter of ``pk``: A arrivals, O outputs, J journals, P which partitions exist, W watches, R readers, C cursors,
+the first letter of ``pk``: A arrivals, O outputs, J journals, B runs of batches, P which partitions exist, W watches, R readers, C cursors,
 D refusals (denied), T what was written to partitions that something else announces, L expiries. A
 partition in a key is its JSON. Nothing is locked, and nothing is a transaction.
 
@@ -20,6 +20,7 @@ import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from functools import cache
 from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -35,10 +36,12 @@ from rheo_runtime.records import (
     Arrival,
     ArrivalIndex,
     Arrivals,
+    BatchRun,
     CheckResult,
     ConsumedMark,
     Execution,
     Key,
+    Member,
     Output,
     OutputId,
     Partial,
@@ -54,6 +57,7 @@ from rheo_runtime.records import (
     Writer,
     carried,
     first_bound,
+    is_given,
     status_of,
     unsettled,
 )
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 
+RUN = "run"  # attribute of an output item whose execution was given to the run of a batch: its id
 RECORD = "at"  # attribute of an item of a further index: the key of the record that it stands for
 EVENT = "e:"  # attributes of an arrival item: one for each event, its time
 USED = "u:"  # attributes of an output item: one for each binding
@@ -331,6 +336,21 @@ def output_key(node: str, partition: str) -> dict[str, Any]:
 
 def spilled_key(node: str, partition: str, name: str) -> dict[str, Any]:
     return {"pk": {"S": partition_key(f"O|{node}|{partition}")}, "sk": {"S": name}}
+
+
+def batch_key(run: str, part: str) -> dict[str, Any]:
+    return {"pk": {"S": partition_key(f"B|{run}")}, "sk": {"S": part}}
+
+
+def batch_run_with(known: BatchRun, item: Item) -> BatchRun:
+    """Return what is known of the run of a batch, with what one of its items says."""
+    if item["sk"]["S"] == "members":
+        members = _tuples(unpacked(item["members"]))
+        _hold(all(isinstance(p, str) and isinstance(g, int) for p, g in members))
+        return known._replace(members=frozenset(members))
+    jobs = _tuples(from_item(item, "jobs"))
+    _hold(all(isinstance(job, str) for job in jobs))
+    return known._replace(began=float(item["began"]["N"]), jobs=jobs)
 
 
 def row_key(signal: str, row: Key, chunk: int) -> dict[str, Any]:
@@ -759,8 +779,9 @@ class DynamoLedger:
 
         return output, self._read(lambda item: used_by(item, user, spilled), item)
 
-    def several(self, node: str, partitions: Iterable[str]) -> Mapping[str, Output]:
-        items = self._get_many([output_key(node, partition) for partition in dict.fromkeys(partitions)])
+    def several(self, node: str, partitions: Iterable[str], *, now: bool = True) -> Mapping[str, Output]:
+        keys = [output_key(node, partition) for partition in dict.fromkeys(partitions)]
+        items = self._get_many(keys, now=now)
         return {o.partition: self._remember(o) for o in self._readable(output_of, items)}
 
     def recent(self, node: str, partition: str) -> Output | None:
@@ -801,6 +822,12 @@ class DynamoLedger:
             values |= {":node": {"S": new.node}, ":state": {"S": state}}
             sets += ["#node = :node", "#state = :state"]
         removes = []
+        if new.active is not None and is_given(new.active):
+            names["#run"], values[":run"] = RUN, {"S": str(new.active.run_id)}
+            sets.append("#run = :run")
+        elif old is not None and old.active is not None and is_given(old.active):
+            names["#run"] = RUN
+            removes.append("#run")
         if not unsettled(new):
             names["#todo"] = TODO
             removes.append("#todo")
@@ -874,7 +901,7 @@ class DynamoLedger:
     def statuses(self, node: str | None = None) -> Iterable[Status]:
         # What is under way first: what ends in between is in the index by then.
         keys, _ = self._unsettled(node)
-        found = {status[:2]: status for status in self._readable(status_in, self._get_many(keys))}
+        found = self._under_way(self._get_many(keys))
         pages: Iterable[Mapping[str, Any]]
         if node is None:
             pages = self.client.get_paginator("scan").paginate(TableName=self.table, IndexName=STATUSES)
@@ -891,6 +918,50 @@ class DynamoLedger:
                 for status in self._readable(status_in, [item]):
                     found.setdefault(status[:2], status)
         return list(found.values())
+
+    def _under_way(self, items: Iterable[Item]) -> dict[tuple[str, ...], Status]:
+        """The statuses in items: what was given to the run of a batch is claimed once that has begun."""
+        has_begun = cache(lambda run: self.batch_run(run).began is not None)
+
+        def status(item: Item) -> Status:
+            found = status_in(item)
+            return found._replace(state=CLAIMED) if RUN in item and has_begun(item[RUN]["S"]) else found
+
+        return {status[:2]: status for status in self._readable(status, items)}
+
+    # --- runs of batches -------------------------------------------------------------------------
+
+    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
+        written = self._conditionally(
+            Key=batch_key(run, "members"),
+            UpdateExpression="SET members = :members, #ttl = :ttl",
+            ConditionExpression="attribute_not_exists(members)",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues={
+                ":members": packed(sorted(members)),
+                ":ttl": number(int(self.now() + KEEP)),
+            },
+        )
+        return members if written else self.batch_run(run).members or members
+
+    def begin(self, run: str, now: float, jobs: tuple[str, ...]) -> None:
+        self.client.update_item(
+            TableName=self.table,
+            Key=batch_key(run, "began"),
+            UpdateExpression="SET began = if_not_exists(began, :now), jobs = :jobs, #ttl = :ttl",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues={
+                ":now": number(now),
+                ":jobs": {"S": encode(jobs)},
+                ":ttl": number(int(self.now() + KEEP)),
+            },
+        )
+
+    def batch_run(self, run: str) -> BatchRun:
+        found = BatchRun()
+        for item in self._query(batch_key(run, "")["pk"]["S"]):
+            found = self._read(lambda item: batch_run_with(found, item), item)  # noqa: B023 - called here
+        return found
 
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         keys, journals = self._unsettled(now=not tidy)

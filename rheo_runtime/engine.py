@@ -69,6 +69,7 @@ from rheo_runtime.records import (
     Touched,
     Unreadable,
     Waiter,
+    execution_id,
     spread,
 )
 from rheo_runtime.rollup import Members
@@ -262,6 +263,7 @@ def _with(items: list[T] | None, item: T) -> list[T]:
     return items
 
 
+Gives = Callable[[str, str, float], str]  # node, execution, now -> run: `batches.Filler.give`
 DELETIONS = frozenset({S3Deletion, GlueDeletion})
 RECENT = 10_000  # events without effect that can be looked back on
 
@@ -288,7 +290,8 @@ class Bindings:
 
     ``instant`` makes each execution succeed at the moment it fires, so that none is held. ``tells`` says that
     whoever asks announces at once what is ready, so that it is written as announced; ``again`` that it asks once
-    more, and may have ended before it did. ``recent`` keeps what was rejected or ignored lately.
+    more, and may have ended before it did; ``gives`` gives what it fires of a batch to a run. ``recent`` keeps what was
+    rejected or ignored lately.
     """
 
     def __init__(
@@ -301,6 +304,7 @@ class Bindings:
         self.instant = False
         self.tells = False
         self.again = False
+        self.gives: Gives | None = None
         self.recent: deque[tuple[float, Rejected]] = deque(maxlen=RECENT)
 
     def evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
@@ -467,16 +471,20 @@ class Bindings:
         """The output as it is written when an execution is ready: nobody sees it before."""
         if self.instant:
             return executions.ended(after, True, now)
-        # What is carried out in a batch is announced with others, later.
-        tells = self.tells and node.id not in self.program.batches
-        return executions.told(after, execution) if tells else after
+        if not self.tells:
+            return after
+        if node.id not in self.program.batches:
+            return executions.told(after, execution)
+        if self.gives is None:
+            return after  # the sweep announces it with others
+        id = execution_id(node.id, after.partition, execution.generation)
+        return executions.told(after, execution, self.gives(node.id, id, now))
 
     def _remind(self, outcome: Outcome, node: Node, output: Output | None) -> None:
         active = None if output is None else output.active
         if active is None:
             return
-        again = self.again and node.id not in self.program.batches
-        if active.state == READY or (again and executions.is_unconfirmed(active)):
+        if active.state == READY or (self.again and executions.is_unconfirmed(active)):
             outcome.remind(active)
 
     def _versions(self, reads: list[Read]) -> list[Arrivals | None]:
@@ -754,7 +762,14 @@ class Engine:
     def instant(self, value: bool) -> None:
         self._bindings.instant = value
 
-    def on_event(self, event: dict[str, Any] | Event, *, tells: bool = False, again: bool = False) -> Outcome:
+    def on_event(
+        self,
+        event: dict[str, Any] | Event,
+        *,
+        tells: bool = False,
+        again: bool = False,
+        gives: Gives | None = None,
+    ) -> Outcome:
         """Take one event through the engine; a malformed one is rejected, never raised.
 
         Parameters
@@ -765,12 +780,15 @@ class Engine:
             Whether the caller announces what fires at once: it is written as announced then.
         again
             Whether the caller may have ended before it did, when it asked for this event the last time.
+        gives
+            Returns the run that is to have an execution of a node with a batch; without it, those stay READY.
         """
-        self._bindings.tells, self._bindings.again = tells, again
+        self._bindings.tells, self._bindings.again, self._bindings.gives = tells, again, gives
         try:
             return self._on_event(event)
         finally:
             self._bindings.tells = self._bindings.again = False
+            self._bindings.gives = None
 
     def together(self, events: Iterable[Event]) -> None:
         """Count the arrivals of several events ahead of `on_event`, those of one partition in one write.

@@ -28,6 +28,8 @@ from rheo_runtime.records import (
     Source,
     Writer,
     execution_id,
+    has_run,
+    is_given,
 )
 
 R = TypeVar("R")
@@ -107,35 +109,65 @@ def passed_over(
     return after, execution
 
 
-def announced(
-    ledger: Ledger, node: str, partition: str, execution: str, now: float, run_id: str | None = None
-) -> None:
-    """Note that Airflow was told of a READY execution; nothing happens when it is past that already.
-
-    ``run_id`` is the run of a batch that is to claim it.
-    """
+def announced(ledger: Ledger, node: str, partition: str, execution: str, now: float) -> None:
+    """Note that Airflow was told of a READY execution; nothing happens when it is past that already."""
 
     def step(output: Output) -> tuple[Output | None, None]:
         active = output.active
         if active is None or active.state not in (READY, ANNOUNCED) or _id(output, active) != execution:
             return None, None
-        return output._replace(active=active._replace(state=ANNOUNCED, moved=now, run_id=run_id)), None
+        return output._replace(active=active._replace(state=ANNOUNCED, moved=now)), None
 
     _change(ledger, node, partition, step)
 
 
-def told(output: Output, execution: Execution) -> Output:
+def given(ledger: Ledger, node: str, partition: str, execution: str, now: float, run_id: str) -> bool:
+    """Give a READY execution to the run of a batch that is to be started; say whether it is that run's now."""
+
+    def step(output: Output) -> tuple[Output | None, bool]:
+        active = output.active
+        if active is None or _id(output, active) != execution:
+            return None, False
+        if active.state != READY:
+            return None, is_given(active) and active.run_id == run_id
+        return output._replace(active=active._replace(state=ANNOUNCED, moved=now, run_id=run_id)), True
+
+    return _change(ledger, node, partition, step)
+
+
+def given_back(ledger: Ledger, node: str, partition: str, execution: str, now: float, run_id: str) -> bool:
+    """Let an execution be READY that was given to the run of a batch, which has not begun with it, and will not.
+
+    Say whether it was that run's.
+    """
+
+    def step(output: Output) -> tuple[Output | None, bool]:
+        active = output.active
+        if (
+            active is None
+            or not is_given(active)
+            or active.run_id != run_id
+            or _id(output, active) != execution
+        ):
+            return None, False
+        return output._replace(active=active._replace(state=READY, moved=now, run_id=None)), True
+
+    return _change(ledger, node, partition, step)
+
+
+def told(output: Output, execution: Execution, run_id: str | None = None) -> Output:
     """Return an output that was fired just now, noted as announced already: who writes it announces it next.
 
     It is one write for two, where all goes well. Where Airflow does not take it, `untold` notes that; where the
-    process ends in between, the event is delivered again, and says so (see `Outcome.overdue`).
+    process ends in between, the event is delivered again, and says so (see `Outcome.overdue`). With a ``run_id`` it is
+    given to the run of a batch, which that process, or else a sweep, starts.
     """
-    return output._replace(active=execution._replace(state=ANNOUNCED))
+    return output._replace(active=execution._replace(state=ANNOUNCED, run_id=run_id))
 
 
 def is_unconfirmed(execution: Execution) -> bool:
-    """Say whether an execution was noted as announced when it fired, and never since."""
-    return execution.state == ANNOUNCED and execution.moved == execution.fired
+    """Say whether an execution was noted as announced when it fired, and never since; of batches the sweep knows."""
+    return (execution.state, execution.run_id, execution.moved) == (ANNOUNCED, None, execution.fired)
 
 
 def untold(ledger: Ledger, node: str, partition: str, execution: str, now: float) -> None:
@@ -206,11 +238,12 @@ def claim_batch(
     jobs: tuple[str, ...] = (),
     known: Mapping[str, Output] = MappingProxyType({}),
 ) -> list[Claim]:
-    """Give a run the executions of a batch, named by partition and id, that it may have; in their order.
+    """Return the executions of a batch, named by partition and id, that its run has or may have; in their order.
 
-    One whose output a run before may still write is left out: it is announced again. A batch that is cleared gets
-    those that it has not made; one that has made them all gets them all again.
-    ``each`` is what maps, such as that of a pool of threads, ``known`` are outputs as they are now.
+    Those that were given to the run are its own without a word; others are claimed, where nobody else has them. One whose
+    output a run before may still write is left out. A batch that is cleared gets those that it has not made; one that has
+    made them all gets them all again.
+    ``each`` is what maps, such as that of a pool of threads, ``known`` are outputs as they were a moment ago.
     """
     wanted = list(named)
 
@@ -244,10 +277,14 @@ def _claim(
         if active is not None:
             if _id(output, active) != execution:
                 return None, Claim()
+            if (active.state == CLAIMED or is_given(active)) and active.run_id != run_id:
+                return None, Claim()
             if active.state == CLAIMED:
-                return None, Claim(active.document, had=True) if active.run_id == run_id else Claim()
+                return None, Claim(active.document, had=True)
             if output.writer is not None:
                 return None, Claim(writer=output.writer)
+            if is_given(active):
+                return None, Claim(active.document, had=True)
             return _claimed(output, active, run_id, now, jobs), Claim(active.document)
         for past in output.ended:
             if _id(output, past) == execution and past.run_id == run_id and past.note != KILLED:
@@ -263,11 +300,16 @@ def _claim(
 
 
 def held(output: Output | None, execution: str, run_id: str) -> Document | None:
-    """Return the document of an execution of an output, where it is a run's; None where it is not."""
+    """Return the document of an execution of an output, where it is a run's; None where it is not.
+
+    One that was given to a run is that run's as soon as no other may write its output.
+    """
     active = output.active if output is not None else None
-    if output is None or active is None or (active.state, active.run_id) != (CLAIMED, run_id):
+    if output is None or active is None or not has_run(active) or active.run_id != run_id:
         return None
-    return active.document if _id(output, active) == execution else None
+    if _id(output, active) != execution or (is_given(active) and output.writer is not None):
+        return None
+    return active.document
 
 
 def claimable(ledger: Ledger, node: str, partition: str, run_id: str) -> list[str]:
@@ -364,15 +406,27 @@ def succeed(
     writes_since: float | None = None,
     *,
     told: bool = False,
+    began: float | None = None,
 ) -> Document | None:
     """End an execution well; its output signal, and that of its checks, are owed until `signalled`, unless ``told``.
 
     Returns the execution that was held behind it and is READY now, if any. Saying it again changes
-    nothing. Where something of the run may still write, ``writes_since`` says so: see `Writer`. Raises LostClaim
-    when the run does not hold the execution.
+    nothing. Where something of the run may still write, ``writes_since`` says so: see `Writer`. Of the run of a batch
+    ``began`` says when it began. Raises LostClaim when the run does not hold the execution.
     """
     return _end_by_run(
-        ledger, node, partition, execution, run_id, now, SUCCEEDED, "", checks, writes_since, told=told
+        ledger,
+        node,
+        partition,
+        execution,
+        run_id,
+        now,
+        SUCCEEDED,
+        "",
+        checks,
+        writes_since,
+        told=told,
+        began=began,
     )
 
 
@@ -388,10 +442,22 @@ def fail(
     writes_since: float | None = None,
     *,
     told: bool = False,
+    began: float | None = None,
 ) -> Document | None:
     """End an execution badly; like `succeed`, but of its output nothing is emitted."""
     return _end_by_run(
-        ledger, node, partition, execution, run_id, now, FAILED, note, checks, writes_since, told=told
+        ledger,
+        node,
+        partition,
+        execution,
+        run_id,
+        now,
+        FAILED,
+        note,
+        checks,
+        writes_since,
+        told=told,
+        began=began,
     )
 
 
@@ -405,7 +471,7 @@ def skip(
 def take_away(
     ledger: Ledger, node: str, partition: str, execution: str, run_id: str, now: float, state: str, note: str
 ) -> tuple[bool, Document | None]:
-    """Take a claimed execution from a run that is over: it becomes FAILED, or READY for another run.
+    """Take an execution from its run that is over: it becomes FAILED, or READY for another run.
 
     Tasks and jobs of that run may still write. Returns whether the run held it still, and the document that is READY
     now, if any: the execution itself, or the one that was held behind it.
@@ -413,7 +479,7 @@ def take_away(
 
     def step(output: Output) -> tuple[Output | None, tuple[bool, Document | None]]:
         active = output.active
-        if active is None or (active.state, active.run_id) != (CLAIMED, run_id):
+        if active is None or not has_run(active) or active.run_id != run_id:
             return None, (False, None)
         if _id(output, active) != execution:
             return None, (False, None)
@@ -507,16 +573,20 @@ def _end_by_run(
     writes_since: float | None = None,
     *,
     told: bool = False,
+    began: float | None = None,
 ) -> Document | None:
     found, note = bounded(checks), brief(note, LONGEST_NOTE)
 
     def step(output: Output) -> tuple[Output | None, Document | None]:
         active = output.active
         if active is not None and _id(output, active) == execution:
-            if active.state != CLAIMED or active.run_id != run_id:
+            if not has_run(active) or active.run_id != run_id:
                 raise LostClaim(f"{execution} is held by run {active.run_id}, not by {run_id}")
             owes = not told and (state == SUCCEEDED or bool(found))
-            over = active._replace(state=state, moved=now, note=note, signalled=not owes, checks=found)
+            claimed = began if is_given(active) else active.claimed
+            over = active._replace(
+                state=state, moved=now, note=note, signalled=not owes, checks=found, claimed=claimed
+            )
             after = _released(output, over, now)
             if writes_since is not None:
                 after = _written_by(after, active, writes_since)
@@ -640,7 +710,7 @@ def stop(
     """End an execution: an active one has FAILED, a held one is SKIPPED.
 
     Of one that a run has, tasks and jobs may still write; ``run_goes_on`` says that the run was not told to end.
-    None when it is neither, or a run has it and ``claimed`` says that it is then left alone.
+    None when it is neither, or a run has claimed it and ``claimed`` says that it is then left alone.
     """
     while True:
         before, _ = ledger.output(node, partition, None)
@@ -648,9 +718,9 @@ def stop(
             return None
         if before.active is not None and _is(before, before.active, execution):
             after, state = ended(before, False, now), FAILED
-            if before.active.state == CLAIMED:
-                if not claimed:
-                    return None
+            if before.active.state == CLAIMED and not claimed:
+                return None
+            if has_run(before.active):
                 after = _written_by(after, before.active, RUN_GOES_ON if run_goes_on else now)
             released = after.active.document if after.active else None
         elif _is(before, before.held, execution):

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rheo_runtime.records import (
+    CLAIMED,
     Arrival,
     ArrivalIndex,
     Arrivals,
+    BatchRun,
     ConsumedMark,
     Key,
+    Member,
     Output,
     OutputId,
     Partial,
@@ -26,6 +29,7 @@ from rheo_runtime.records import (
     Used,
     User,
     Waiter,
+    is_given,
 )
 from rheo_runtime.values import Partition
 
@@ -85,8 +89,11 @@ class Ledger(Protocol):
         an earlier version of the application declared them and they used all of these: see `records.carried`.
         """
 
-    def several(self, node: str, partitions: Iterable[str]) -> Mapping[str, Output]:
-        """Return those of a node's outputs that there are, by partition: a hundred in one call."""
+    def several(self, node: str, partitions: Iterable[str], *, now: bool = True) -> Mapping[str, Output]:
+        """Return those of a node's outputs that there are, by partition: a hundred in one call.
+
+        As they are ``now``, or as they were a moment ago, which is half as dear.
+        """
 
     def recent(self, node: str, partition: str) -> Output | None:
         """Return an output as this process has last seen it, without asking; None when it has not.
@@ -114,6 +121,15 @@ class Ledger(Protocol):
         ``tidy`` is for the sweeper, which drops what has led it to outputs that are settled now. It may be shown an
         output as it was a moment ago: it comes again, and what it does is a step that looks itself.
         """
+
+    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
+        """Note for which executions the run of a batch is started, unless that is noted; return what is noted."""
+
+    def begin(self, run: str, now: float, jobs: tuple[str, ...]) -> None:
+        """Note that the run of a batch has begun, and where it starts jobs; when it did first stays."""
+
+    def batch_run(self, run: str) -> BatchRun:
+        """Return what is known of the run of a batch."""
 
     def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:
         """Record that a partition exists: ``position`` in its ``row`` of neighbours.
@@ -187,5 +203,16 @@ class Ledger(Protocol):
         """Drop arrivals that are older than the slot's time to live."""
 
 
-# The one event of a partition: id, time, spelling. Nearly all partitions have one event, and a plain tuple
-# of plain values is a thing that the garbage collector need not look at again.
+def begun(batch_run: Callable[[str], BatchRun], output: Output) -> Output:
+    """Return an output as it is shown: an execution that was given to the run of a batch is CLAIMED once that has begun.
+
+    ``batch_run`` is a ledger's own, or one that remembers its answers.
+    """
+    active = output.active
+    if active is None or active.run_id is None or not is_given(active):
+        return output
+    run = batch_run(active.run_id)
+    if run.began is None:
+        return output
+    since = max(run.began, active.moved)
+    return output._replace(active=active._replace(state=CLAIMED, moved=since, claimed=since, jobs=run.jobs))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,13 +29,13 @@ from rheo_runtime.airflow_client import (
     share,
 )
 from rheo_runtime.answers import Denied
-from rheo_runtime.batches import Batch, chunks, full
+from rheo_runtime.batches import Batch, Filler, chunks, run_of
 from rheo_runtime.comparison import EVERY
 from rheo_runtime.dynamodb import DynamoLedger
 from rheo_runtime.engine import Engine, Outcome
 from rheo_runtime.events import BadEvent, Event, Malformed, parse, send_signal
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import Document, Execution, Refusal, Unreadable
+from rheo_runtime.records import Document, Execution, Member, Refusal, Unreadable
 from rheo_runtime.storage import AwsStorage
 from rheo_runtime.sweep import Ask, AskAll, Patience, Sweeper
 from rheo_runtime.wire import RouteTable, S3Address
@@ -53,7 +54,8 @@ WHILE, PUMPING = 5.0, 5.0
 _GATHERED = "rheo.gathered"
 
 Log = Callable[..., None]
-AnnounceBatch = Callable[[Sequence[Document], str | None], str]
+# Application, node, version, executions, run: `Announcer.announce_batch`.
+AnnounceBatch = Callable[[str, str, int, Iterable[Member], str], None]
 Pump = Callable[[Sequence[Document]], bool]
 
 
@@ -103,7 +105,8 @@ class Listener:
     is called after each sweep, for metrics of what waits. ``ask`` is for the state of a run, ``under_way`` for those of
     a node; without them the sweep asks for none. ``announce_batch`` starts one run of several executions, of nodes that have a batch;
     ``pump`` announces those of other nodes beyond the first ``few`` of a while; ``gather`` sends a text to a
-    queue whose messages come many at a time: so those of one storm wait for one another.
+    queue whose messages come many at a time: so those of one storm wait for one another. ``name`` is one that no other
+    listener has, nor this one before it was started.
     """
 
     engine: Engine
@@ -120,10 +123,14 @@ class Listener:
     pump: Pump | None = None
     gather: Callable[[str], object] | None = None
     few: int = FEW
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
     _recent: dict[str, tuple[float, int]] = field(default_factory=dict)  # fired since a time, by node
     _pumping: dict[str, float] = field(default_factory=dict)  # until when a node has one door, its pump
     _bulk: dict[str, Bulk] = field(default_factory=dict)
-    _ready: dict[str, dict[str, Document]] = field(default_factory=dict)  # of batches, by node and id
+    _filler: Filler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._filler = Filler(self.engine.program.batches, self.name)
 
     def handle(self, event: dict[str, Any], remaining_ms: Callable[[], float]) -> dict[str, Any]:
         """Take one invocation: a batch of SQS messages, or one event by itself, such as a sweep."""
@@ -206,8 +213,9 @@ class Listener:
             if number and remaining_ms() < RESERVE_MS:
                 # What is done is counted: the message comes again, and goes on from there.
                 raise OutOfTime(f"no time is left for {len(good) - number:,} of {len(good):,} entries")
-            outcome = self.engine.on_event(event, tells=True, again=delivery > 1)
+            outcome = self.engine.on_event(event, tells=True, again=delivery > 1, gives=self._gives)
             self._outcome(outcome)
+            self._filler.fired(outcome.fired)
             for fault in outcome.faults:
                 self.log("fault", event=event.id, fault=fault)
             left += outcome.faults if outcome.left else ()
@@ -246,13 +254,12 @@ class Listener:
             self.report(self.engine)
 
     def _set_aside(self, document: Document, *, noted: bool) -> bool:
-        """Put an execution aside for a batch, or for the pump; say whether it is announced so."""
+        """Leave an execution to its batch, or to the pump; say whether it is announced so."""
         if document["node"] in self.engine.program.batches:
-            self._ready.setdefault(document["node"], {})[document["id"]] = document
-        elif self._is_one_of_many(document):
-            self._in_bulk(document, noted=noted)
-        else:
+            return True  # what was not given to a run here is READY, and the sweep sees to it
+        if not self._is_one_of_many(document):
             return False
+        self._in_bulk(document, noted=noted)
         return True
 
     def _in_bulk(self, document: Document, *, noted: bool, waited: bool = False) -> None:
@@ -269,12 +276,10 @@ class Listener:
                 alone = bulk.waited and len(bulk.documents) < PUMPED
                 if len(chosen) == PUMPED or alone or not self._left_to_gather(chosen):
                     self._pumped(chosen, in_time=remaining_ms() >= RESERVE_MS)
-        ready, self._ready = self._ready, {}
-        for node, documents in ready.items():
-            for batch in full(list(documents.values()), *self.engine.program.batches[node]):
-                if remaining_ms() < RESERVE_MS:
-                    return
-                self._taken(batch)
+        for batch in self._filler.full():
+            if remaining_ms() < RESERVE_MS:
+                return
+            self._taken(batch)
 
     def _is_one_of_many(self, document: Document) -> bool:
         """Say whether an execution is left to the pump: above a few of one node in a while, and while it pumps."""
@@ -367,12 +372,20 @@ class Listener:
         return True
 
     def _announce_batch(self, batch: Batch) -> None:
+        """Start the run of a batch, for what it was started for before; what was not given to one yet is given first."""
         if self.announce_batch is None:
             raise Unavailable("nothing announces batches here")
-        run = self.announce_batch(batch.documents, batch.run)
-        self._note(batch.documents, run)
-        self._count("announced", len(batch.documents))
-        self.log("announced", executions=_ids(batch.documents), run=run)
+        documents, run, ledger = batch.documents, batch.run, self.engine.ledger
+        if run is None:
+            now, run = self.engine.now(), run_of(self.name, *_ids(documents), self.engine.now())
+            documents = [d for d in documents if executions.given(ledger, *_place(d), now, run)]
+        if not documents:
+            return
+        app, node, version = (documents[0][name] for name in ("app", "node", "version"))
+        members = ledger.start(run, frozenset((d["partition"], d["generation"]) for d in documents))
+        self.announce_batch(app, node, version, sorted(members), run)
+        self._count("announced", len(documents))
+        self.log("announced", executions=_ids(documents), run=run)
 
     def _announce(self, document: Document, noted: bool = False) -> None:
         if document["node"] in self.engine.program.batches:
@@ -384,9 +397,13 @@ class Listener:
         self._count("announced")
         self.log("announced", execution=document["id"])
 
-    def _note(self, documents: Sequence[Document], run: str | None = None) -> None:
+    @property
+    def _gives(self) -> Callable[[str, str, float], str] | None:
+        return None if self.announce_batch is None else self._filler.give
+
+    def _note(self, documents: Sequence[Document]) -> None:
         for document in documents:
-            executions.announced(self.engine.ledger, *_place(document), self.engine.now(), run)
+            executions.announced(self.engine.ledger, *_place(document), self.engine.now())
 
     def _untold(self, document: Document) -> None:
         executions.untold(self.engine.ledger, *_place(document), self.engine.now())

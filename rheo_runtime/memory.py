@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED
+from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED, begun
 from rheo_runtime.records import (
     CHUNK,
     Arrival,
     ArrivalIndex,
     Arrivals,
+    BatchRun,
     Binding,
     ConsumedMark,
     Key,
+    Member,
     Named,
     Output,
     OutputId,
@@ -68,6 +70,7 @@ class MemoryLedger:
         self._uses: dict[OutputId, _Use] = {}
         self._more_uses: dict[OutputId, dict[tuple[Binding, str], _Use]] = {}
         self._inputs: dict[str, tuple[str, ...]] = {}  # by what bindings mean
+        self._batch_runs: dict[str, BatchRun] = {}
         self._seen: dict[tuple[str, Key, int], int] = {}
         self._changed: dict[tuple[str, Key, int], float] = {}  # when it was written or deleted last
         self._watches: dict[tuple[str, Partition], dict[tuple[str, Binding, str], Waiter]] = {}
@@ -159,7 +162,7 @@ class MemoryLedger:
         binding, means, reads, used = use
         return reads or tuple(zip(self._inputs[means], binding, strict=True)), used
 
-    def several(self, node: str, partitions: Iterable[str]) -> Mapping[str, Output]:
+    def several(self, node: str, partitions: Iterable[str], *, now: bool = True) -> Mapping[str, Output]:
         found = {partition: self._outputs.get((node, partition)) for partition in partitions}
         return {partition: output for partition, output in found.items() if output is not None}
 
@@ -190,10 +193,23 @@ class MemoryLedger:
         return [o for o in self._outputs.values() if node is None or o.node == node]
 
     def statuses(self, node: str | None = None) -> Iterable[Status]:
-        return [status_of(output) for output in self.outputs(node)]
+        return [status_of(begun(self.batch_run, output)) for output in self.outputs(node)]
 
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]
+
+    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
+        known = self.batch_run(run)
+        noted = members if known.members is None else known.members
+        self._batch_runs[run] = known._replace(members=noted)
+        return noted
+
+    def begin(self, run: str, now: float, jobs: tuple[str, ...]) -> None:
+        known = self.batch_run(run)
+        self._batch_runs[run] = known._replace(began=now if known.began is None else known.began, jobs=jobs)
+
+    def batch_run(self, run: str) -> BatchRun:
+        return self._batch_runs.get(run, BatchRun())
 
     def see(self, signal: str, row: Key, position: int, time: float | None = None) -> None:
         if time is not None and not self._later(signal, row, position, time):

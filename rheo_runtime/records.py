@@ -30,6 +30,7 @@ BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 Key = tuple[Value, ...]
 OutputId = tuple[str, str]  # node and output partition
+Member = tuple[str, int]  # an execution of a node's batch: its partition and generation
 Binding = tuple[Partition, ...]  # one partition for each trigger input
 Partial = tuple[Partition | None, ...]  # the same, with gaps
 Document = dict[str, Any]
@@ -299,7 +300,7 @@ class Execution(NamedTuple):
     ``fired`` is when it was created, ``moved`` when it came into its state. ``events`` are the ids of
     the events that made it, one for each trigger input. ``signalled`` is False while a signal is owed: of its
     output, or of its checks. ``checks`` is what each check found, ``claimed`` when a run took it last, and ``jobs``
-    where that run starts its jobs.
+    where that run starts its jobs. One that is ANNOUNCED with a ``run_id`` is given to the run of a batch, and nobody else's.
     """
 
     generation: int
@@ -343,6 +344,18 @@ class Writer(NamedTuple):
     since: float
 
 
+class BatchRun(NamedTuple):
+    """What is known of the run of a batch: for which executions it was started, when it began, and where it starts jobs.
+
+    ``members`` are partition and generation of each, None of a run that was not started yet; ``began`` is None before its
+    first task.
+    """
+
+    members: frozenset[Member] | None = None
+    began: float | None = None
+    jobs: tuple[str, ...] = ()
+
+
 class Output(NamedTuple):
     """All state of one output partition, changed only by compare-and-swap on ``version``.
 
@@ -358,6 +371,16 @@ class Output(NamedTuple):
     held: Execution | None = None
     ended: tuple[Execution, ...] = ()
     writer: Writer | None = None
+
+
+def has_run(execution: Execution) -> bool:
+    """Say whether a run has an execution that is not over: it has claimed it, or it was given to the run of a batch."""
+    return execution.state == CLAIMED or is_given(execution)
+
+
+def is_given(execution: Execution) -> bool:
+    """Say whether an execution is a batch's, whose run claims it by beginning."""
+    return execution.state == ANNOUNCED and execution.run_id is not None
 
 
 def unsettled(output: Output) -> bool:

@@ -26,7 +26,7 @@ from rheo_runtime.airflow_client import (
     is_telling,
     pumpable,
 )
-from rheo_runtime.batches import Batch, chunks, due
+from rheo_runtime.batches import Batch, chunks, given, ripe
 from rheo_runtime.engine import Engine, Outcome
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import (
@@ -35,10 +35,13 @@ from rheo_runtime.records import (
     CLAIMED,
     FAILED,
     READY,
+    BatchRun,
     Document,
     Execution,
     Output,
     execution_id,
+    has_run,
+    is_given,
     unsettled,
 )
 from rheo_runtime.waiting import in_turn
@@ -53,10 +56,10 @@ BY_HAND = "its run was marked a success without having published"
 
 
 class Finding(NamedTuple):
-    """What was found out about a claimed execution.
+    """What was found out about an execution that a run has.
 
-    ``run`` is the state of its run, None when Airflow has it no more. ``became`` is what the execution
-    is now: CLAIMED still, FAILED, or READY to be announced again, because its run is gone. ``ready`` is
+    ``run`` is the state of its run, None when Airflow does not have it. ``became`` is what the execution
+    is now: what it was, FAILED, or READY to be announced again, because its run is gone, or is over and was not for it. ``ready`` is
     what has to be announced: the execution itself, or the one that was held behind it.
     """
 
@@ -73,27 +76,39 @@ def claimed_for(outputs: Iterable[Output], seconds: float, now: float) -> list[O
     return sorted(found, key=lambda o: (o.node, o.partition))
 
 
-def reconcile(ledger: Ledger, ask: Ask, output: Output, now: float) -> Finding | None:
-    """Ask for the run that holds an output's active execution, and end the execution if the run is over.
+def reconcile(
+    ledger: Ledger, ask: Ask, output: Output, now: float, batch_run: Callable[[str], BatchRun] | None = None
+) -> Finding | None:
+    """Ask for the run that has an output's active execution, and end the execution if the run is over.
 
     A run that failed fails its execution. So does one that was marked a success by hand: nobody knows
     whether its data is complete, and clearing its ``publish`` task takes the execution up again. A run
-    that is gone leaves its execution READY, to be announced again.
+    that is gone leaves its execution READY, to be announced again; so does one of a batch that has never begun, or
+    was not started for it.
 
-    None when no run holds it. Raises what ``ask`` raises.
+    None when no run has it. Raises what ``ask`` raises.
     """
     active = output.active
-    if active is None or active.state != CLAIMED or active.run_id is None:
+    if active is None or not has_run(active) or active.run_id is None:
         return None
     document, run_id = active.document, active.run_id
     run = ask(document["app"], output.node, run_id)
     if run not in ("failed", "success", None):
-        return Finding(document, run_id, run, CLAIMED, None)
+        return Finding(document, run_id, run, active.state, None)
+    where = (ledger, output.node, output.partition, document["id"])
+    if is_given(active):
+        known = (batch_run or ledger.batch_run)(run_id)
+        # An earlier version has noted nothing of its runs.
+        mine = known.members is None or (output.partition, active.generation) in known.members
+        if known.began is None and mine and run is None:
+            return Finding(document, run_id, run, ANNOUNCED, None)  # it is to be started
+        if known.began is None or not mine:
+            executions.given_back(*where, now, run_id)
+            return Finding(document, run_id, run, READY, document)
     became = READY if run is None and active.events else FAILED
     note = DELETED if run is None else FAILED_RUN if run == "failed" else BY_HAND
-    where = (ledger, output.node, output.partition, document["id"])
     taken, ready = executions.take_away(*where, run_id, now, became, note)
-    return Finding(document, run_id, run, became if taken else CLAIMED, ready)
+    return Finding(document, run_id, run, became if taken else active.state, ready)
 
 
 def told_of(outputs: Iterable[Output]) -> Counter[str]:
@@ -156,18 +171,50 @@ class Sweeper(NamedTuple):
             [
                 o
                 for o in outputs
-                if o.active and o.node not in batches and _overdue(o.active, now, self.patience)
+                if o.active
+                and o.node not in batches
+                and not is_given(o.active)
+                and _overdue(o.active, now, self.patience)
             ],
             told_of(outputs),
         )
-        due_now = due(outputs, batches, now, lambda e: _overdue(e, now, self.patience))
-        if self._announce(overdue) and self._in_a_row(due_now, self.announce_batch) and self.ask is not None:
-            self._check(self.ask, outputs, now)
+        batch_run = cache(self.engine.ledger.batch_run)
+        start, doubtful = self._given(outputs, batch_run, now)
+        start += ripe(outputs, batches, now)
+        if self._announce(overdue) and self._start(start) and self.ask is not None:
+            held = [*claimed_for(outputs, self.patience.claimed, now), *doubtful]
+            self._check(self.ask, held, batch_run, now)
         outcome = self.engine.tick(self.in_time)
         for fault in outcome.faults:
             self.log("sweep failed", fault=fault)
         self._announce(d for d in (*outcome.fired, *outcome.told) if d["node"] not in batches)
         return outcome
+
+    def _given(
+        self, outputs: Iterable[Output], batch_run: Callable[[str], BatchRun], now: float
+    ) -> tuple[list[Batch], list[Output]]:
+        """Return the batches that nobody has started, and the outputs of those whose runs are to be asked about."""
+        start, doubtful = list[Batch](), list[Output]()
+        batches = self.engine.program.batches
+        for run, of in given(outputs, batches, now, self.patience.ready).items():
+            documents = [output.active.document for output in of if output.active]
+            try:
+                known = batch_run(run)
+                if known.members is not None:
+                    long = known.began is None or now - known.began >= self.patience.claimed
+                    doubtful += of if long else ()
+                elif of[0].node in batches:
+                    start.append(Batch(documents, run))
+                else:  # an earlier version was to start it
+                    self._give_back(documents, run)
+            except Exception as fault:  # noqa: BLE001 - the next sweep tries again
+                self._failed(documents[0], fault)
+        return start, doubtful
+
+    def _give_back(self, documents: Iterable[Document], run: str) -> None:
+        for document in documents:
+            where = (document["node"], document["partition"], document["id"])
+            executions.given_back(self.engine.ledger, *where, self.engine.now(), run)
 
     def _readable(self, output: Output) -> bool:
         """Say whether what may have to be done about an output can be read."""
@@ -208,9 +255,14 @@ class Sweeper(NamedTuple):
         means = execution.document.get("means", node.document_builder.means)
         return "" if means == node.document_builder.means else CHANGED
 
+    def _has_begun(self, execution: Execution) -> bool:
+        if execution.run_id is None or not is_given(execution):
+            return False
+        return self.engine.ledger.batch_run(execution.run_id).began is not None
+
     def _end_stale(self, output: Output, now: float) -> Iterable[Output]:
         for execution in reversed(executions.current(output)):  # the held one first: none is to be released
-            if why := self._stale(output, execution):
+            if (why := self._stale(output, execution)) and not self._has_begun(execution):
                 id = execution_id(output.node, output.partition, execution.generation)
                 where = (self.engine.ledger, output.node, output.partition)
                 if executions.stop(*where, id, now, why, claimed=False) is not None:
@@ -270,11 +322,21 @@ class Sweeper(NamedTuple):
         pumps = [Batch(chosen) for found in many for chosen in chunks(found, PUMPED)]
         return self._in_a_row(Batch([document]) for document in single) and self._in_a_row(pumps, self.pump)
 
-    def _in_a_row(self, batches: Iterable[Batch], announce: Callable[[Batch], None] | None = None) -> bool:
+    def _start(self, batches: Iterable[Batch]) -> bool:
+        """Start the runs of batches; what Airflow does not take is given to its run, and the next sweep asks for that."""
+        return self._in_a_row(batches, self.announce_batch, postpone=False)
+
+    def _in_a_row(
+        self,
+        batches: Iterable[Batch],
+        announce: Callable[[Batch], None] | None = None,
+        *,
+        postpone: bool = True,
+    ) -> bool:
         """Announce one batch after the other, by ``announce``; without one, each is a single execution.
 
-        One that is not taken is tried again after as long as it has waited already. Airflow is down when it
-        takes none of several in a row: a fault of one execution is not one of Airflow.
+        One that is not taken is tried again after as long as it has waited already, if it is to ``postpone``. Airflow is
+        down when it takes none of several in a row: a fault of one execution is not one of Airflow.
         """
         down = 0
         for batch in batches:
@@ -291,7 +353,7 @@ class Sweeper(NamedTuple):
                 down = down + 1 if isinstance(fault, Down) else 0
                 if down >= DOWN:
                     return False
-                for document in batch.documents:
+                for document in batch.documents if postpone else ():
                     self._postpone(document)
         return True
 
@@ -302,33 +364,39 @@ class Sweeper(NamedTuple):
         except Exception as fault:  # noqa: BLE001 - then it is tried again at once
             self._failed(document, fault)
 
-    def _check(self, ask: Ask, outputs: Iterable[Output], now: float) -> None:
-        """Ask for some of the runs that have held their executions for long."""
-        held: dict[tuple[str, str | None], list[Output]] = {}  # by the run: that of a batch holds several
-        for output in claimed_for(outputs, self.patience.claimed, now):
+    def _check(
+        self, ask: Ask, outputs: Iterable[Output], batch_run: Callable[[str], BatchRun], now: float
+    ) -> None:
+        """Ask for some of the runs that have had their executions for long; start those of batches that there are not."""
+        held: dict[tuple[str, str | None], list[Output]] = {}  # by the run: that of a batch has several
+        for output in outputs:
             assert output.active is not None
             held.setdefault((output.node, output.active.run_id), []).append(output)
         asked = cache(ask)
+        start: dict[str, list[Document]] = {}
         for output in (o for of_run in in_turn(list(held.values()), CHECKS, int(now // 60)) for o in of_run):
             if not self.in_time():
                 return
             assert output.active is not None
             document = output.active.document
             try:
-                finding = reconcile(self.engine.ledger, asked, output, now)
+                finding = reconcile(self.engine.ledger, asked, output, now, batch_run)
             except Down as fault:
                 self._failed(document, fault)
                 return
             except Exception as fault:  # noqa: BLE001 - the next sweep tries again; others must not wait for it
                 self._failed(document, fault)
                 continue
-            if finding is None or finding.became == CLAIMED:
+            if finding is not None and finding.became == ANNOUNCED and finding.run is None:
+                start.setdefault(finding.run_id, []).append(document)
+            if finding is None or finding.became in (ANNOUNCED, CLAIMED):
                 continue
             self.log("reconciled", execution=document["id"], run=finding.run_id, became=finding.became)
             if finding.ready is None or finding.ready["node"] in self.engine.program.batches:
                 continue  # what is ready of a batch is gathered by the next sweep
             if not self._announce([finding.ready]):
                 return
+        self._start(Batch(of, run) for run, of in start.items())
 
     def _failed(self, document: Document, fault: Exception) -> None:
         self.log("sweep failed", execution=document["id"], fault=f"{type(fault).__name__}: {fault}")

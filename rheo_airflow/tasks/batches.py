@@ -37,13 +37,13 @@ from rheo_runtime.events import ENTRIES, send_signals
 from rheo_runtime.executions import Claim
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.records import (
-    CLAIMED,
     SUCCEEDED,
     CheckResult,
     Document,
     Execution,
     Output,
     checks_ended,
+    has_run,
 )
 from rheo_runtime.storage import delete
 from rheo_runtime.wire import S3Address
@@ -129,6 +129,8 @@ class ClaimBatchOperator(ClaimOperator):
         wanted = named((), run.conf)
         if wanted:
             ledger = settings.ledger(self.app)
+            # First it is known that it has begun: who then sees an execution as this run's asks for its end.
+            ledger.begin(run.run_id, time.time(), writers.places(context))
             claims = claim_free(ledger, self.app, self.node, wanted, context)
             found = [claim.document for claim in claims]
         else:
@@ -144,13 +146,14 @@ class ClaimBatchOperator(ClaimOperator):
 def claim_free(
     ledger: Ledger, app: str, node: str, wanted: Sequence[tuple[str, str]], context: Any
 ) -> list[Claim]:
-    """Claim those executions of a batch whose outputs nothing of a run before may write.
+    """Return those executions of a batch that are the run's, and whose outputs nothing of a run before may write.
 
-    The others are announced again: they wait for nobody here. Raises AirflowException when that is all of them.
+    The others are given back, for another batch: they wait for nobody here. Raises AirflowException when those that wait
+    are all, and are to be made again by this run alone.
     """
     run, places = context["dag_run"].run_id, writers.places(context)
     waiting: dict[str, str] = {}
-    known = ledger.several(node, [partition for partition, _ in wanted])
+    known = ledger.several(node, [partition for partition, _ in wanted], now=False)
 
     def look(one: tuple[str, str]) -> None:
         partition, execution = one
@@ -158,13 +161,13 @@ def claim_free(
         if output is None or output.writer is None:
             return
         if said := writers.waits(ledger, app, node, partition, output.writer, context, execution):
-            waiting[execution] = said
+            _LOG.info("%s %s", execution, said)
+            if not executions.given_back(ledger, node, partition, execution, time.time(), run):
+                waiting[execution] = said
 
     with threads() as each:
         list(each(look, wanted))
         claims = executions.claim_batch(ledger, node, wanted, run, time.time(), each, places, known)
-    for execution, said in waiting.items():
-        _LOG.info("%s %s", execution, said)
     if waiting and not claims:
         execution, said = next(iter(waiting.items()))
         raise AirflowException(f"{execution} {said}; it is tried again")
@@ -290,8 +293,9 @@ class Work:
 
     def holds(self, document: Document) -> bool:
         """Say whether an execution is the run's still: somebody may have ended it since."""
-        output, _ = self.ledger.output(self.node, document["partition"], None)
-        return executions.held(output, document["id"], self.run) is not None
+        partition = document["partition"]
+        known = self.ledger.several(self.node, [partition], now=False)
+        return executions.held(known.get(partition), document["id"], self.run) is not None
 
 
 def told(context: Any) -> Callable[[str], str]:
@@ -479,8 +483,9 @@ class PublishBatchOperator(PublishOperator):
         if first is None:
             raise AirflowFailException("no execution is this run's any more: later ones took their places")
         found = Results.of(context, first.document).read()
+        began = ledger.batch_run(run).began
         pieces = [
-            _Piece(self, ledger, run, found, wanted[start : start + PIECE])
+            _Piece(self, ledger, run, began, found, wanted[start : start + PIECE])
             for start in range(0, len(wanted), PIECE)
         ]
         before, tell = self._failed(context), told(context)
@@ -514,10 +519,12 @@ class _Piece:
         task: PublishBatchOperator,
         ledger: Ledger,
         run: str,
+        began: float | None,
         found: Found,
         wanted: Sequence[tuple[str, str]],
     ) -> None:
         self._task, self._ledger, self._run, self._found, self._wanted = task, ledger, run, found, wanted
+        self._began = began
         self.made: list[str] = []
         self.failed: dict[str, str] = {}
         self.faults: list[Exception] = []
@@ -527,13 +534,14 @@ class _Piece:
 
     def end(self, before: Sequence[str], tell: Callable[[str], str]) -> None:
         """End the executions that the run has still."""
-        known = self._attempt(self._ledger.several, self._task.node, [one[0] for one in self._wanted])
+        names = [one[0] for one in self._wanted]
+        known = self._attempt(self._ledger.several, self._task.node, names, now=False)
         if known is None:
             return
         # What cannot be read is not among them: it is read by itself, for its fault.
         outputs = ((known.get(one[0]) or self._attempt(self._output, one[0]), one[1]) for one in self._wanted)
         held = [execution for output, id in outputs if (execution := held_by(output, id, self._run))]
-        made = [e.document for e in held if e.state == CLAIMED and self._found.made(e.document["id"])]
+        made = [e.document for e in held if has_run(e) and self._found.made(e.document["id"])]
         lying = self._attempt(self._task._lying, made) if made else {}
         if lying is None:
             return
@@ -570,17 +578,20 @@ class _Piece:
         """
         task, ledger, run = self._task, self._ledger, self._run
         id, where = document["id"], (ledger, task.node, document["partition"], document["id"], run)
-        execution = held_by(self._output(document["partition"]), id, run)
+        partition = document["partition"]
+        output = ledger.several(task.node, [partition], now=False).get(partition)
+        execution = held_by(output or self._output(partition), id, run)
         if execution is None:
             return
         checks: Sequence[CheckResult] = execution.checks
         staged: Objects = {}
-        if execution.state == CLAIMED:
+        if has_run(execution):
             error = self._why_not(id, before, tell)
             if error is not None:
                 # What is told of it by its compute has ended; of another one the task may have died.
                 known = self._found.made(id) or self._found.failed(id) is not None
-                executions.fail(*where, time.time(), error, writes_since=None if known else time.time())
+                since = None if known else time.time()
+                executions.fail(*where, time.time(), error, writes_since=since, began=self._began)
                 self._data += settings.measured(ledger, document, ok=False)
                 self.failed[id] = error
                 return
@@ -590,7 +601,7 @@ class _Piece:
         elif execution.state != SUCCEEDED and not checks:  # an earlier try has ended it, or somebody by hand
             self.failed[id] = execution.note
             return
-        if execution.state == CLAIMED or not execution.signalled:
+        if has_run(execution) or not execution.signalled:
             self._owing.append(_Owing(execution, checks, staged))
         else:
             self._count(document, checks)
@@ -610,11 +621,11 @@ class _Piece:
         execution, checks, staged = owing
         document, ledger = execution.document, self._ledger
         where = (ledger, self._task.node, document["partition"], document["id"])
-        if execution.state == CLAIMED:
+        if has_run(execution):
             if why := blocked(checks):
-                executions.fail(*where, self._run, now, why[:NOTE], checks, told=told)
+                executions.fail(*where, self._run, now, why[:NOTE], checks, told=told, began=self._began)
             else:
-                executions.succeed(*where, self._run, now, checks, told=told)
+                executions.succeed(*where, self._run, now, checks, told=told, began=self._began)
             self._staged |= staged
             self._data += settings.measured(ledger, document, ok=not why, checked=checks_ended(checks))
         elif told:

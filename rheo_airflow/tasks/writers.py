@@ -76,7 +76,9 @@ def _still_writes(ledger: Ledger, app: str, node: str, partition: str, writer: W
     if left > 0:
         return f"the tasks of run {writer.run_id} have {left:.0f} s to end"
     try:
-        found = jobs.of_writer(app, node, partition, writer)
+        # Where the run of a batch starts jobs, it has noted itself.
+        places = writer.jobs or ledger.batch_run(writer.run_id).jobs
+        found = jobs.of_writer(app, node, partition, writer._replace(jobs=places))
         for job in found:
             if job.state.upper() not in ("STOPPING", "CANCELLING"):
                 job.stop()

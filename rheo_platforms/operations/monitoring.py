@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from rheo_platforms.deployment import Deployment
 from rheo_platforms.lifecycle.record import Records
@@ -19,6 +19,7 @@ from rheo_runtime.airflow_client import Refused, Unavailable, dag_id, is_telling
 from rheo_runtime.consumers import Node
 from rheo_runtime.engine import Engine
 from rheo_runtime.explain import late_input
+from rheo_runtime.ledger import begun
 from rheo_runtime.program import Program
 from rheo_runtime.records import Document, Refusal
 from rheo_runtime.stale import stale
@@ -86,8 +87,10 @@ class Monitoring:
         if route is not None:
             self._node(route)
         # What hooks are told of waiting inputs stands in the ledger, too, and is no execution of a route.
-        outputs = (o for o in self.deployment.ledger.outputs(route) if not is_telling(o.node))
-        return [record for output in outputs for record in records_of(self.program, output)]
+        ledger = self.deployment.ledger
+        outputs = (o for o in ledger.outputs(route) if not is_telling(o.node))
+        batch_run = cache(ledger.batch_run)
+        return [record for o in outputs for record in records_of(self.program, begun(batch_run, o))]
 
     def pending(self, route: str | None) -> Sequence[PendingNode]:
         """Return what waits for one route, or for any. Raises UnknownNameError."""

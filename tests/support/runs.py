@@ -115,6 +115,7 @@ class Worker:
         """The same for the executions of a batch: what is computed of it survives a crash."""
         node = run.told[0]["node"]
         if run.stage == CLAIM:
+            self.ledger.begin(run.id, self.now(), ())
             claims = self._claim_batch(run, [(p, execution_id(node, p, g)) for p, g in run.told[0]["batch"]])
             run.batch = _documents(claims)
             self.step("task")
@@ -188,14 +189,18 @@ class Worker:
                 executions.writes_no_more(self.ledger, node, partition, fault.writer)
 
     def _claim_batch(self, run: Run, named: list[tuple[str, str]]) -> list[executions.Claim]:
-        """Claim those of a batch that no run before can be writing."""
+        """Claim those of a batch that no run before can be writing; the others are given back."""
         node = run.told[0]["node"]
-        for partition, _ in named:
-            output, _ = self.ledger.output(node, partition, None)
-            writer = None if output is None else output.writer
-            if writer is not None and (writer.run_id == run.id or not self.writes(writer.run_id)):
+        known = self.ledger.several(node, [partition for partition, _ in named], now=False)
+        for partition, execution in named:
+            writer = known[partition].writer if partition in known else None
+            if writer is None:
+                continue
+            if writer.run_id == run.id or not self.writes(writer.run_id):
                 executions.writes_no_more(self.ledger, node, partition, writer)
-        return executions.claim_batch(self.ledger, node, named, run.id, self.now())
+            else:
+                executions.given_back(self.ledger, node, partition, execution, self.now(), run.id)
+        return executions.claim_batch(self.ledger, node, named, run.id, self.now(), known=known)
 
     def _holds(self, run: Run, document: Document) -> bool:
         """Whether a run has its execution still; it has failed when a later one took its place."""
