@@ -17,7 +17,6 @@ T = TypeVar("T")
 
 # Node -> the most executions of a batch, and how many seconds the first of them may wait for others.
 Batches = Mapping[str, tuple[int, int]]
-LATE = 10.0  # seconds for which a listener may still be writing what it gives to a run that it does not fill any more
 
 
 class Batch(NamedTuple):
@@ -121,7 +120,7 @@ def ripe(outputs: Iterable[Output], batches: Batches, now: float) -> list[Batch]
 def given(outputs: Iterable[Output], batches: Batches, now: float, ready: float) -> dict[str, list[Output]]:
     """Return the outputs of runs of batches, by run, which listeners do not fill any more.
 
-    ``ready`` is for how long, in seconds, what need not wait for others may be left to the listener that fired it.
+    ``ready`` is how many seconds a listener may take to write what it has given to a run, and to start that.
     """
     found: dict[str, list[Output]] = {}
     for output in outputs:
@@ -132,9 +131,7 @@ def given(outputs: Iterable[Output], batches: Batches, now: float, ready: float)
         return min(output.active.moved for output in of if output.active)
 
     return {
-        run: of
-        for run, of in found.items()
-        if now - first(of) >= max(batches.get(of[0].node, (0, 0))[1] + LATE, ready)
+        run: of for run, of in found.items() if now - first(of) >= batches.get(of[0].node, (0, 0))[1] + ready
     }
 
 

@@ -277,7 +277,7 @@ def _claim(
         if active is not None:
             if _id(output, active) != execution:
                 return None, Claim()
-            if (active.state == CLAIMED or is_given(active)) and active.run_id != run_id:
+            if has_run(active) and active.run_id != run_id:
                 return None, Claim()
             if active.state == CLAIMED:
                 return None, Claim(active.document, had=True)

@@ -215,11 +215,12 @@ class Listener:
                 raise OutOfTime(f"no time is left for {len(good) - number:,} of {len(good):,} entries")
             outcome = self.engine.on_event(event, tells=True, again=delivery > 1, gives=self._gives)
             self._outcome(outcome)
-            self._filler.fired(outcome.fired)
+            fired = outcome.fired
+            self._filler.fired(fired)
             for fault in outcome.faults:
                 self.log("fault", event=event.id, fault=fault)
             left += outcome.faults if outcome.left else ()
-            for document in outcome.fired:
+            for document in fired:
                 if not self._set_aside(document, noted=True):
                     busy |= not self._announced(document, noted=True)
             for document in outcome.overdue:

@@ -171,10 +171,7 @@ class Sweeper(NamedTuple):
             [
                 o
                 for o in outputs
-                if o.active
-                and o.node not in batches
-                and not is_given(o.active)
-                and _overdue(o.active, now, self.patience)
+                if o.active and o.node not in batches and _overdue(o.active, now, self.patience)
             ],
             told_of(outputs),
         )
@@ -408,6 +405,8 @@ def _age(output: Output) -> tuple[float, str, str]:
 
 def _overdue(execution: Execution, now: float, patience: Patience) -> bool:
     since = now - execution.moved
+    if is_given(execution):
+        return False  # its run is asked for
     if execution.state == ANNOUNCED:
         return since >= max(patience.announced, execution.moved - execution.fired)
     return execution.state == READY and since >= max(patience.ready, execution.moved - execution.fired)

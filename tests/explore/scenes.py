@@ -22,6 +22,7 @@ from support.runs import Worker
 from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import executions, sweep, wire
 from rheo_runtime.airflow_client import Announcer, RateLimiter, Unavailable
+from rheo_runtime.batches import Filler
 from rheo_runtime.dynamodb import OUTPUTS, TODO, WATCHES, DynamoLedger, create_table, output_key, todo_key
 from rheo_runtime.engine import Bindings, Engine, Outcome
 from rheo_runtime.listener import Listener
@@ -128,7 +129,7 @@ class SeenAirflow(TroubledAirflow):
 
 # "forget" is among them since nothing expires: time stands still.
 _READS = {"find", "recent", "glance", "arrived", "arrivals", "output", "outputs", "statuses", "unsettled", "seen", "waiters", "watches",
-          "versions", "readers", "cursor", "touched", "touches", "expiries",
+          "versions", "readers", "several", "batch_run", "cursor", "touched", "touches", "expiries",
           "forget"}  # fmt: skip
 _COPIED = {"arrive", "find", "arrived", "arrivals", "versions"}
 
@@ -152,6 +153,10 @@ def _touched(name: str, arguments: tuple[Any, ...]) -> Touch:
             things = {f"watch {arguments[0]} {arguments[1]}"}
         case "watches":
             things = {"watches"}
+        case "several":
+            things = {f"output {arguments[0]} {partition}" for partition in arguments[1]}
+        case "start" | "begin" | "batch_run":
+            things = {f"batch run {arguments[0]}"}
         case "cursor" | "move":
             things = {f"cursor {arguments[0]}"}
         case _:
@@ -473,14 +478,14 @@ class Scene(World):
         output = vars(self.peaceful)["_outputs"].get(tuple(of.split("|")))
         return version == (0 if output is None else output.version)
 
-    def listener(self) -> Listener:
+    def listener(self, takes: object = "sweep") -> Listener:
         """A listener of its own: what it has found out of Airflow, and whether it asks, nobody else knows."""
         self.announcer = self._announces()
-        made = super().listener()
+        made = super().listener(takes)
         engine, version = made.engine, len(self.table.routes)
         self._keep(lambda: (version, sorted(engine._told), sorted(made._recent.items()), sorted(made._pumping.items()),
                             sorted(engine._left.items()), plain(engine._came),
-                            plain(made._ready), [(k, list(b.documents), b.waited) for k, b in sorted(made._bulk.items())]))  # fmt: skip
+                            made._filler._made, _filled(made._filler), [(k, list(b.documents), b.waited) for k, b in sorted(made._bulk.items())]))  # fmt: skip
         return made
 
     def _announces(self) -> Announcer:
@@ -624,6 +629,12 @@ class Scene(World):
         return self._fired
 
 
+def _filled(filler: Filler) -> list[object]:
+    """What a listener has of the runs that it fills."""
+    return [[(f.run, f.given, [d["id"] for d in f.documents]) for f in (*filler._open.values(), *filler._full)],
+            sorted((id, f.run) for id, f in filler._given.items())]  # fmt: skip
+
+
 def _of(told: Told) -> object:
     """What Airflow was told of: an execution, those of a batch, or the keys of a pump, whose event tells a key alone."""
     return told.get("id") or told.get("batch") or told.get("keys") or ""
@@ -638,7 +649,7 @@ class Dying(Scene):
         for output in outputs:
             assert output.active is None and output.held is None, "stuck"
             for execution in output.ended:
-                lost = execution.run_id in self.lost_runs
+                lost = execution.run_id in self.lost_runs or execution.note == executions.KILLED
                 assert execution.state in (SUCCEEDED, SKIPPED, *([FAILED] if lost else [])), execution
                 assert execution.signalled, "a signal is owed for ever"
         assert all(len(runs) == 1 for runs in self.run_of.values()), "one run for each execution"
@@ -663,6 +674,15 @@ class Killed(Dying):
         if ended is not None and ended.released is not None:
             with suppress(Unavailable):  # the sweep announces it
                 self._announces().announce(ended.released)
+
+    def kill_of_batch(self) -> None:
+        """End the first execution; its run goes on with the others."""
+        output, _ = self.ledger.output("node", "2", None)
+        active = None if output is None else output.active
+        if active is None or active.run_id is None:
+            return
+        where = (self.ledger, "node", "2", active.document["id"], self.time, executions.KILLED)
+        executions.stop(*where, run_goes_on=True)
 
 
 class Poisoned(Scene):
@@ -862,20 +882,44 @@ def _two_firings(app: App) -> tuple[tuple[str, int], ...]:
     return (*app.first, *((name, x + 1) for name, x in app.first))
 
 
-def _batched(app: App) -> wire.RouteTable:
+def _batched(app: App, wait: int = 60) -> wire.RouteTable:
     """An application whose node has a batch of two."""
-    routes = [dataclasses.replace(each, batch=2, batch_wait=60) for each in app.routes.routes]
+    routes = [dataclasses.replace(each, batch=2, batch_wait=wait) for each in app.routes.routes]
     return table(app.routes.signals, *routes)
 
 
 def _batch(app: App, ledger: str) -> Scene:
     """Two executions are made by one run, beside two sweeps; each is one by itself."""
-    scene = Scene(_batched(app), ledger, Counter({"node/2": 1, "node/3": 1}))
-    scene.before(*_two_firings(app))
-    scene.sweep()  # each waits for others, so that both are in one run
+    scene = Scene(_batched(app, wait=0), ledger, Counter({"node/2": 1, "node/3": 1}))
+    scene.deliver(*(scene.send(*event) for event in _two_firings(app)))  # so that both are in one run
     scene.runs()
     scene.sweeps()
     scene.sweeps()
+    return scene
+
+
+def _unstarted_batch(app: App, ledger: str) -> Scene:
+    """A listener gives two executions to a run that it is to start; a sweep does not wait for that."""
+    scene = Scene(_batched(app, wait=0), ledger, Counter({"node/2": 1, "node/3": 1}))
+    bodies = [scene.send(*event) for event in _two_firings(app)]
+    scene.add(lambda: scene.deliver(*bodies))
+    scene.runs()
+    scene.sweeps()
+    return scene
+
+
+def _killed_batch(app: App, ledger: str) -> Scene:
+    """Somebody kills one of two executions that were given to a run, whether or not that has begun.
+
+    A sweep gives the one that is held behind it to a run of its own.
+    """
+    scene = Killed(_batched(app, wait=0), ledger, Counter({"node/2": 2, "node/3": 1}))
+    scene.deliver(*(scene.send(*event) for event in _two_firings(app)))
+    scene.before(*app.second)
+    scene.runs()
+    scene.add(scene.kill_of_batch)
+    scene.sweeps()
+    scene.runs()
     return scene
 
 
@@ -891,9 +935,8 @@ def _messages(app: App, ledger: str) -> Scene:
 
 def _poisoned(app: App, ledger: str) -> Scene:
     """One of two executions of a batch fails, and somebody clears the run, beside a sweep: the other is made once."""
-    scene = Poisoned(_batched(app), ledger, Counter({"node/2": 1, "node/3": 1}))
-    scene.before(*_two_firings(app))
-    scene.sweep()
+    scene = Poisoned(_batched(app, wait=0), ledger, Counter({"node/2": 1, "node/3": 1}))
+    scene.deliver(*(scene.send(*event) for event in _two_firings(app)))
     scene.runs()
     scene.add(scene.clear, lambda: scene._failed() is not None)
     scene.runs()
@@ -938,6 +981,8 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
     "one message twice, and its run": _twice,
     "two listeners and a redeploy": _redeploy,
     "a batch and two sweeps": _batch,
+    "a batch that is started, and a sweep": _unstarted_batch,
+    "a batch of which one is killed": _killed_batch,
     "messages at once, a run and a sweep": _messages,
     "a batch of which one fails": _poisoned,
     "a pump, its run and a sweep": _pump,

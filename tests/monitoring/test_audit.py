@@ -155,7 +155,11 @@ def test_an_execution_that_nobody_takes(world: World, state: str) -> None:
 
 @pytest.mark.parametrize("run", [None, "rheo~batch~1~r2"])
 def test_an_execution_that_waits_for_its_turn_in_airflow(world: World, run: str | None) -> None:
-    executions.announced(world.ledger, "joined", DAY, f"joined/{DAY}#1", START, run)
+    where = (world.ledger, "joined", DAY, f"joined/{DAY}#1", START)
+    if run is None:
+        executions.announced(*where)
+    else:
+        executions.given(*where, run)
     told = []
 
     def under_way(*asked: object) -> UnderWay:

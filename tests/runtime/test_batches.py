@@ -95,7 +95,7 @@ def test_full_batches_go_at_once_and_the_rest_waits_for_others() -> None:
     assert world.batches()[2:] == [[6, 7, 8]], "full by another call of the listener"
     world.sweep(60)
     assert len(world.batches()) == 3, "the last has not waited yet"
-    world.sweep(11)
+    world.sweep(31)
     assert world.batches()[3:] == [[9]]
     assert set(world.states().values()) == {ANNOUNCED}
     assert len(set(world.single)) == 10, "a node without batch is announced as before"
@@ -106,7 +106,7 @@ def test_what_a_listener_fills_is_not_given_more_once_its_first_has_waited() -> 
     world.send(0)
     world.time += 60
     world.send(1, 2)
-    world.sweep(10)
+    world.sweep(30)
     assert world.batches() == [[0]]
     world.sweep(60)
     assert world.batches() == [[0], [1, 2]]
@@ -189,7 +189,7 @@ def test_what_was_given_to_a_run_that_was_not_started_for_it_goes_to_another_run
     slow = world.ledger.outputs("node")
     late = next(o for o in slow if o.partition == "1")
     world.ledger._outputs["node", "1"] = late._replace(active=None)  # it is written later
-    world.sweep(70)
+    world.sweep(90)
     assert world.batches() == [[0]]
     world.ledger._outputs["node", "1"] = late
     assert world.begin() == ["node/0#1"]
@@ -246,7 +246,7 @@ def test_what_airflow_does_not_take_is_left_to_the_sweep(fault: Exception) -> No
     world = World(2, 60)
     world.fault = fault
     assert world.send(0, 1, 2) == {"batchItemFailures": []}, "the messages are done: the ledger has it all"
-    world.sweep(71)
+    world.sweep(91)
     assert set(world.states().values()) == {ANNOUNCED}
     runs = {o.active.run_id for o in world.ledger.outputs("node") if o.active}
     world.fault = None
@@ -271,7 +271,7 @@ def test_a_redelivered_event_changes_nothing() -> None:
     world.send(0, 1)
     world.send(0, 1, 0)
     assert world.batches() == []
-    world.sweep(70)
+    world.sweep(90)
     assert world.batches() == [[0, 1]]
 
 
@@ -285,7 +285,7 @@ def test_what_another_listener_has_left_is_started_once() -> None:
     world.listener.__post_init__()
     world.send(2, 3)
     assert world.batches() == [[2, 3]]
-    world.sweep(70)
+    world.sweep(90)
     world.sweep(1)
     assert world.batches() == [[2, 3], [0, 1]]
 
@@ -298,7 +298,7 @@ def test_a_node_that_has_no_batch_any_more_announces_what_was_given() -> None:
     world.engine = Engine(table([S], alone, node), world.ledger, lambda: world.time)
     world.listener.engine = world.engine
     world.listener.__post_init__()
-    world.sweep(70)
+    world.sweep(90)
     assert world.states() == {0: READY}
-    world.sweep(71)
+    world.sweep(91)
     assert "node/0#1" in world.single

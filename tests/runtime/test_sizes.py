@@ -16,7 +16,6 @@ import pytest
 from benchmarks._dynamodb import LARGEST, DynamoDB, TooLarge
 from rheo_runtime import executions, wire
 from rheo_runtime.airflow_client import PUMPED, Announcer, RateLimiter
-from rheo_runtime.batches import Batch
 from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import SignalEvent, signal_entry
@@ -331,8 +330,8 @@ def test_a_batch_of_1_000_executions_is_one_call(at: Ledgers) -> None:
     """MWAA says of answers that they have 6 MB at most ("Using the Apache Airflow REST API"), of requests nothing."""
     door = Door()
     announcer = Announcer(door, "prod", RateLimiter(1000))
-    batch = Batch(documents(at, 1_000))
-    announcer.announce_batch(batch.documents, batch.run)
+    members = [(document["partition"], document["generation"]) for document in documents(at, 1_000)]
+    announcer.announce_batch("app", "node", 1, members, "rheo~batch~1")
     assert max(door.bodies) < 6_000_000 // 2
 
 

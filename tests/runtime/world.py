@@ -195,14 +195,16 @@ class World:
         self.active: Counter[tuple[str, str]] = Counter()
         self.lose: Iterator[int] = iter(())
         self.storage: Any = None  # what tells of data that no event has told of
+        self.started: Counter[object] = Counter()  # listeners, by what they take
         self.few = 10  # executions that are announced one by one, before the pump takes over
 
     def program(self) -> wire.RouteTable | Program:
         """The application, as a listener that starts reads it."""
         return self.table
 
-    def listener(self) -> Listener:
-        """A listener that has just started."""
+    def listener(self, takes: object = "sweep") -> Listener:
+        """A listener that has just started, for what it takes."""
+        self.started[takes] += 1
         engine = Engine(self.program(), self.ledger, lambda: self.time, self.storage, EVERY)
         quiet: Callable[..., None] = lambda *_, **__: None  # noqa: E731
         return Listener(
@@ -217,6 +219,7 @@ class World:
             announce_batch=self.announcer.announce_batch,
             pump=self.announcer.pump,
             few=self.few,
+            name=f"{takes} {self.started[takes]}",
         )
 
     # --- what happens ----------------------------------------------------------------------------
@@ -232,7 +235,7 @@ class World:
             }
             for n, b in enumerate(bodies)
         ]
-        answer = self.listener().handle({"Records": records}, lambda: 60_000)
+        answer = self.listener(bodies).handle({"Records": records}, lambda: 60_000)
         failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
         for n, body in enumerate(bodies):
             again = n in failed or next(self.lose, 0) % 5 == 4
