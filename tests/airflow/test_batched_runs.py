@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from codegen.routes import route_table
 from rheo_airflow.tasks import batches, publish, settings
 from rheo_airflow.tasks.compat import AirflowException, AirflowFailException
 from rheo_runtime import executions
-from rheo_runtime.airflow_client import batch_run_ids
+from rheo_runtime.batches import run_of
 from rheo_runtime.engine import Engine
 from rheo_runtime.executions import KILLED
+from rheo_runtime.ledger import begun
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import CLAIMED, FAILED, READY, SUCCEEDED, Document, Execution
 from rheodsl import (
@@ -106,7 +108,9 @@ class Lab:
     def run(self, node: str, documents: list[Document], run_id: str = "", **stand_ins: Any) -> Run:
         """A run that was started for these, before its first task."""
         run = Run(self.dags[node], stand_ins, DagRun(node))
-        run.dag_run.run_id = run_id or next(batch_run_ids(documents))
+        run.dag_run.run_id = run_id or run_of(*(d["id"] for d in documents))
+        for d in documents:
+            executions.given(self.ledger, node, d["partition"], d["id"], time.time(), run.dag_run.run_id)
         listed = [[d["partition"], d["generation"]] for d in documents]
         run.dag_run.conf = {"rheo": {"version": 1, "node": node, "batch": listed}}
         return run
@@ -124,7 +128,7 @@ class Lab:
     def of(self, node: str, region: str) -> Execution:
         output, _ = self.ledger.output(node, region, None)
         assert output is not None
-        return output.active or output.ended[0]
+        return begun(self.ledger.batch_run, output).active or output.ended[0]
 
     def states(self, node: str) -> dict[str, str]:
         return {
@@ -338,12 +342,15 @@ def test_one_that_was_killed_begins_again_when_its_batch_is_over(
     )
     states["first"] = {"compute": "success", "publish": "success"}
     alone = lab.run("each", documents[:1], "third")
-    assert alone._state(alone.dag.get_task("claim"), {}) == "failed"
-    assert "the tasks of run first have 60 s to end; it is tried again" in str(alone.result.errors["claim"])
+    alone._state(alone.dag.get_task("claim"), {})
+    waiting = lab.of("each", "NA")
+    assert (waiting.state, waiting.run_id) == (READY, None), "another run is started for it"
+    assert "the tasks of run first have 60 s to end" in waiting.note
     now = batches.time.time()
     monkeypatch.setattr("rheo_airflow.tasks.writers.time.time", lambda: now + 61)
-    lab.clear(alone, "claim")
-    assert lab.of("each", "NA").run_id == "third"
+    last = lab.run("each", documents[:1], "fourth")
+    last._state(last.dag.get_task("claim"), {})
+    assert (lab.of("each", "NA").state, lab.of("each", "NA").run_id) == (CLAIMED, "fourth")
 
 
 def test_a_run_started_by_hand_is_a_batch_of_one(lab: Lab) -> None:
