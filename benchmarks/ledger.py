@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
@@ -25,10 +27,11 @@ from rheo_runtime import wire
 from rheo_runtime.dynamodb import JOURNALS, DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.listener import Listener
-from rheo_runtime.records import Document
+from rheo_runtime.records import Document, Member, execution_id
 
 NOW = 1.7e9
 PAIRS = 2_500  # of a kind of graph: its events are as many times its inputs
+FULL = 500  # executions of a batch
 
 Result = dict[str, Any]
 
@@ -73,7 +76,8 @@ def kinds(pairs: int = PAIRS) -> list[Kind]:
     def table(*routes: wire.Route) -> wire.RouteTable:
         return wire.RouteTable("bench", (a, b, rates, c), routes)
 
-    joined = table(route("joined", [view(a), view(b)], equal(a, b, "region", "day")))
+    join = route("joined", [view(a), view(b)], equal(a, b, "region", "day"))
+    joined, batched = table(join), table(replace(join, batch=min(FULL, pairs), batch_wait=60))
     apart = [f"{name}/{place}/_SUCCESS" for name in ("orders", "ships") for place in places]
     by_day = [
         key for day in days for key in (f"rates/{day}/_SUCCESS", *(k for k in written("orders") if day in k))
@@ -82,6 +86,7 @@ def kinds(pairs: int = PAIRS) -> list[Kind]:
     return [
         Kind("one input", table(route("copied", [view(a)], [])), written("orders")),
         Kind("two-input join", joined, written("orders", "ships")),
+        Kind("two-input join in full batches", batched, written("orders", "ships")),
         Kind("two-input join, one input long after the other", joined, apart),
         Kind(
             "two-input join, each event ten times",
@@ -102,26 +107,35 @@ class Airflow:
 
     def __init__(self, ledger: Callable[[], DynamoLedger]) -> None:
         os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="rheo-airflow-"))
-        from rheo_airflow.tasks import claim, compat, publish, settings  # Airflow takes its seconds
+        from rheo_airflow.tasks import batches, claim, compat, publish, settings  # Airflow takes its seconds
 
-        self.claim, self.compat, self.publish = claim, compat, publish
+        self.batches, self.claim, self.compat, self.publish = batches, claim, compat, publish
+        services = _Services()
         self.patched: list[Any] = [
             mock.patch.object(settings, "ledger", lambda app: self.ledger),
-            mock.patch.object(settings, "client", lambda service: _Services()),
+            mock.patch.object(settings, "client", lambda service: services),
         ]
         self.make, self.ledger = ledger, ledger()
         self.queued: list[Document] = []
+        self.started: list[tuple[str, str, Sequence[Member], str]] = []
+
+    def start(self, app: str, node: str, version: int, members: Iterable[Member], run: str) -> None:
+        """Take a batch."""
+        self.started.append((app, node, list(members), run))
 
     def run_all(self) -> int:
-        """Carry out what was announced; return how many runs there were."""
+        """Carry out what was announced; return how many executions there were."""
         for one in self.patched:
             one.start()
         try:
             for document in self.queued:
                 self._run(document)
-            return len(self.queued)
+            for batch in self.started:
+                self._run_batch(*batch)
+            return len(self.queued) + sum(len(members) for _, _, members, _ in self.started)
         finally:
             self.queued.clear()
+            self.started.clear()
             for one in self.patched:
                 one.stop()
 
@@ -137,12 +151,48 @@ class Airflow:
         self.ledger = self.make()
         self.compat.execute(self.publish.PublishOperator(task_id="publish", **names), context)
 
+    def _run_batch(self, app: str, node: str, members: Sequence[Member], run: str) -> None:
+        ti = _TaskInstance()
+        batch = [list(member) for member in members]
+        told = {"version": 1, "node": node, "batch": batch}
+        run_of = SimpleNamespace(run_id=run, conf={"rheo": told}, partition_key=None)
+        context = {"ti": ti, "dag_run": run_of, "triggering_asset_events": {}, "params": {}, "dag": _Dag}
+        names = {"app": app, "node": node}
+        self.ledger = self.make()
+        ti.claimed = self.compat.execute(self.batches.ClaimBatchOperator(task_id="claim", **names), context)
+        self.ledger = self.make()
+        work = self.batches.Work(context)
+        for document in work.documents:  # by one job, which asks no ledger
+            work.results.put(document["id"], None)
+        ti.computed = [(partition, execution_id(node, partition, n)) for partition, n in members]
+        self.ledger = self.make()
+        self.compat.execute(self.batches.PublishBatchOperator(task_id="publish", **names), context)
+
 
 class _Services:
-    """What publish writes to beside the ledger."""
+    """What tasks write to beside the ledger."""
 
-    def put_object(self, **_: Any) -> None:
-        """Take the completion object."""
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, Key: str, Body: bytes, **_: Any) -> None:
+        """Take a completion object, or what became of a compute."""
+        self.objects[Key] = Body
+
+    def get_object(self, Key: str, **_: Any) -> Mapping[str, Any]:
+        return {"Body": BytesIO(self.objects[Key])}
+
+    def delete_objects(self, Delete: Mapping[str, Any], **_: Any) -> Mapping[str, Any]:
+        for one in Delete["Objects"]:
+            self.objects.pop(one["Key"], None)
+        return {}
+
+    def get_paginator(self, _: str) -> _Services:
+        return self
+
+    def paginate(self, Prefix: str, **_: Any) -> Iterable[Mapping[str, Any]]:
+        found = sorted(key for key in self.objects if key.startswith(Prefix))
+        return [{"Contents": [{"Key": key, "Size": len(self.objects[key])} for key in found]}]
 
     def put_metric_data(self, **_: Any) -> None:
         """Take metrics."""
@@ -156,15 +206,20 @@ class _Dag:
 
     tasks: tuple[()] = ()
 
+    @staticmethod
+    def get_task(_: str) -> None:
+        """No task shows user code."""
+
 
 class _TaskInstance:
     claimed: Document | None = None
+    computed: list[tuple[str, str]] | None = None
 
     def xcom_push(self, **_: Any) -> None:
-        """Keep nothing: the claim's result is what is asked for."""
+        """Keep nothing: the claim's result is what is asked for, and what the compute of a batch was for."""
 
-    def xcom_pull(self, **_: Any) -> Document | None:
-        return self.claimed
+    def xcom_pull(self, task_ids: str, **_: Any) -> Any:
+        return self.claimed if task_ids == "claim" else self.computed
 
     def get_task_states(self, **_: Any) -> Mapping[str, Any]:
         return {}
@@ -178,7 +233,11 @@ def billed(table: wire.RouteTable, keys: Iterable[str]) -> Units:
     ledger = DynamoLedger("t", db, clock)
     airflow = Airflow(lambda: DynamoLedger("t", db, clock))
     listener = Listener(
-        Engine(table, ledger, clock), airflow.queued.append, lambda _: None, log=lambda *_, **__: None
+        Engine(table, ledger, clock),
+        airflow.queued.append,
+        lambda _: None,
+        log=lambda *_, **__: None,
+        announce_batch=airflow.start,
     )
     bodies = [_created(key, n) for n, key in enumerate(keys)]
     runs = 0

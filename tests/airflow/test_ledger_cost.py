@@ -11,6 +11,7 @@ from rheo_platforms.operations.prices import Prices
 COSTS = {
     "one input": (4.3, 1.0, 3.2, 50),
     "two-input join": (2.8, 0.5, 1.6, 50),
+    "two-input join in full batches": (2.35, 0.5, 1.4, 50),
     "two-input join, one input long after the other": (2.8, 0.5, 2.6, 50),
     "two-input join, each event ten times": (0.4, 0.15, 0.6, 10),
     "join by a part of the key": (3.8, 0.9, 4.5, 50),
