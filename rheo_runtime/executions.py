@@ -469,29 +469,25 @@ def skip(
 
 
 def take_away(
-    ledger: Ledger, node: str, partition: str, execution: str, run_id: str, now: float, state: str, note: str
+    ledger: Ledger, seen: Output, now: float, state: str, note: str
 ) -> tuple[bool, Document | None]:
-    """Take an execution from its run that is over: it becomes FAILED, or READY for another run.
+    """Take the active execution of an output from its run that is over: it becomes FAILED, or READY for another run.
 
-    Tasks and jobs of that run may still write. Returns whether the run held it still, and the document that is READY
-    now, if any: the execution itself, or the one that was held behind it.
+    Tasks and jobs of that run may still write. Nothing happens when the output has changed since it was ``seen``, as when
+    the run was cleared. Returns whether it was taken, and the document that is READY now, if any: the execution
+    itself, or the one that was held behind it.
     """
-
-    def step(output: Output) -> tuple[Output | None, tuple[bool, Document | None]]:
-        active = output.active
-        if active is None or not has_run(active) or active.run_id != run_id:
-            return None, (False, None)
-        if _id(output, active) != execution:
-            return None, (False, None)
-        changed = active._replace(state=state, moved=now, note=note)
-        if state == READY:
-            after = output._replace(active=changed._replace(run_id=None))
-        else:
-            after = _released(output, changed, now)
-        after = _written_by(after, active, now)
-        return after, (True, after.active.document if after.active else None)
-
-    return _change(ledger, node, partition, step)
+    active = seen.active
+    assert active is not None, "it has an execution"
+    changed = active._replace(state=state, moved=now, note=note)
+    if state == READY:
+        after = seen._replace(active=changed._replace(run_id=None))
+    else:
+        after = _released(seen, changed, now)
+    after = _written_by(after, active, now)._replace(version=seen.version + 1)
+    if not ledger.save(seen, after):
+        return False, None
+    return True, after.active.document if after.active else None
 
 
 def signalled(ledger: Ledger, node: str, partition: str, execution: str) -> None:
@@ -730,7 +726,9 @@ def stop(
             return None
         over = after.ended[0]._replace(state=state, note=note)
         if not claimed:
-            over = over._replace(run_id=None)  # the run of a batch that begins after all may not take it up again
+            over = over._replace(
+                run_id=None
+            )  # the run of a batch that begins after all may not take it up again
         after = after._replace(version=before.version + 1, ended=(over, *after.ended[1:]))
         if ledger.save(before, after):
             return Ended(state, released)

@@ -95,7 +95,8 @@ def reconcile(
     run = ask(document["app"], output.node, run_id)
     if run not in ("failed", "success", None):
         return Finding(document, run_id, run, active.state, None)
-    where = (ledger, output.node, output.partition, document["id"])
+    became = READY if run is None and active.events else FAILED
+    note = DELETED if run is None else FAILED_RUN if run == "failed" else BY_HAND
     if is_given(active):
         known = (batch_run or ledger.batch_run)(run_id)
         # An earlier version has noted nothing of its runs.
@@ -103,11 +104,8 @@ def reconcile(
         if known.began is None and mine and run is None:
             return Finding(document, run_id, run, ANNOUNCED, None)  # it is to be started
         if known.began is None or not mine:
-            executions.given_back(*where, now, run_id)
-            return Finding(document, run_id, run, READY, document)
-    became = READY if run is None and active.events else FAILED
-    note = DELETED if run is None else FAILED_RUN if run == "failed" else BY_HAND
-    taken, ready = executions.take_away(*where, run_id, now, became, note)
+            became, note = READY, ""
+    taken, ready = executions.take_away(ledger, output, now, became, note)
     return Finding(document, run_id, run, became if taken else active.state, ready)
 
 
@@ -203,15 +201,11 @@ class Sweeper(NamedTuple):
                 elif of[0].node in batches:
                     start.append(Batch(documents, run))
                 else:  # an earlier version was to start it
-                    self._give_back(documents, run)
+                    for output in of:
+                        executions.take_away(self.engine.ledger, output, now, READY, "")
             except Exception as fault:  # noqa: BLE001 - the next sweep tries again
                 self._failed(documents[0], fault)
         return start, doubtful
-
-    def _give_back(self, documents: Iterable[Document], run: str) -> None:
-        for document in documents:
-            where = (document["node"], document["partition"], document["id"])
-            executions.given_back(self.engine.ledger, *where, self.engine.now(), run)
 
     def _readable(self, output: Output) -> bool:
         """Say whether what may have to be done about an output can be read."""
