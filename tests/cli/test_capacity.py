@@ -12,6 +12,7 @@ from support.events import s3_event
 from benchmarks.ledger import billed, kinds
 from codegen.routes import route_table
 from rheo_platforms.operations.capacity import (
+    BATCHED_WRITES,
     INDEXED,
     JOURNAL,
     PACE,
@@ -73,7 +74,7 @@ def test_units_of_the_ledger_are_those_that_are_billed(kind: object) -> None:
     indexes = {t.signal: i for t, i in zip(node.join.triggers, node.join.arrival_indexes, strict=True)}
     windows = bool(node.checks)
     writes = sum(len(indexes[key.split("/")[0]].indexes) + windows + JOURNAL for key in keys)
-    writes += (WRITES + INDEXED) * units.executions
+    writes += ((BATCHED_WRITES if table.routes[0].batch else WRITES) + INDEXED) * units.executions
     assert writes == pytest.approx(units.write + units.index, rel=0.1)
 
 
