@@ -725,10 +725,8 @@ def stop(
         else:
             return None
         over = after.ended[0]._replace(state=state, note=note)
-        if not claimed:
-            over = over._replace(
-                run_id=None
-            )  # the run of a batch that begins after all may not take it up again
+        if not claimed:  # the run of a batch that begins after all may not take it up again
+            over = over._replace(run_id=None)
         after = after._replace(version=before.version + 1, ended=(over, *after.ended[1:]))
         if ledger.save(before, after):
             return Ended(state, released)
