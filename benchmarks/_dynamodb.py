@@ -185,11 +185,12 @@ class DynamoDB:
             (index,) = (one for one in self.indexes[TableName] if one.name == IndexName)
             items = [index.held(item) for item in self.tables[TableName].values()]
             return {"Items": [item for item in items if item is not None]}
-        if FilterExpression != "begins_with(pk, :prefix)":
+        values = dict(ExpressionAttributeValues or {})
+        if FilterExpression != " OR ".join(f"begins_with(pk, {name})" for name in values):
             raise ValueError(f"unknown: {FilterExpression}")
-        prefix = (ExpressionAttributeValues or {})[":prefix"]["S"]
-        group = self.groups[TableName].get(prefix[0], {})
-        found = [i for (pk, _), i in group.items() if pk.startswith(prefix)]
+        prefixes = tuple(value["S"] for value in values.values())
+        groups = [self.groups[TableName].get(letter, {}) for letter in {prefix[0] for prefix in prefixes}]
+        found = [i for group in groups for (pk, _), i in group.items() if pk.startswith(prefixes)]
         return {"Items": [dict(item) for item in found]}
 
     # --- accounts ----------------------------------------------------------------------------------

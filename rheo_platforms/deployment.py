@@ -65,11 +65,12 @@ class Snapshot(DynamoLedger):
             if item.get("todo", {"S": ""})["S"].startswith(kind)
         ]
 
-    def _scan(self, prefix: str) -> Iterator[Mapping[str, Any]]:
-        for pk in islice(self._keys, bisect_left(self._keys, prefix), None):
-            if not pk.startswith(prefix):
-                return
-            yield from self._items[pk]
+    def _scan(self, *prefixes: str) -> Iterator[Mapping[str, Any]]:
+        for prefix in prefixes:
+            for pk in islice(self._keys, bisect_left(self._keys, prefix), None):
+                if not pk.startswith(prefix):
+                    break
+                yield from self._items[pk]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from rheo_runtime import wire
 from rheo_runtime.documents import RouteDocumentBuilder
 from rheo_runtime.join import Finder, Join, Passes
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import ArrivalIndex, Arrivals, Binding, Group, Key, Means, User
+from rheo_runtime.records import ArrivalIndex, Arrivals, Binding, Came, Group, Key, Means, User
 from rheo_runtime.rollup import members_of
 from rheo_runtime.values import BadValue, Partition, Value, joined
 from rheo_runtime.windows import Window, around, reads
@@ -42,7 +42,7 @@ class Node:
     ``expires`` says that waiting combinations expire, ``grouped`` that members of a rollup are awaited
     together. ``once`` says that no event makes an output again, ``updates`` that a binding which has run does so
     again when what it reads is written anew. ``guesses`` says that no two of its bindings have one output, and nothing has
-    to be looked at before the first firing of one. ``key``
+    to be looked at before the first firing of one, ``at_once`` that this may be written with its arrivals. ``key``
     is the id, and the number of an ``alternative`` but the first. ``means`` is what its bindings mean, ``shared`` what those of
     alternatives (``ways``) that run again mean together. What firing needs of the join is repeated here: with
     thousands of nodes, each object on the way is one more that is not in the processor's cache.
@@ -52,6 +52,7 @@ class Node:
         "_inputs",
         "all",
         "alternative",
+        "at_once",
         "binding",
         "checks",
         "document_builder",
@@ -90,6 +91,7 @@ class Node:
         self.guesses = join.alone and not (
             self.alternative or self.once or self.updates or self.expires or self.grouped or checks
         )
+        self.at_once = self.guesses and self.all and join.by_key and not join.route.pending_hooks
         self.binding = join.binding
         self.output = join.output
         self.output_text = join.output_text
@@ -144,6 +146,17 @@ class Node:
             for way in (*ways, self)
             for i in way.join.route.inputs
         }
+
+    def came(self, ledger: Ledger, partition: Partition) -> Came | None:
+        """Return the arrivals of a key that are counted with its output alone, if there are such; for monitoring."""
+        if not self.at_once:
+            return None
+        try:
+            text = self.output_text(self.output((partition,) * self.join.size))
+        except BadValue:
+            return None  # it fires nothing
+        output, _ = ledger.output(self.id, text, None)
+        return None if output is None else output.came
 
     def reads(self, binding: Binding, ledger: Finder) -> list[Read]:
         """Return every partition that a binding may read, there or not, always in the same order.
@@ -250,7 +263,7 @@ class Consumer:
             key = self.keys_of(place)[0]
         except BadValue:
             return None  # a link has no value for it: it never joins
-        return next((r for r in ledger.find(index, 0, key) if r.partition == partition), None)
+        return ledger.arrived(index, key, partition, self.node.came(ledger, partition))
 
     def _member(self, ledger: Ledger, coarse: Partition, partition: Partition) -> Arrivals | None:
         assert self.members is not None

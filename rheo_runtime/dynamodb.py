@@ -17,26 +17,26 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cache
-from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from rheo_runtime.ledger import REFUSED, REMEMBERED
+from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED
 from rheo_runtime.records import (
     ANNOUNCED,
     BROKEN,
     CAME,
     CHUNK,
     CLAIMED,
+    NEVER,
     READY,
     Arrival,
     ArrivalIndex,
     Arrivals,
     BatchRun,
+    Came,
     CheckResult,
     ConsumedMark,
     Execution,
@@ -56,6 +56,8 @@ from rheo_runtime.records import (
     Waiter,
     Writer,
     carried,
+    digest,
+    event_name,
     first_bound,
     is_given,
     status_of,
@@ -88,16 +90,6 @@ def encode(value: object) -> str:
     '["EU",737502]'
     """
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest(text: str, size: int = 16) -> str:
-    """Return a short name of a long text: so many bytes of its hash."""
-    return urlsafe_b64encode(blake2b(text.encode(), digest_size=size).digest()).decode().rstrip("=")
-
-
-def event_name(event_id: str) -> str:
-    """Return an event id that is short enough to be an attribute's name many times over."""
-    return event_id if len(event_id.encode()) <= 96 else digest(event_id)
 
 
 def from_item(item: Item, name: str) -> Any:
@@ -219,6 +211,8 @@ def _body(output: Output) -> bytes:
         data["jobs"] = output.active.jobs
     if output.writer is not None:
         data["writer"] = output.writer
+    if output.came is not None:
+        data["came"] = output.came
     return zlib.compress(encode(data).encode(), 6)
 
 
@@ -227,7 +221,7 @@ def output_of(item: Item) -> Output:
     data = json.loads(zlib.decompress(bytes(item["body"]["B"])))
     if data["v"] != VERSION:
         raise ValueError(f"an output record of version {data['v']!r}; this code reads {VERSION}")
-    active, writer = _from_json(data["active"]), data.get("writer")
+    active, writer, came = _from_json(data["active"]), data.get("writer"), data.get("came")
     return Output(
         node_of(item),
         item["p"]["S"],
@@ -237,6 +231,7 @@ def output_of(item: Item) -> Output:
         _from_json(data["held"]),
         tuple(e for x in data["ended"] if (e := _from_json(x)) is not None),
         None if writer is None else Writer(*_tuples(writer)),
+        None if came is None else Came(*_tuples(came)),
     )
 
 
@@ -640,7 +635,7 @@ class DynamoLedger:
         values = {
             ":now": number(now),
             ":p": {"S": encode(partition)},
-            ":ttl": number(int(now + arrival_index.ttl + SLACK)),
+            ":ttl": number(int(max(now, self.now()) + arrival_index.ttl + SLACK)),
             ":count": number(len(events)),
         }
         if texts is not None:
@@ -701,6 +696,26 @@ class DynamoLedger:
                 ExpressionAttributeNames=names,
             )
 
+    def recount(
+        self, arrival_index: ArrivalIndex, keys: tuple[Key, ...], partition: Partition, came: Came
+    ) -> bool:
+        event = came.event(arrival_index, partition)
+        if event is None or came.since <= self.now() - arrival_index.ttl:
+            return False
+        pk = arrivals_pk(arrival_index, 0, keys[0])
+        key = {"pk": {"S": pk}, "sk": {"S": sort_key(encode(partition))}}
+        new = self._count(key, arrival_index, partition, [event], came.since, None) is not None
+        if not new:  # it was delivered again: it is no older for that
+            self.client.update_item(
+                TableName=self.table,
+                Key=key,
+                UpdateExpression="SET #e = :since",
+                ExpressionAttributeNames={"#e": EVENT + event},
+                ExpressionAttributeValues={":since": number(came.since)},
+            )
+        self._stand(pk, arrival_index, keys, partition, self.now())
+        return new
+
     def find(self, arrival_index: ArrivalIndex, index: int, key: Key) -> Sequence[Arrivals]:
         if arrival_index.exact:
             record = self.arrived(arrival_index, key, key)
@@ -713,33 +728,54 @@ class DynamoLedger:
             items = [known[place["sk"]["S"]] for place in places if place["sk"]["S"] in known]
         return self._records(items, oldest)
 
-    def arrived(self, arrival_index: ArrivalIndex, key: Key, partition: Partition) -> Arrivals | None:
+    def arrived(
+        self, arrival_index: ArrivalIndex, key: Key, partition: Partition, came: Came | None = None
+    ) -> Arrivals | None:
         pk, sk = arrivals_pk(arrival_index, 0, key), sort_key(encode(partition))
-        item = self._get({"pk": {"S": pk}, "sk": {"S": sk}})
-        return self._record(item, self.now() - arrival_index.ttl)
+        item, oldest = self._get({"pk": {"S": pk}, "sk": {"S": sk}}), self.now() - arrival_index.ttl
+        record = self._record(item, oldest)
+        return record if came is None else came.record(arrival_index, partition, record, oldest)
 
-    def forgotten(self, arrival_index: ArrivalIndex, key: Key) -> Sequence[tuple[Partition, float]]:
-        oldest = self.now() - arrival_index.ttl
+    def forgotten(
+        self, arrival_index: ArrivalIndex, key: Key, came: Came | None = None
+    ) -> Sequence[tuple[Partition, float]]:
+        now, oldest = self.now(), self.now() - arrival_index.ttl
 
-        def came(item: Item) -> tuple[Partition, float]:
+        def last(item: Item) -> tuple[Partition, float]:
             return _tuples(from_item(item, "p")), max(
                 (float(v["N"]) for k, v in item.items() if k.startswith(EVENT)), default=float("inf")
             )
 
-        found = self._readable(came, self._query(arrivals_pk(arrival_index, 0, key)))
-        return [each for each in found if each[1] <= oldest]
+        found = dict(self._readable(last, self._query(arrivals_pk(arrival_index, 0, key))))
+        if (
+            came is not None
+            and came.event(arrival_index, came.partition)
+            and now - came.since < (arrival_index.ttl + FORGOTTEN)
+        ):
+            found[came.partition] = max(came.since, found.get(came.partition, came.since))
+        return [each for each in found.items() if each[1] <= oldest]
 
     def arrivals(self, arrival_index: ArrivalIndex) -> Iterable[Arrivals]:
-        oldest = self.now() - arrival_index.ttl
-        items = self._scan(f"A|{arrival_index.node}|{arrival_index.alias}|{arrival_index.indexes[0]}|")
-        return self._records(items, oldest)
+        oldest, prefix = self.now() - arrival_index.ttl, f"A|{arrival_index.first}|"
+        if not arrival_index.exact:
+            return self._records(self._scan(prefix), oldest)
+        items = {True: list[Item](), False: list[Item]()}
+        for item in self._scan(prefix, f"O|{arrival_index.node}|"):
+            items[item["pk"]["S"].startswith("A")].append(item)
+        found = {record.partition: record for record in self._records(items[True], oldest)}
+        for output in self._readable(output_of, (item for item in items[False] if "version" in item)):
+            if (came := output.came) is not None:
+                record = came.record(arrival_index, came.partition, found.get(came.partition), oldest)
+                if record is not None:
+                    found[came.partition] = record
+        return list(found.values())
 
     def rename(self, moves: Sequence[Move]) -> Iterator[tuple[Move, Arrivals]]:
         """Let what stands under other names stand in its index too, and yield it: when, how often, all of it the same.
 
         What has come there by itself stays as it is. One scan of the table, however many moves.
         """
-        known = {f"{move.old.node}|{move.old.alias}|{move.old.indexes[0]}": move for move in moves}
+        known = {move.old.first: move for move in moves}
         for item in self._scan("A|"):
             move = known.get("|".join(item["pk"]["S"].split("|", 4)[1:4]))
             records = [] if move is None else self._records([item], self.now() - move.new.ttl)
@@ -862,6 +898,12 @@ class DynamoLedger:
         self._remember(new)
         self._spill(new, item)
         return True
+
+    def create(self, new: Output, user: User, came: Sequence[Arrival], now: float) -> bool:
+        # They stand in no record, so that all in a record is unused but for their events.
+        inputs = tuple([(a.arrival_index.first, event_name(a.event_id), a.texts) for a in came])
+        counted = new._replace(came=Came(now, came[0].partition, inputs))
+        return self.save(None, counted, user, (1, (NEVER,) * len(came)))
 
     def _spill(self, output: Output, item: Item) -> None:
         """Move what many bindings used to items of their own, so that the output's stays small.
@@ -1275,11 +1317,12 @@ class DynamoLedger:
             found += [{"pk": item["pk"], "sk": item["sk"]} for page in pages for item in page["Items"]]
         return found
 
-    def _scan(self, prefix: str) -> Iterator[Item]:
+    def _scan(self, *prefixes: str) -> Iterator[Item]:
+        values = {f":prefix{n}": {"S": prefix} for n, prefix in enumerate(prefixes)}
         pages = self.client.get_paginator("scan").paginate(
             TableName=self.table,
-            FilterExpression="begins_with(pk, :prefix)",
-            ExpressionAttributeValues={":prefix": {"S": prefix}},
+            FilterExpression=" OR ".join(f"begins_with(pk, {name})" for name in values),
+            ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
         for page in pages:

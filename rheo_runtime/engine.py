@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import time as clock
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rheo_runtime import executions, wire
@@ -42,7 +42,7 @@ from rheo_runtime.events import (
     S3Event,
     parse,
 )
-from rheo_runtime.join import after_firing, firings_due, first_use, free
+from rheo_runtime.join import after_firing, firings_due, first_use, free, used_with
 from rheo_runtime.late import Judged, LateNow
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.match import Found, Rejected, SignalSource
@@ -57,6 +57,7 @@ from rheo_runtime.records import (
     Arrivals,
     Binding,
     Bound,
+    Came,
     ConsumedMark,
     Document,
     Execution,
@@ -69,6 +70,7 @@ from rheo_runtime.records import (
     Touched,
     Unreadable,
     Waiter,
+    event_name,
     execution_id,
     spread,
 )
@@ -291,7 +293,7 @@ class Bindings:
     ``instant`` makes each execution succeed at the moment it fires, so that none is held. ``tells`` says that
     whoever asks announces at once what is ready, so that it is written as announced; ``again`` that it asks once
     more, and may have ended before it did; ``gives`` gives what it fires of a batch to a run. ``recent`` keeps what was
-    rejected or ignored lately.
+    rejected or ignored lately, ``there`` which outputs were found to be there while a batch of events is worked on.
     """
 
     def __init__(
@@ -305,6 +307,7 @@ class Bindings:
         self.tells = False
         self.again = False
         self.gives: Gives | None = None
+        self.there: set[OutputId] = set()
         self.recent: deque[tuple[float, Rejected]] = deque(maxlen=RECENT)
 
     def evaluate(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
@@ -318,10 +321,13 @@ class Bindings:
             outcome.leave(f"{node.id}: {fault}")
             return False
 
-    def first(self, outcome: Outcome, node: Node, found: Bound, now: float) -> bool:
+    def first(
+        self, outcome: Outcome, node: Node, found: Bound, now: float, came: Sequence[Arrival] = ()
+    ) -> bool:
         """Fire a binding by the first event of each input, of an output that nobody else makes; say whether it did.
 
-        The output is not asked for: most likely there is none yet, and where there is one, nothing happens.
+        The output is not asked for: most likely there is none yet, and where there is one, nothing happens. ``came`` are
+        its arrivals, where they are counted in that same write.
         """
         if not node.guesses or (firing := first_use(found)) is None:  # type: ignore[arg-type]
             return False
@@ -330,16 +336,37 @@ class Bindings:
             values, text = self._made(node, binding)
         except BadValue:
             return False
-        if self.ledger.recent(node.id, text) is not None:
+        if (node.id, text) in self.there or self.ledger.recent(node.id, text) is not None:
             return False
         events, use = firing
         made: Made = (binding, values, _spelled(found), ())
         after, execution, _ = executions.fire(None, node.id, text, node.document_builder, made, events, now)
-        if not self.ledger.save(
-            None, self._written(node, after, execution, now), node.user(binding, found), use
+        after, user = self._written(node, after, execution, now), node.user(binding, found)
+        if not (
+            self.ledger.create(after, user, came, now) if came else self.ledger.save(None, after, user, use)
         ):
+            self.there.add((node.id, text))
             return False
         outcome.fire(execution, None, ready=True)
+        return True
+
+    def at_once(self, outcome: Outcome, node: Node, came: Sequence[Arrival], now: float) -> bool:
+        """Fire a binding by its arrivals, and count them, in one write; say whether it did."""
+        found = tuple([Arrivals(a.partition, a.event_id, now, a.texts) for a in came])
+        return self.first(outcome, node, found, now, came)
+
+    def is_over(self, outcome: Outcome, consumer: Consumer, partition: Partition, event_id: str) -> bool:
+        """Say whether an event that comes again was counted with the first firing of its output; Airflow may have to be told."""
+        node = consumer.node
+        try:
+            _, text = self._made(node, (partition,) * node.join.size)
+        except BadValue:
+            return False
+        output, _ = self.ledger.output(node.id, text, None)
+        came = None if output is None else output.came
+        if came is None or came.event(consumer.arrival_index, partition) != event_name(event_id):
+            return False
+        self._remind(outcome, node, output)
         return True
 
     def _made(self, node: Node, binding: Binding) -> tuple[Partition, str]:
@@ -361,12 +388,15 @@ class Bindings:
         except BadValue as fault:
             self._refuse(outcome, node, binding, str(fault))
             return False
-        user = node.user(binding, found)
+        user, whole = node.user(binding, found), False
         while True:
             firing = None if node.expires else first_use(recs)
             output, used = ledger.output(node.id, text, user)
+            came = None
             if used is not None:
                 firing = None
+                if output is not None and output.came is not None and not node.grouped:
+                    came, used = output.came, used_with(used, recs, node.join.arrival_indexes, output.came)
             expiries = tuple(expiries_of(ledger, node, binding, found)) if node.expires else ()
             if firing is not None:
                 count, (events, use) = 1, firing
@@ -376,6 +406,15 @@ class Bindings:
                 if not count:
                     self._remind(outcome, node, output)
                     return False
+                if came is not None and not whole:
+                    # What comes of them later is told from what is used only if they are counted like it.
+                    whole = True
+                    if self._recount(node, recs, came):
+                        found = self._records(node, binding) or ()
+                        if not found:
+                            return False
+                        recs = found  # type: ignore[assignment]
+                        continue
                 events, use = _events(recs, left), after_firing(node.all, recs, used, left)
             if node.once and output is not None and executions.made(output):
                 made: Made = (binding, values, _spelled(found), ())
@@ -400,6 +439,8 @@ class Bindings:
                     break
                 left = free(recs, use, expiries)
                 events, use = _events(recs, left), after_firing(node.all, recs, use, left)
+            if came is not None and came.is_of(node.join.arrival_indexes):
+                after = after._replace(came=None)
             if ledger.save(output, after, user, use):
                 for one in fired:
                     outcome.fire(*one)
@@ -411,6 +452,17 @@ class Bindings:
                 return False
             found = again
             recs = spread(found) if node.grouped else found  # type: ignore[assignment]
+
+    def _recount(self, node: Node, recs: Recs, came: Came) -> bool:
+        """Count what came with the first firing of an output like what comes later; say whether records lack some of it."""
+        lack = False
+        for i, record in enumerate(recs):
+            event = came.event(node.join.arrival_indexes[i], record.partition)
+            if event is not None and record.times().get(event, float("inf")) > came.since:
+                keys = node.join.keys[i](node.join.values[i](record.partition))
+                self.ledger.recount(node.join.arrival_indexes[i], keys, record.partition, came)
+                lack = True  # somebody else may just have counted it
+        return lack
 
     def update(
         self, outcome: Outcome, node: Node, binding: Binding, arrived: Bound | None, now: float
@@ -729,6 +781,17 @@ def _spelled(recs: Bound) -> Spelled | None:
     return None
 
 
+def _stays(node: Node, output: Output, came: Came) -> bool:
+    """Say whether a node would fire an output by the same inputs, with what came, as it was."""
+    indexes = node.join.arrival_indexes
+    if not (node.at_once and came.is_of(indexes) and len(came.inputs) == len(indexes)):
+        return False
+    try:
+        return node.output_text(node.output((came.partition,) * len(indexes))) == output.partition
+    except BadValue:
+        return False
+
+
 class Engine:
     """Match, join and fire for one route table over one ledger."""
 
@@ -752,6 +815,9 @@ class Engine:
         # Of the events that are counted together, by node and key: how many are still to come, and what has come, by input.
         self._left: dict[tuple[str, Partition], int] = {}
         self._came: dict[tuple[str, Partition], dict[int, Arrivals]] = {}
+        # Of those of which there is one event of each input, and no more: these, by input; and which are fired by them.
+        self._whole: dict[tuple[str, Partition], dict[int, Arrival]] = {}
+        self._fired: set[tuple[str, Partition]] = set()
 
     @property
     def instant(self) -> bool:
@@ -793,27 +859,42 @@ class Engine:
     def together(self, events: Iterable[Event]) -> None:
         """Count the arrivals of several events ahead of `on_event`, those of one partition in one write.
 
-        Which outputs they may fire is noted in one write, too.
+        Which outputs they may fire is noted in one write, too. Where there is one event of each input of a key, they are
+        counted by the firing itself: by `on_event`, when the first of them comes.
 
         `on_event` is to follow for each of them, and `together` of nothing after the last one. What cannot be
         counted here is left to it: an event stops no other.
         """
         found: dict[tuple[str, tuple[Key, ...], Partition], list[Arrival]] = {}
         outputs: set[OutputId] = set()
-        self._left, self._came = {}, {}
+        self._left, self._came, self._whole, self._fired = {}, {}, {}, set()
+        self._bindings.there.clear()
+        at_once: dict[tuple[str, Partition], dict[tuple[int, str], Arrival]] = {}
         for event in events:
             try:
-                for arrival in self._arrivals(event, outputs):
+                for arrival in self._arrivals(event, outputs, at_once):
                     found.setdefault(
                         (arrival.arrival_index.name, arrival.keys, arrival.partition), []
                     ).append(arrival)
             except Exception:  # noqa: BLE001, S112 - `on_event` meets it again, and says so
                 continue
+        for place, came in at_once.items():
+            by_input = {position: arrival for (position, _), arrival in came.items()}
+            if len(came) == len(by_input) == self.program.nodes[place[0]].join.size:
+                self._whole[place] = by_input
         several = [same for same in found.values() if len(same) > 1]
         self.ledger.together(several, outputs, self.now())
 
-    def _arrivals(self, event: Event, outputs: set[OutputId]) -> list[Arrival]:
-        """What an event adds to the indexes of the inputs that take it, rollups left out; and ``outputs`` it may fire."""
+    def _arrivals(
+        self,
+        event: Event,
+        outputs: set[OutputId],
+        at_once: dict[tuple[str, Partition], dict[tuple[int, str], Arrival]],
+    ) -> list[Arrival]:
+        """What an event adds to the indexes of the inputs that take it, rollups left out.
+
+        And ``outputs`` that it may fire, and what comes ``at_once`` to a key, by input and event.
+        """
         if event.__class__ in DELETIONS:
             return []
         found: list[Found] = []
@@ -836,6 +917,8 @@ class Engine:
                 if consumer.node.join.by_key:
                     place = consumer.node.key, values
                     self._left[place] = self._left.get(place, 0) + 1
+                    if consumer.node.at_once:
+                        at_once.setdefault(place, {})[consumer.position, event.id] = arrivals[-1]
                 if (output := consumer.output(partition)) is not None:
                     outputs.add((consumer.node.id, output))
         return arrivals
@@ -1050,11 +1133,45 @@ class Engine:
         if self.ledger.output(node.id, text, None)[0] is None:
             self._bindings.evaluate(outcome, node, found, now)
 
+    def recount(self) -> list[tuple[Consumer, Arrivals]]:
+        """Count what came with outputs where a node looks for it that is declared otherwise now; return what is new there.
+
+        The node of then needs it not: all of it is used. It may be repeated.
+        """
+        found = []
+        for output in self.ledger.outputs():
+            if (came := output.came) is None:
+                continue
+            for way in self.program.ways(output.node):
+                for position, index in enumerate(
+                    [] if _stays(way, output, came) else way.join.arrival_indexes
+                ):
+                    consumer = Consumer(way, position)
+                    try:
+                        values = (
+                            None
+                            if came.event(index, came.partition) is None
+                            else consumer.taken(came.partition)
+                        )
+                    except BadValue:
+                        continue  # a link has no value for it: it never joins
+                    if values is None:
+                        continue
+                    keys = consumer.places(values)
+                    if self.ledger.recount(index, keys, came.partition, came):
+                        record = self.ledger.arrived(index, keys[0], came.partition)
+                        found += [(consumer, record)] if record is not None else []
+        return found
+
     def join_again(self, recorded: list[tuple[Consumer, Arrivals]]) -> Outcome:
+        """Look at every binding that contains one of these arrivals, which the ledger has already, and nobody has seen."""
+        for consumer, record in recorded:
+            self._bindings.see(consumer.signal, record.partition, self.now())
+        return self.look_again(recorded)
+
+    def look_again(self, recorded: list[tuple[Consumer, Arrivals]]) -> Outcome:
         """Look at every binding that contains one of these arrivals, all of which the ledger has already."""
         outcome, now = Outcome(), self.now()
-        for consumer, record in recorded:
-            self._bindings.see(consumer.signal, record.partition, now)
         for consumer, record in recorded:
             join, values = consumer.node.join, consumer.values(record.partition)
             for found in list(join.bindings(self.ledger, consumer.position, record, values)):
@@ -1250,6 +1367,8 @@ class Engine:
             return False
         ledger, node = self.ledger, consumer.node
         keys = consumer.places(values)
+        if node.at_once and self._is_counted(outcome, consumer, values, event_id, now):
+            return True
         record = ledger.arrive(consumer.arrival_index, keys, partition, event_id, now, texts)
         if (place := (node.key, values)) in self._left and self._is_done(
             outcome, consumer, place, record, now
@@ -1267,6 +1386,30 @@ class Engine:
         else:
             for recs in list(node.join.bindings(ledger, consumer.position, record, values)):
                 self._bindings.evaluate(outcome, node, recs, now)
+        return True
+
+    def _is_counted(
+        self, outcome: Outcome, consumer: Consumer, values: Partition, event_id: str, now: float
+    ) -> bool:
+        """Say whether an event is counted with the first firing of its output, which it may bring about.
+
+        The first of those that come at once fires, so that none of them is done before. Where the output is there, each
+        of them is counted by itself.
+        """
+        bindings, node, place = self._bindings, consumer.node, (consumer.node.key, values)
+        came = self._whole.get(place)
+        if came is not None and came[consumer.position].event_id != event_id:
+            came = None
+        if came is not None and place in self._fired:
+            return True
+        if bindings.again and bindings.is_over(outcome, consumer, values, event_id):
+            return True
+        if came is None:
+            return False
+        if not bindings.at_once(outcome, node, [came[i] for i in range(node.join.size)], now):
+            del self._whole[place]
+            return False
+        self._fired.add(place)
         return True
 
     def _is_done(

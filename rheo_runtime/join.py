@@ -30,6 +30,7 @@ from rheo_runtime.records import (
     Arrivals,
     Binding,
     Bound,
+    Came,
     ConsumedMark,
     Group,
     Key,
@@ -67,6 +68,20 @@ def first_use(recs: Recs) -> tuple[tuple[str, ...], Used] | None:
         events.append(record.ids)
         marks.append((record.since, 1))
     return tuple(events), (1, tuple(marks))
+
+
+def used_with(used: Used, recs: Recs, indexes: Sequence[ArrivalIndex], came: Came) -> Used:
+    """Return what a binding has used, in the records of events that came with its first firing and are counted there, too.
+
+    Of such a record all is used but what is live and did not come so: the mark is of no life of it.
+    """
+    marks = [
+        (r.since, r.n - len(r.times()) + 1)
+        if mark[0] != r.since and (event := came.event(index, r.partition)) is not None and r.knows(event)
+        else mark
+        for r, mark, index in zip(recs, used[1], indexes, strict=True)
+    ]
+    return used[0], tuple(marks)
 
 
 def firings_due(all_new: bool, left: list[int], used: Used | None) -> int:

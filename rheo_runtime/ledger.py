@@ -16,6 +16,7 @@ from rheo_runtime.records import (
     ArrivalIndex,
     Arrivals,
     BatchRun,
+    Came,
     ConsumedMark,
     Key,
     Member,
@@ -70,16 +71,23 @@ class Ledger(Protocol):
     def find(self, arrival_index: ArrivalIndex, index: int, key: Key) -> Sequence[Arrivals]:
         """Return the records of an input that stand under ``key`` in its index number ``index``."""
 
-    def arrived(self, arrival_index: ArrivalIndex, key: Key, partition: Partition) -> Arrivals | None:
-        """Return the record of one partition, which stands under ``key`` in the first index of its input."""
+    def arrived(
+        self, arrival_index: ArrivalIndex, key: Key, partition: Partition, came: Came | None = None
+    ) -> Arrivals | None:
+        """Return the record of one partition, which stands under ``key`` in the first index of its input.
+
+        Whoever wants to know of arrivals that are used, too, says what ``came`` with the output: see `Node.came`.
+        """
 
     def arrivals(self, arrival_index: ArrivalIndex) -> Iterable[Arrivals]:
-        """Return all records of an input; for monitoring and expiry."""
+        """Return all records of an input, with what came with outputs; for monitoring and expiry."""
 
-    def forgotten(self, arrival_index: ArrivalIndex, key: Key) -> Sequence[tuple[Partition, float]]:
+    def forgotten(
+        self, arrival_index: ArrivalIndex, key: Key, came: Came | None = None
+    ) -> Sequence[tuple[Partition, float]]:
         """Return what stood under ``key`` in the first index and counts no more, with the time of its last event.
 
-        It is remembered for `FORGOTTEN` seconds: people ask what became of it.
+        It is remembered for `FORGOTTEN` seconds: people ask what became of it. ``came`` is as in `arrived`.
         """
 
     def output(self, node: str, partition: str, user: User | None) -> tuple[Output | None, Used | None]:
@@ -108,6 +116,18 @@ class Ledger(Protocol):
         self, old: Output | None, new: Output, user: User | None = None, used: Used | None = None
     ) -> bool:
         """Replace ``old`` (None: nothing) by ``new``, and what ``user`` used; False when ``old`` is gone."""
+
+    def create(self, new: Output, user: User, came: Sequence[Arrival], now: float) -> bool:
+        """Create an output, which uses one arrival of each input: these, which are counted with it, in one write.
+
+        False when the output is there: then nothing is counted. A later event counts by `arrive`, which knows nothing
+        of these; where `arrive` has counted one of them, before or after, `used_with` makes it one.
+        """
+
+    def recount(
+        self, arrival_index: ArrivalIndex, keys: tuple[Key, ...], partition: Partition, came: Came
+    ) -> bool:
+        """Count what ``came`` of a partition as `arrive` does, at its time; False where it is counted, or counts no more."""
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         """Return the state of all output partitions (of one node); for monitoring."""

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED, begun
 from rheo_runtime.records import (
     CHUNK,
+    NEVER,
     Arrival,
     ArrivalIndex,
     Arrivals,
     BatchRun,
     Binding,
+    Came,
     ConsumedMark,
     Key,
     Member,
@@ -127,14 +129,18 @@ class MemoryLedger:
             return () if record is None else (record,)
         return [shelf.find(partition) for partition in shelf.indexes[index].get(key, ())]
 
-    def arrived(self, arrival_index: ArrivalIndex, key: Key, partition: Partition) -> Arrivals | None:
+    def arrived(
+        self, arrival_index: ArrivalIndex, key: Key, partition: Partition, came: Came | None = None
+    ) -> Arrivals | None:
         return self._shelf(arrival_index).find(partition)
 
     def arrivals(self, arrival_index: ArrivalIndex) -> Iterable[Arrivals]:
         shelf = self._shelf(arrival_index)
         return [record for partition in shelf.records if (record := shelf.find(partition)) is not None]
 
-    def forgotten(self, arrival_index: ArrivalIndex, key: Key) -> Sequence[tuple[Partition, float]]:
+    def forgotten(
+        self, arrival_index: ArrivalIndex, key: Key, came: Came | None = None
+    ) -> Sequence[tuple[Partition, float]]:
         shelf = self._shelf(arrival_index)
         gone = shelf.forgotten.get(key, {})
         return [(partition, time) for partition, time in gone.items() if partition not in shelf.records]
@@ -188,6 +194,18 @@ class MemoryLedger:
             else:
                 self._more_uses.setdefault(key, {})[binding, name] = (binding, name, reads, used)
         return True
+
+    def create(self, new: Output, user: User, came: Sequence[Arrival], now: float) -> bool:
+        if (new.node, new.partition) in self._outputs:
+            return False
+        recs = [self.arrive(a.arrival_index, a.keys, a.partition, a.event_id, now, a.texts) for a in came]
+        used = 1, tuple([(r.since, r.n - r.unused(NEVER) + 1) for r in recs])
+        return self.save(None, new, user, used)
+
+    def recount(
+        self, arrival_index: ArrivalIndex, keys: tuple[Key, ...], partition: Partition, came: Came
+    ) -> bool:
+        return False  # `create` has counted it as `arrive` does
 
     def outputs(self, node: str | None = None) -> Iterable[Output]:
         return [o for o in self._outputs.values() if node is None or o.node == node]

@@ -9,7 +9,9 @@ Output -> its status: what an overview of many partitions shows of each.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rheo_runtime.values import Partition, Value
@@ -28,6 +30,17 @@ class Unreadable(ValueError):
 # What reading a record may raise that is not as it was expected.
 BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
+
+def digest(text: str, size: int = 16) -> str:
+    """Return a short name of a long text: so many bytes of its hash."""
+    return urlsafe_b64encode(blake2b(text.encode(), digest_size=size).digest()).decode().rstrip("=")
+
+
+def event_name(event_id: str) -> str:
+    """Return an event id that is short enough to be written many times over."""
+    return event_id if len(event_id.encode()) <= 96 else digest(event_id)
+
+
 Key = tuple[Value, ...]
 OutputId = tuple[str, str]  # node and output partition
 Member = tuple[str, int]  # an execution of a node's batch: its partition and generation
@@ -43,16 +56,17 @@ class ArrivalIndex:
     """Where the arrivals of one trigger input stand.
 
     ``name`` tells it from every other; it changes when what is indexed changes. ``indexes`` are the names of its indexes. ``exact`` says that there is one only and that its key is
-    the partition itself. ``ttl`` is how long an arrival counts, in seconds. In ``shelf`` a ledger may
-    keep what it has found under the name.
+    the partition itself; ``first`` names the first one, where its records stand. ``ttl`` is how long an arrival counts,
+    in seconds. In ``shelf`` a ledger may keep what it has found under the name.
     """
 
-    __slots__ = ("alias", "exact", "indexes", "name", "node", "shelf", "ttl")
+    __slots__ = ("alias", "exact", "first", "indexes", "name", "node", "shelf", "ttl")
 
     def __init__(self, node: str, alias: str, indexes: tuple[str, ...], exact: bool, ttl: int) -> None:
         self.node = node
         self.alias = alias
         self.name = "|".join((node, alias, *indexes))
+        self.first = "|".join((node, alias, indexes[0]))
         self.indexes = indexes
         self.shelf: Any = None
         self.exact = exact
@@ -125,6 +139,47 @@ class Arrival(NamedTuple):
     partition: Partition
     event_id: str
     texts: tuple[str, ...] | None
+
+
+class Came(NamedTuple):
+    """The arrivals of the first firing of an output, one of each input, that were written with it and nowhere else.
+
+    All are of one ``partition`` and one moment; ``inputs`` says of each where its record would stand, its event, and how
+    that spelled it. They are used: a record of that event counts it once more, and has one more used.
+    """
+
+    since: float
+    partition: Partition
+    inputs: tuple[tuple[str, str, tuple[str, ...] | None], ...]
+
+    def event(self, arrival_index: ArrivalIndex, partition: Partition) -> str | None:
+        """Return the event of a partition at an input; None where it is not among them."""
+        if partition == self.partition:
+            for first, event, _ in self.inputs:
+                if first == arrival_index.first:
+                    return event
+        return None
+
+    def is_of(self, arrival_indexes: Iterable[ArrivalIndex]) -> bool:
+        """Say whether each of them is of one of these inputs."""
+        return {first for first, _, _ in self.inputs} <= {index.first for index in arrival_indexes}
+
+    def record(
+        self, arrival_index: ArrivalIndex, partition: Partition, record: Arrivals | None, oldest: float
+    ) -> Arrivals | None:
+        """Return the record of a partition as it would be had they been counted there; they count if later than ``oldest``."""
+        event = self.event(arrival_index, partition)
+        if event is None or self.since <= oldest:
+            return record
+        if record is None:
+            texts = next(texts for first, _, texts in self.inputs if first == arrival_index.first)
+            return Arrivals(partition, event, self.since, texts)
+        times = dict(record.times())
+        whole = Arrivals(partition, event, record.since, record.texts)
+        whole.n = record.n + (event not in times)
+        times[event] = min(self.since, times.get(event, self.since))
+        whole.ids = dict(sorted(times.items(), key=lambda one: one[1]))
+        return whole
 
 
 class Group(NamedTuple):
@@ -360,7 +415,8 @@ class Output(NamedTuple):
     """All state of one output partition, changed only by compare-and-swap on ``version``.
 
     ``active`` is the execution that may write the partition, ``held`` the one that starts when it
-    ends, ``ended`` the last few that are over, the latest first. While there is a ``writer``, nobody claims.
+    ends, ``ended`` the last few that are over, the latest first. While there is a ``writer``, nobody claims. ``came`` are
+    arrivals that are counted here alone.
     """
 
     node: str
@@ -371,6 +427,7 @@ class Output(NamedTuple):
     held: Execution | None = None
     ended: tuple[Execution, ...] = ()
     writer: Writer | None = None
+    came: Came | None = None
 
 
 def has_run(execution: Execution) -> bool:

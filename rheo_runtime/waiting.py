@@ -24,7 +24,7 @@ from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import Known, evaluate, of_others, solve
 from rheo_runtime.documents import VERSION
 from rheo_runtime.executions import made
-from rheo_runtime.join import Join, firings_due, free
+from rheo_runtime.join import Join, firings_due, free, used_with
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import (
@@ -225,6 +225,8 @@ def _unused(
         output, used = ledger.output(node.id, text, user)
         if (node.updates and used is not None) or (node.once and output is not None and made(output)):
             return None  # it has run, and what starts it again is no arrival that waits
+        if output is not None and output.came is not None and used is not None and not node.grouped:
+            used = used_with(used, whole, join.arrival_indexes, output.came)
         left = free(whole, used, expiries)
         complete = firings_due(join.all, left, used) > 0
         if not complete and not join.all:
@@ -290,9 +292,8 @@ def forgotten_at(
         return []  # a link has no value for it: it never joins
     members = join.rolled[position]
     wanted = {partition} if members is None else set(members.members(partition))
-    return sorted(
-        (p, time) for p, time in ledger.forgotten(join.arrival_indexes[position], key) if p in wanted
-    )
+    found = ledger.forgotten(join.arrival_indexes[position], key, node.came(ledger, partition))
+    return sorted((p, time) for p, time in found if p in wanted)
 
 
 def forgotten(signal: str, what: str, time: float, node: Node) -> str:

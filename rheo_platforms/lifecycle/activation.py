@@ -441,6 +441,8 @@ class Lifecycle:
         fresh = _fresh(release, done, there)
         active.write({path: release.files[path] for path in fresh if path not in (*SWITCH, MANIFEST)})
         self._renew()
+        if record.manifest:
+            self._recount(release)
         if self.place.infrastructure(release, self._renew, refresh):
             self.say("the infrastructure is as declared")
         self._renew()
@@ -455,6 +457,7 @@ class Lifecycle:
         if changed:
             self.say(f"{len(changed)} files of DAGs are written")
         self._renew()
+        self._recount(release, again=True)
         if record.manifest and not record.digest:  # what the first edition has activated
             self._take_up(release)
         elif done:
@@ -471,6 +474,21 @@ class Lifecycle:
         engine = Engine(table, place.ledger, time.time, place.storage)
         if count := take_up(Program(place.routes), engine, place.ledger):
             self.say(f"{count} arrivals that wait are taken up")
+
+    def _recount(self, release: Release, again: bool = False) -> None:
+        """Let nodes that are declared otherwise find what was written with an output alone.
+
+        Before the listener is the new one, so that it finds it; and once more after that, for what the old one has
+        written meanwhile: this is joined ``again``, as what came in between has not found it.
+        """
+        routes = release.files["routes.json"]
+        if self._active.read("routes.json") == routes:
+            return
+        place = self.place.deployment()
+        engine = Engine(RouteTable.loads(routes), place.ledger, time.time, place.storage)
+        found = engine.recount()
+        for fault in engine.look_again(found).faults if again else ():
+            self.say(fault)
 
     def _catch_up(self, release: Release) -> None:
         """Run what lacks nothing any more, as less is asked for than before, and say what of that which waits is lost."""

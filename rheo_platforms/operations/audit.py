@@ -155,8 +155,9 @@ def _asked(program: Program, ledger: Ledger, execution: Execution) -> bool:
         keys = [join.keys[i](join.values[i](partition))[0] for i, partition in enumerate(binding)]
     except (Undetermined, BadValue):
         return False
-    came = [ledger.arrived(*place) for place in zip(join.arrival_indexes, keys, binding, strict=True)]
-    return firings_due(join.all, [0 if record is None else record.n for record in came], None) > 1
+    came = way.came(ledger, binding[0])
+    found = [ledger.arrived(*place, came) for place in zip(join.arrival_indexes, keys, binding, strict=True)]
+    return firings_due(join.all, [0 if record is None else record.n for record in found], None) > 1
 
 
 def _stuck(

@@ -19,6 +19,7 @@ from codegen import plan as p
 from codegen.planning import build_plan
 from codegen.routes import route_table
 from rheo_platforms.operations.prices import Prices
+from rheo_runtime.consumers import Node
 from rheo_runtime.executions import every
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
@@ -160,13 +161,22 @@ def _arrived(found: Load, program: Program, signal: str, inputs: Iterable[tuple[
     if source.layout is not None:
         found.writes, found.reads = found.writes + 1, found.reads + 1
     for node, alias in inputs:
-        for join in (way.join for way in program.ways(node)):
+        for way in program.ways(node):
+            join = way.join
             for trigger, index in zip(join.triggers, join.arrival_indexes, strict=True):
                 if trigger.alias == alias:
                     found.arrivals += 1
-                    found.writes += len(index.indexes) + JOURNAL * any(join.told_by)
+                    found.writes += len(index.indexes) * apart(way) + JOURNAL * any(join.told_by)
                     if not (join.by_key and join.all):  # else they come together, and none reads the others
                         found.reads += join.size - 1
+
+
+def apart(way: Node) -> float:
+    """Return how many of the arrivals at an input are written apart from the firing, of what comes one after the other.
+
+    Those are it of which some partner is in the queue's next batch.
+    """
+    return min(1.0, (way.join.size - 1) / QUEUE_BATCH) if way.at_once else 1.0
 
 
 def _made(found: Load, program: Program, node_id: str) -> None:

@@ -141,6 +141,9 @@ def _touched(name: str, arguments: tuple[Any, ...]) -> Touch:
             things = {f"arrivals {arguments[0].name}"}
         case "output" | "recent" | "glance":
             things = {f"output {arguments[0]} {arguments[1]}"}
+        case "create":
+            things = {f"output {arguments[0].node} {arguments[0].partition}", "outputs",
+                      *(f"arrivals {arrival.arrival_index.name}" for arrival in arguments[2])}  # fmt: skip
         case "save":
             things = {f"output {arguments[1].node} {arguments[1].partition}", "outputs"}
         case "outputs" | "unsettled" | "statuses":
@@ -177,6 +180,8 @@ class SeenLedger:
 
         def stepped(*arguments: Any, **named: Any) -> Any:
             compares = None
+            if name == "create":
+                compares = _name(arguments[0]), 0
             if name == "save":
                 compares = _name(arguments[1]), 0 if arguments[0] is None else arguments[0].version
             self._scheduler.step(_touched(name, arguments), compares)
@@ -185,10 +190,11 @@ class SeenLedger:
                 answer = _copied(answer)
             elif isinstance(answer, Iterator):
                 answer = list(answer)
-            if name == "save" and not answer:
+            if name in ("save", "create") and not answer:
                 self._scheduler.refused()
             elif not self._scheduler.forgets:
-                now = arguments[1] if name == "save" else answer[0] if name == "output" else None
+                place = {"save": 1, "create": 0}.get(name)
+                now = arguments[place] if place is not None else answer[0] if name == "output" else None
                 self._scheduler.learnt(plain(answer), {} if now is None else {_name(now): now.version})
             return answer
 
@@ -271,7 +277,7 @@ def _items(name: str, named: dict[str, Any]) -> Touch:
             case _, {":node": {"S": node}}:
                 things = {f"node {node}"}
     elif "FilterExpression" in named:
-        things = {f"all {named['ExpressionAttributeValues'][':prefix']['S'][0]}"}
+        things = {f"all {prefix['S'][0]}" for prefix in named["ExpressionAttributeValues"].values()}
     asked = [named, *named.get("RequestItems", {}).values()]
     lags = name in ("get_item", "batch_get_item") and not any(each.get("ConsistentRead") for each in asked)
     return Touch(frozenset(things), writes, lags=lags)
@@ -484,8 +490,9 @@ class Scene(World):
         made = super().listener(takes)
         engine, version = made.engine, len(self.table.routes)
         self._keep(lambda: (version, sorted(engine._told), sorted(made._recent.items()), sorted(made._pumping.items()),
-                            sorted(engine._left.items()), plain(engine._came),
-                            made._filler._made, _filled(made._filler), [(k, list(b.documents), b.waited) for k, b in sorted(made._bulk.items())]))  # fmt: skip
+                            sorted(engine._left.items()), plain(engine._came), plain(engine._whole), sorted(engine._fired),
+                            sorted(engine._bindings.there), made._filler._made, _filled(made._filler),
+                            [(k, list(b.documents), b.waited) for k, b in sorted(made._bulk.items())]))  # fmt: skip
         return made
 
     def _announces(self) -> Announcer:
@@ -933,6 +940,29 @@ def _messages(app: App, ledger: str) -> Scene:
     return scene
 
 
+def _at_once(app: App, ledger: str) -> Scene:
+    """Two listeners have all messages of a firing, and write them with it; a third has one of them alone. Beside a sweep."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
+    bodies = [scene.send(*event) for event in app.first]
+    scene.add(lambda: scene.deliver(*bodies))
+    scene.add(lambda: scene.deliver(*bodies[::-1]))
+    scene.listen(f"{bodies[0]} ")  # the same event in a message of its own
+    scene.sweeps()
+    return scene
+
+
+def _again_at_once(app: App, ledger: str) -> Scene:
+    """What was fired at once comes again, while the messages of a second firing come one by one: it is not of them."""
+    scene = Scene(app.routes, ledger, Counter({"node/2": 2}))
+    bodies = [scene.send(*event) for event in app.first]
+    scene.deliver(*bodies)
+    scene.before(*app.second[2:])
+    scene.add(lambda: scene.deliver(*(f"{body} " for body in bodies)))
+    for event in app.second[:2]:
+        scene.listen(scene.send(*event))
+    return scene
+
+
 def _poisoned(app: App, ledger: str) -> Scene:
     """One of two executions of a batch fails, and somebody clears the run, beside a sweep: the other is made once."""
     scene = Poisoned(_batched(app, wait=0), ledger, Counter({"node/2": 1, "node/3": 1}))
@@ -984,6 +1014,8 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
     "a batch that is started, and a sweep": _unstarted_batch,
     "a batch of which one is killed": _killed_batch,
     "messages at once, a run and a sweep": _messages,
+    "messages of a firing at once": _at_once,
+    "a firing at once, and a second one": _again_at_once,
     "a batch of which one fails": _poisoned,
     "a pump, its run and a sweep": _pump,
 }
