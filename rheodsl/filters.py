@@ -288,7 +288,7 @@ def _refined(name: str, kind: Kind, attributes: Mapping[str, Any]) -> Kind:
     if "format" in attributes and kind.format == v.DEFAULT_FORMAT and kind.granularity == v.DAY:
         del declared["granularity"]
     refined = make_kind(name, {**declared, **attributes, "type": kind.type})
-    kept = {f: getattr(kind, f) for f in ("week_start", "calendar") if f not in attributes}
+    kept = {f: getattr(kind, f) for f in ("week_start", "calendar", "schedule") if f not in attributes}
     refined = replace(refined, **kept)
     return refined if "min" in attributes else replace(refined, min=_minimum(kind, refined))
 

@@ -230,12 +230,13 @@ def _for_all(kinds: list[Kind]) -> Kind:
     minima = {k.min for k in kinds}
     least = None if None in minima else min(minima)  # type: ignore[type-var]
     one_grid = len(zones) == 1 and len({(k.step, k.min if k.step > 1 else None) for k in kinds}) == 1
-    one_calendar = len(zones) == 1 and len({k.calendar for k in kinds}) == 1
+    one_calendar = len(zones) == 1 and len({(k.calendar, k.schedule) for k in kinds}) == 1
     return replace(
         kind,
         min=least,
         step=kind.step if one_grid else 1,
         calendar=kind.calendar if one_calendar else None,
+        schedule=kind.schedule if one_calendar else None,
         week_start=kind.week_start if len({k.week_start for k in kinds}) == 1 else 0,
         insensitive=all(k.insensitive for k in kinds),
     )

@@ -215,8 +215,7 @@ class Simulator:
         moment = at or self.now
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        kind = timer.branches[0][0].kind
-        value = v.shift(v.from_datetime(moment, kind), source.shift, kind)
+        value = v.fired(moment, source.shift, timer.branches[0][0].kind)
         event_id = f"{timer.id}@{moment.astimezone(UTC).isoformat()}"
         return self._take(self._ready().on_signal(timer.id, (value,), event_id, self._time()), timer)
 
