@@ -22,7 +22,7 @@ from rheo_runtime.values import (
     end_of,
     from_datetime,
     nearest_on_grid,
-    shift,
+    neighbours,
     to_datetime,
 )
 from rheo_runtime.windows import Layout, Window
@@ -41,7 +41,7 @@ class Judged(NamedTuple):
     @property
     def after(self) -> int:
         """The cursor after it: the next partition."""
-        return shift(self.value, 1, self.late.kind_of(self.partition))
+        return _next(self.value, self.late.kind_of(self.partition))
 
 
 class LateNow(NamedTuple):
@@ -82,7 +82,9 @@ class Late:
             name = f"{self.signal.id}|{self._digest}|{texts}"
             stored = ledger.cursor(name)
             begin = now if self.events.since is None else self.events.since
-            value = first_from(begin, kind) if stored is None else stored
+            value = first_from(begin, kind) if stored is None else _from(stored, kind)
+            if value is None:
+                continue
             fixed = [rule.value if rule.value is not None else value for rule in branch]
             fixed[self._date] = value
             yield Judged(self, name, tuple(fixed), value, self.due(value, kind), stored)
@@ -104,16 +106,15 @@ class Late:
                 continue
             value, found = judged.value, []
             while self.due(value, kind) <= now:
-                value = shift(value, 1, kind)
-            for _ in range(LOOK_BACK):
-                value = shift(value, -1, kind)
-                if value < begin:
+                value = _next(value, kind)
+            for past in neighbours(value, -1, -LOOK_BACK, kind):
+                if past < begin:
                     break
                 place = list(judged.partition)
-                place[self._date] = value
+                place[self._date] = past
                 missing = self._missing(ledger, tuple(place), stored)
                 if missing is not None:
-                    found.append(LateNow(self, tuple(place), self.due(value, kind), missing))
+                    found.append(LateNow(self, tuple(place), self.due(past, kind), missing))
             yield from reversed(found)
 
     def _missing(
@@ -147,19 +148,35 @@ def _beginning(cursor: str) -> str:
     return f"{cursor}|begin"
 
 
-def first_from(moment: float, kind: Kind) -> int:
+def _next(value: int, kind: Kind) -> int:
+    """The partition after one; behind the last of a schedule the unit after it, which is none."""
+    found = neighbours(value, 1, 1, kind)
+    return found[0] if found else value + kind.unit
+
+
+def _from(value: int, kind: Kind) -> int | None:
+    """The first partition from a value on; None where a schedule has none any more."""
+    found = nearest_on_grid(value, kind)[-1]
+    return found if found >= value else None
+
+
+def first_from(moment: float, kind: Kind) -> int | None:
     """Return the first partition that begins at a time or after it, and not below the first of the domain.
+
+    None where a schedule has none any more.
 
     >>> from rheo_runtime.values import datetime_kind
     >>> first_from(43_200.0, datetime_kind()) == first_from(86_400.0, datetime_kind()) == 719164
     True
     """
-    value = from_datetime(datetime.fromtimestamp(moment, UTC), kind)
-    value = nearest_on_grid(value, kind)[-1]
-    begin = to_datetime(value, kind).replace(tzinfo=ZoneInfo(kind.timezone or "UTC")).timestamp()
-    if begin < moment:
-        value = shift(value, 1, kind)
-    return max(value, kind.min) if isinstance(kind.min, int) else value
+    value = _from(from_datetime(datetime.fromtimestamp(moment, UTC), kind), kind)
+    if value is not None and _begin(value, kind) < moment:
+        value = _from(_next(value, kind), kind)
+    return max(value, kind.min) if value is not None and isinstance(kind.min, int) else value
+
+
+def _begin(value: int, kind: Kind) -> float:
+    return to_datetime(value, kind).replace(tzinfo=ZoneInfo(kind.timezone or "UTC")).timestamp()
 
 
 def lates_of(table: wire.RouteTable, layouts: dict[str, Layout]) -> tuple[Late, ...]:

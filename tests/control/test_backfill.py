@@ -374,7 +374,9 @@ def test_an_hour_that_happens_twice_is_made_once() -> None:
     plan = app.backfill(node["NA"], "2024-11-03-08", "2024-11-03-10", dry_run=True)
     assert [step.partition for step in plan.steps] == ["NA/2024-11-03-08", "NA/2024-11-03-10"]
     assert not plan.lacking
-    with pytest.raises(InputsMissingError, match="its minimum, steps, calendar or clock leave it out"):
+    with pytest.raises(
+        InputsMissingError, match="its minimum, steps, calendar, schedule or clock leave it out"
+    ):
         app.execute(node["NA"]["2024-11-03-09"])
 
 
