@@ -23,6 +23,7 @@ from rheo_runtime.values import (
     from_datetime,
     nearest_on_grid,
     neighbours,
+    tester,
     to_datetime,
 )
 from rheo_runtime.windows import Layout, Window
@@ -75,6 +76,12 @@ class Late:
 
     def cursors(self, ledger: Ledger, now: float) -> Iterator[Judged]:
         """Yield what is judged next for each combination of the other dimensions' values."""
+        for judged in self._cursors(ledger, now):
+            if tester(self.kind_of(judged.partition))(judged.value):
+                yield judged
+
+    def _cursors(self, ledger: Ledger, now: float) -> Iterator[Judged]:
+        """Where cursors stand: that of a schedule which has ended at what is no partition any more."""
         for branch in self.events.branches:
             kind = branch[self._date].kind
             others = [rule.value for i, rule in enumerate(branch) if i != self._date]
@@ -83,8 +90,6 @@ class Late:
             stored = ledger.cursor(name)
             begin = now if self.events.since is None else self.events.since
             value = first_from(begin, kind) if stored is None else _from(stored, kind)
-            if value is None:
-                continue
             fixed = [rule.value if rule.value is not None else value for rule in branch]
             fixed[self._date] = value
             yield Judged(self, name, tuple(fixed), value, self.due(value, kind), stored)
@@ -100,7 +105,7 @@ class Late:
 
         Nothing is written. Of long ago, only the last partitions of each combination of values are looked at.
         """
-        for judged in self.cursors(ledger, now):
+        for judged in self._cursors(ledger, now):
             kind, begin = self.kind_of(judged.partition), ledger.cursor(_beginning(judged.name))
             if begin is None:
                 continue
@@ -154,29 +159,24 @@ def _next(value: int, kind: Kind) -> int:
     return found[0] if found else value + kind.unit
 
 
-def _from(value: int, kind: Kind) -> int | None:
-    """The first partition from a value on; None where a schedule has none any more."""
-    found = nearest_on_grid(value, kind)[-1]
-    return found if found >= value else None
+def _from(value: int, kind: Kind) -> int:
+    """The first partition from a value on; behind the last of a schedule a value that is none."""
+    first = max(value, kind.min) if isinstance(kind.min, int) else value
+    return max(first, nearest_on_grid(first, kind)[-1])
 
 
-def first_from(moment: float, kind: Kind) -> int | None:
+def first_from(moment: float, kind: Kind) -> int:
     """Return the first partition that begins at a time or after it, and not below the first of the domain.
 
-    None where a schedule has none any more.
+    Behind the last of a schedule it is a value that is no partition.
 
     >>> from rheo_runtime.values import datetime_kind
     >>> first_from(43_200.0, datetime_kind()) == first_from(86_400.0, datetime_kind()) == 719164
     True
     """
     value = _from(from_datetime(datetime.fromtimestamp(moment, UTC), kind), kind)
-    if value is not None and _begin(value, kind) < moment:
-        value = _from(_next(value, kind), kind)
-    return max(value, kind.min) if value is not None and isinstance(kind.min, int) else value
-
-
-def _begin(value: int, kind: Kind) -> float:
-    return to_datetime(value, kind).replace(tzinfo=ZoneInfo(kind.timezone or "UTC")).timestamp()
+    begin = to_datetime(value, kind).replace(tzinfo=ZoneInfo(kind.timezone or "UTC")).timestamp()
+    return _from(_next(value, kind), kind) if begin < moment else value
 
 
 def lates_of(table: wire.RouteTable, layouts: dict[str, Layout]) -> tuple[Late, ...]:

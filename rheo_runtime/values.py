@@ -499,7 +499,8 @@ def fired(moment: datetime, by: int, kind: Kind) -> int:
     '2024-02-29'
     """
     bare = unscheduled(kind)
-    return shift(from_datetime(moment, bare), by, bare)
+    value = from_datetime(moment, bare)
+    return shift(value, by, bare) if by else value
 
 
 _FARTHEST = 10_000  # units that are looked at for the next day of a calendar
