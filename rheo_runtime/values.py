@@ -916,8 +916,9 @@ def on_grid(value: int, kind: Kind) -> int:
         shown = first_shown(value, kind)
         near = nearest_on_grid(shown, kind)
         if near != (shown,):
-            beside = " and ".join(render(v, kind) for v in near) or "none"
-            raise BadValue(f"{render(value, kind)!r} {_where(shown, kind)}; the nearest are {beside}")
+            beside = " and ".join(render(v, kind) for v in near)
+            verb = "are" if len(near) > 1 else "is"
+            raise BadValue(f"{render(value, kind)!r} {_where(shown, kind)}; the nearest {verb} {beside}")
     return value
 
 
