@@ -159,6 +159,15 @@ def test_a_calendar_leaves_out_fires(app: Application) -> None:
     assert outputs(runs) == [("2024-03-18",), ("2024-04-01",), ("2024-04-08",)]
 
 
+def test_a_min_says_where_the_windows_of_a_timer_begin(app: Application) -> None:
+    """Without it the first ones would await fires before the application was there."""
+    timer = app.add_timer("t", "cron(0 3 ? * MON *)", AnyDate("day", {"min": "2024-03-01"}))
+    app.create_data("three", inputs=[timer[:-3].range_check(True)])
+    sim, runs = simulated(app, 18)
+    assert outputs(runs) == [("2024-03-04",), ("2024-03-11",), ("2024-03-18",)]
+    assert sim.pending() == []
+
+
 def test_two_fires_of_one_day_are_one_partition(app: Application) -> None:
     """It runs twice; a window counts days."""
     timer = app.add_timer("t", "cron(0 3,15 ? * MON *)", AnyDate("day", {"granularity": "DAY"}))
