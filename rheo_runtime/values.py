@@ -38,6 +38,7 @@ GRANULARITIES = (MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR)  # finest first
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 30, 23, 59, tzinfo=UTC)
 _BEGIN = datetime(1970, 1, 1)
 _UNIT = {MINUTE: 1, HOUR: 60, DAY: 1, WEEK: 7, MONTH: 1, QUARTER: 1, YEAR: 1}
 # The guide's zone names that IANA does not list under the same meaning.
@@ -455,9 +456,7 @@ def _day_of(label: int, kind: Kind) -> int:
     return label if kind.granularity == DAY else label // 1440 + _BEGIN.toordinal()
 
 
-# How far ahead a clock that is put back can show a time again, in minutes, and what is looked at beside a label.
-_PUT_BACK = 180
-_BESIDE = timedelta(minutes=_PUT_BACK)
+_PUT_BACK = 180  # minutes within which a clock that is put back shows a time again
 
 
 def _scheduled(label: int, way: int, kind: Kind) -> Iterator[int]:
@@ -469,11 +468,14 @@ def _scheduled(label: int, way: int, kind: Kind) -> Iterator[int]:
     try:
         # One unit more than it was moved by: between two of a calendar, either may be the one.
         beside = shift(_of_label(label, bare), -int(by) - way, bare)
-        start = _moment(_to_label(beside, bare), bare).replace(tzinfo=_zone(bare.timezone)) - way * _BESIDE
-    except (BadValue, OverflowError):
-        return
+        start = _moment(_to_label(beside, bare), bare).replace(tzinfo=_zone(bare.timezone))
+    except BadValue:  # at an end of the range of dates
+        early = _moment(label, bare).year < _EPOCH.year
+        if early != (way > 0):
+            return
+        start = _EPOCH if early else _LATEST
     last = label - way
-    for fire in fires(schedule, start.astimezone(UTC), way):
+    for fire in fires(schedule, start.astimezone(UTC) - way * timedelta(minutes=again), way):
         try:
             value = fired(fire, int(by), bare)
         except BadValue:

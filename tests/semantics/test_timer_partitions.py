@@ -124,6 +124,36 @@ def test_links_and_shifts_count_days_where_windows_count_fires(app: Application)
     assert "no partition of t can be linked with days 2024-03-04" in sim.unmatched[-1].reason
 
 
+def test_an_output_has_the_fires_where_it_is_the_date_of_a_timer(app: Application) -> None:
+    """Not where another input gives it, nor where an alternative does without the timer."""
+    timer, days = app.add_timer("t", "cron(0 3 ? * MON *)", "day"), daily(app)
+    app.create_data(
+        "sunday", [timer, days], input_dim_links=[days.day == timer.day - 1],
+        output_dim_links=[output.day == days.day],
+    )  # fmt: skip
+    app.create_data("either", inputs=timer | days)
+    app.create_data("both", inputs=[timer, days])
+    sim = Simulator(app, now=START)
+    assert outputs(sim.send(days["2024-03-03"])) == [("2024-03-03",)]
+    runs = sim.advance(timedelta(days=4))
+    assert outputs(runs, "sunday") == [("2024-03-03",)] and outputs(runs, "either") == [("2024-03-04",)]
+    kinds = {node.id: node.output[0][1].kind.schedule for node in app.graph().nodes}
+    assert kinds == {"sunday": None, "either": None, "both": "0 cron(0 3 ? * 2 *) UTC"}
+
+
+def test_the_ends_of_the_range_of_dates(app: Application) -> None:
+    timer = app.add_timer("t", "cron(0 3 ? * MON *)", "day", time_dimension_shift=-2)
+    with rejected("the nearest is 2199-12-28"):
+        timer["9999-12-31"]
+    with rejected("the nearest is 1970-01-03"):
+        timer["0001-01-01"]
+    often = app.add_timer("u", "rate(7 minutes)", "at")
+    with rejected("the nearest is 1970-01-01 00:00"):
+        often["0001-01-02 00:00"]
+    with rejected("the nearest are 9999-12-30 23:55 and"):
+        often["9999-12-30 23:59"]
+
+
 def test_data_of_other_days_has_no_part_in_a_weekly_join(app: Application) -> None:
     """It is in the window all the same."""
     timer, days = app.add_timer("t", "cron(0 3 ? * MON *)", "day"), daily(app)

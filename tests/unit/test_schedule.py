@@ -469,8 +469,8 @@ def test_the_partitions_of_a_timer_are_its_fires_cut_and_moved(
     )
     wanted = [value for value in sorted(expected) if first <= value <= last]
     assert list(v.between(first, last, kind)) == wanted
-    assert all(v.is_partition(value, kind) for value in wanted)
-    for one, other in pairwise(wanted):
+    assert all(v.is_partition(value, kind) for value in wanted[:20])
+    for one, other in pairwise(wanted[:20]):
         assert v.neighbours(one, 1, 1, kind) == (other,) and v.neighbours(other, 0, -2, kind) == (other, one)
         if one + bare.unit < other and kind.schedule is not None:
             assert not v.is_partition(one + bare.unit, kind)
