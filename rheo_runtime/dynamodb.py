@@ -805,15 +805,34 @@ class DynamoLedger:
         if item is None:
             self._recent.pop((node, partition), None)
             return None, None
+        return self._use(item, user)
+
+    def _use(self, item: Item, user: User | None) -> tuple[Output, Used | None]:
         output = self._remember(self._read(output_of, item))
         if user is None:
             return output, None
 
         def spilled(name: str) -> Mapping[str, Any] | None:
-            found = self._get(spilled_key(node, partition, name))
+            found = self._get(spilled_key(output.node, output.partition, name))
             return None if found is None else found["used"]
 
         return output, self._read(lambda item: used_by(item, user, spilled), item)
+
+    def uses(
+        self, node: str, asked: Iterable[tuple[str, User]]
+    ) -> Sequence[tuple[Output | None, Used | None] | None]:
+        places = [(output_key(node, partition), user) for partition, user in asked]
+        keys = {key["pk"]["S"]: key for key, _ in places}
+        items = {item["pk"]["S"]: item for item in self._get_many(list(keys.values()))}
+        found: list[tuple[Output | None, Used | None] | None] = []
+        for key, user in places:
+            item = items.get(key["pk"]["S"])
+            try:
+                found.append((None, None) if item is None else self._use(item, user))
+            except Unreadable as fault:
+                self.unreadable(str(fault))
+                found.append(None)
+        return found
 
     def several(self, node: str, partitions: Iterable[str], *, now: bool = True) -> Mapping[str, Output]:
         keys = [output_key(node, partition) for partition in dict.fromkeys(partitions)]

@@ -52,6 +52,7 @@ from rheo_runtime.values import (
     picker,
     tester,
     tuple_of,
+    whole,
 )
 
 
@@ -207,14 +208,14 @@ class Scope:
 
     def is_within(self, expr: x.Expr, kind: Kind) -> bool:
         """Say whether each value of an expression is one that a kind lets be a partition."""
-        if kind.type != STRING and kind.min is None and kind.step == 1 and kind.calendar is None:
+        if kind.type != STRING and kind == whole(kind):
             return True
         if not isinstance(expr, x.Ref):
             return False
         i = self.position(expr)
         dim = self.dims[expr.input].index(expr.dim)
         sources = [branch[dim].kind for branch in self._branches[i]]
-        return all((s.min, s.step, s.calendar) == (kind.min, kind.step, kind.calendar) for s in sources)
+        return all(source.domain == kind.domain for source in sources)
 
     def on_partition(self, expr: x.Expr, i: int | None = None) -> Callable[[Partition], Value]:
         """Return partition -> value, for an expression over one input (number ``i``, when it is a literal)."""
@@ -577,7 +578,7 @@ def _passes(source: wire.Input) -> Passes | None:
     if source.rollup is not None and source.rollup.complete:
         return None
     tests = [
-        [(rule.value, None if rule.kind.min is None and rule.kind.calendar is None else tester(rule.kind))
+        [(rule.value, None if rule.kind.domain == (None, rule.kind.step, None, None) else tester(rule.kind))
          for rule in branch]
         for branch in source.branches
     ]  # fmt: skip

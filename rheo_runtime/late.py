@@ -22,7 +22,8 @@ from rheo_runtime.values import (
     end_of,
     from_datetime,
     nearest_on_grid,
-    shift,
+    neighbours,
+    tester,
     to_datetime,
 )
 from rheo_runtime.windows import Layout, Window
@@ -41,7 +42,7 @@ class Judged(NamedTuple):
     @property
     def after(self) -> int:
         """The cursor after it: the next partition."""
-        return shift(self.value, 1, self.late.kind_of(self.partition))
+        return _next(self.value, self.late.kind_of(self.partition))
 
 
 class LateNow(NamedTuple):
@@ -75,6 +76,12 @@ class Late:
 
     def cursors(self, ledger: Ledger, now: float) -> Iterator[Judged]:
         """Yield what is judged next for each combination of the other dimensions' values."""
+        for judged in self._cursors(ledger, now):
+            if tester(self.kind_of(judged.partition))(judged.value):
+                yield judged
+
+    def _cursors(self, ledger: Ledger, now: float) -> Iterator[Judged]:
+        """Where cursors stand: that of a schedule which has ended at what is no partition any more."""
         for branch in self.events.branches:
             kind = branch[self._date].kind
             others = [rule.value for i, rule in enumerate(branch) if i != self._date]
@@ -82,7 +89,7 @@ class Late:
             name = f"{self.signal.id}|{self._digest}|{texts}"
             stored = ledger.cursor(name)
             begin = now if self.events.since is None else self.events.since
-            value = first_from(begin, kind) if stored is None else stored
+            value = first_from(begin, kind) if stored is None else _from(stored, kind)
             fixed = [rule.value if rule.value is not None else value for rule in branch]
             fixed[self._date] = value
             yield Judged(self, name, tuple(fixed), value, self.due(value, kind), stored)
@@ -98,22 +105,21 @@ class Late:
 
         Nothing is written. Of long ago, only the last partitions of each combination of values are looked at.
         """
-        for judged in self.cursors(ledger, now):
+        for judged in self._cursors(ledger, now):
             kind, begin = self.kind_of(judged.partition), ledger.cursor(_beginning(judged.name))
             if begin is None:
                 continue
             value, found = judged.value, []
             while self.due(value, kind) <= now:
-                value = shift(value, 1, kind)
-            for _ in range(LOOK_BACK):
-                value = shift(value, -1, kind)
-                if value < begin:
+                value = _next(value, kind)
+            for past in neighbours(value, -1, -LOOK_BACK, kind):
+                if past < begin:
                     break
                 place = list(judged.partition)
-                place[self._date] = value
+                place[self._date] = past
                 missing = self._missing(ledger, tuple(place), stored)
                 if missing is not None:
-                    found.append(LateNow(self, tuple(place), self.due(value, kind), missing))
+                    found.append(LateNow(self, tuple(place), self.due(past, kind), missing))
             yield from reversed(found)
 
     def _missing(
@@ -147,19 +153,30 @@ def _beginning(cursor: str) -> str:
     return f"{cursor}|begin"
 
 
+def _next(value: int, kind: Kind) -> int:
+    """The partition after one; behind the last of a schedule the unit after it, which is none."""
+    found = neighbours(value, 1, 1, kind)
+    return found[0] if found else value + kind.unit
+
+
+def _from(value: int, kind: Kind) -> int:
+    """The first partition from a value on; behind the last of a schedule a value that is none."""
+    first = max(value, kind.min) if isinstance(kind.min, int) else value
+    return max(first, nearest_on_grid(first, kind)[-1])
+
+
 def first_from(moment: float, kind: Kind) -> int:
     """Return the first partition that begins at a time or after it, and not below the first of the domain.
+
+    Behind the last of a schedule it is a value that is no partition.
 
     >>> from rheo_runtime.values import datetime_kind
     >>> first_from(43_200.0, datetime_kind()) == first_from(86_400.0, datetime_kind()) == 719164
     True
     """
-    value = from_datetime(datetime.fromtimestamp(moment, UTC), kind)
-    value = nearest_on_grid(value, kind)[-1]
+    value = _from(from_datetime(datetime.fromtimestamp(moment, UTC), kind), kind)
     begin = to_datetime(value, kind).replace(tzinfo=ZoneInfo(kind.timezone or "UTC")).timestamp()
-    if begin < moment:
-        value = shift(value, 1, kind)
-    return max(value, kind.min) if isinstance(kind.min, int) else value
+    return _from(_next(value, kind), kind) if begin < moment else value
 
 
 def lates_of(table: wire.RouteTable, layouts: dict[str, Layout]) -> tuple[Late, ...]:

@@ -97,6 +97,11 @@ class Ledger(Protocol):
         an earlier version of the application declared them and they used all of these: see `records.carried`.
         """
 
+    def uses(
+        self, node: str, asked: Iterable[tuple[str, User]]
+    ) -> Sequence[tuple[Output | None, Used | None] | None]:
+        """Return what `output` does of many of a node's outputs, a hundred in one call; None of one that cannot be read."""
+
     def several(self, node: str, partitions: Iterable[str], *, now: bool = True) -> Mapping[str, Output]:
         """Return those of a node's outputs that there are, by partition: a hundred in one call.
 

@@ -41,11 +41,10 @@ from rheo_runtime.values import (
     Kind,
     Partition,
     Value,
-    from_datetime,
+    fired,
     partition_parser,
     partition_renderer,
     picker,
-    shift,
     unescape,
 )
 
@@ -694,7 +693,7 @@ class _Timed:
         count = len(found), len(rejected)
         for kind in self._kinds:
             try:
-                value = shift(from_datetime(datetime.fromtimestamp(time, UTC), kind), self._by, kind)
+                value = fired(datetime.fromtimestamp(time, UTC), self._by, kind)
                 spelled = partition_renderer((kind,))((value,))
             except (ValueError, OverflowError, OSError) as fault:  # BadValue is a ValueError
                 rejected.append(Rejected(self._id, None, str(fault), str(time)))

@@ -168,6 +168,11 @@ class MemoryLedger:
         binding, means, reads, used = use
         return reads or tuple(zip(self._inputs[means], binding, strict=True)), used
 
+    def uses(
+        self, node: str, asked: Iterable[tuple[str, User]]
+    ) -> Sequence[tuple[Output | None, Used | None] | None]:
+        return [self.output(node, partition, user) for partition, user in asked]
+
     def several(self, node: str, partitions: Iterable[str], *, now: bool = True) -> Mapping[str, Output]:
         found = {partition: self._outputs.get((node, partition)) for partition in partitions}
         return {partition: output for partition, output in found.items() if output is not None}

@@ -33,7 +33,7 @@ def possible(term: x.Expr, source: wire.Input, dims: tuple[str, ...], kind: Kind
         case x.Ref():
             return _of_filter(source, dims.index(term.dim))
         case x.Shift(base, by):
-            inner, of = possible(base, source, dims, kind), kind(base)
+            inner, of = possible(base, source, dims, kind), v.unscheduled(kind(base))
             if inner is None:
                 return None
             known = inner

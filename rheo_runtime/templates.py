@@ -33,6 +33,7 @@ from rheo_runtime.values import (
     render,
     repadded,
     unescape,
+    whole,
 )
 
 ITSELF = "."  # the completion name of partitions that are objects: the template names the object
@@ -412,7 +413,7 @@ def _date_text(fields: tuple[str, ...], values: Texts, kind: Kind) -> str:
     said = dict(zip(fields, values, strict=True))
     if set(directives(own)) == said.keys():
         return "".join(said.get(p, "%") if i % 2 else p for i, p in enumerate(pieces(own)))
-    bare = replace(kind, timezone=None, min=None, step=1, calendar=None)
+    bare = replace(whole(kind), timezone=None)
     text = "/".join(values)
     try:
         return render(parse(text, replace(bare, format="/".join(f"%{f}" for f in fields))), bare)

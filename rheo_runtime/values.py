@@ -15,14 +15,18 @@ All functions are shared by everything of the same kinds: with thousands of rout
 from __future__ import annotations
 
 import re
+from bisect import insort
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
+from itertools import count, takewhile
 from operator import itemgetter
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rheo_runtime.timetable import fires
 
 Value = str | int
 Partition = tuple[Value, ...]
@@ -34,6 +38,7 @@ GRANULARITIES = (MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR)  # finest first
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 30, 23, 59, tzinfo=UTC)
 _BEGIN = datetime(1970, 1, 1)
 _UNIT = {MINUTE: 1, HOUR: 60, DAY: 1, WEEK: 7, MONTH: 1, QUARTER: 1, YEAR: 1}
 # The guide's zone names that IANA does not list under the same meaning.
@@ -78,7 +83,8 @@ class Kind:
     below it. ``step`` is the distance of neighbours, in units (15 of a MINUTE, 10 of a LONG), counted from
     ``min``, else from the calendar's own zero. ``week_start`` is the first weekday of a WEEK (0 is Monday),
     or of the weeks to which days and hours are rolled up;
-    ``calendar`` the days that are partitions, as `read_calendar` writes them.
+    ``calendar`` the days that are partitions, as `read_calendar` writes them, and ``schedule`` the fires of a timer
+    that are: as `rheo_runtime.timetable` reads it, behind a number of units that moves them.
     """
 
     type: str
@@ -92,6 +98,7 @@ class Kind:
     week_start: int = 0
     calendar: str | None = None
     escaped: bool = False
+    schedule: str | None = None
 
     def __str__(self) -> str:
         if self.type == DATETIME:
@@ -105,10 +112,22 @@ class Kind:
 
     @property
     def regular(self) -> bool:
-        """Whether neighbours are one `unit` apart everywhere: no calendar, no clock that is changed."""
-        return self.calendar is None and not (
-            self.granularity in (HOUR, MINUTE) and self.timezone not in (None, "UTC")
+        """Whether neighbours are one `unit` apart everywhere: no calendar, no schedule, no clock that is changed."""
+        return (
+            self.calendar is None
+            and self.schedule is None
+            and not (self.granularity in (HOUR, MINUTE) and self.timezone not in (None, "UTC"))
         )
+
+    @property
+    def domain(self) -> tuple[Value | None, int, str | None, str | None]:
+        """What leaves values out: the first one, the step, the calendar and the schedule."""
+        return self.min, self.step, self.calendar, self.schedule
+
+
+def whole(kind: Kind) -> Kind:
+    """Return a kind of which nothing leaves values out."""
+    return replace(kind, min=None, step=1, calendar=None, schedule=None)
 
 
 _WITHIN_WEEKS = (MINUTE, HOUR, DAY, WEEK)
@@ -395,11 +414,10 @@ def _is_partition(label: int, kind: Kind) -> bool:
     """Whether a label on the grid names a partition: its day is in the calendar, some of it happens."""
     if kind.calendar is not None and not in_calendar(_day_of(label, kind), kind.calendar):
         return False
-    if kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC"):
-        return (
-            _floor(_to_label(_of_label(label, kind), kind), kind) == label
-        )  # the clock does not jump over it
-    return True
+    zoned = kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC")
+    if zoned and _floor(_to_label(_of_label(label, kind), kind), kind) != label:
+        return False  # the clock jumps over it
+    return kind.schedule is None or next(_scheduled(label, 1, kind), None) == label
 
 
 def is_partition(value: Value, kind: Kind) -> bool:
@@ -436,6 +454,55 @@ def first_shown(value: int, kind: Kind) -> int:
 
 def _day_of(label: int, kind: Kind) -> int:
     return label if kind.granularity == DAY else label // 1440 + _BEGIN.toordinal()
+
+
+_PUT_BACK = 180  # minutes within which a clock that is put back shows a time again
+
+
+def _scheduled(label: int, way: int, kind: Kind) -> Iterator[int]:
+    """The labels of the fires of a kind's schedule, from one on; back from it where ``way`` is -1."""
+    by, _, schedule = (kind.schedule or "").partition(" ")
+    bare = unscheduled(kind)
+    again = _PUT_BACK if kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC") else 0
+    ahead: list[int] = []
+    try:
+        # One unit more than it was moved by: between two of a calendar, either may be the one.
+        beside = shift(_of_label(label, bare), -int(by) - way, bare)
+        start = _moment(_to_label(beside, bare), bare).replace(tzinfo=_zone(bare.timezone))
+    except BadValue:  # at an end of the range of dates
+        early = _moment(label, bare).year < _EPOCH.year
+        if early != (way > 0):
+            return
+        start = _EPOCH if early else _LATEST
+    last = label - way
+    for fire in fires(schedule, start.astimezone(UTC) - way * timedelta(minutes=again), way):
+        try:
+            value = fired(fire, int(by), bare)
+        except BadValue:
+            continue
+        found = _to_label(value, bare)
+        if (found - last) * way > 0 and found not in ahead and _is_on_grid(value, bare):
+            insort(ahead, found, key=lambda each: each * way)
+        while ahead and (found - ahead[0]) * way >= again:
+            yield (last := ahead.pop(0))
+    yield from ahead
+
+
+def unscheduled(kind: Kind) -> Kind:
+    """Return a timer's kind, in the units that it is moved by: the times between its fires are values as well."""
+    return kind if kind.schedule is None else replace(kind, schedule=None)
+
+
+def fired(moment: datetime, by: int, kind: Kind) -> int:
+    """Return the value of a timer that fires at a moment and is moved by so many units; raises BadValue.
+
+    >>> day = datetime_kind(timezone="America/New_York")
+    >>> render(fired(datetime(2024, 3, 2, 4, 59, tzinfo=UTC), -1, day), day)
+    '2024-02-29'
+    """
+    bare = unscheduled(kind)
+    value = from_datetime(moment, bare)
+    return shift(value, by, bare) if by else value
 
 
 _FARTHEST = 10_000  # units that are looked at for the next day of a calendar
@@ -476,6 +543,9 @@ def neighbours(value: int, first: int, count: int, kind: Kind) -> tuple[int, ...
 def _next(label: int, way: int, kind: Kind) -> int | None:
     """The label of the next partition on a way; None where there is none within the range of dates."""
     low, high = (_to_label(value, kind) for value in _range(kind))
+    if kind.schedule is not None:
+        found = next(_scheduled(label + way * kind.unit, way, kind), None)
+        return found if found is not None and low <= found <= high else None
     for at in range(label + way * kind.unit, label + way * kind.unit * _FARTHEST, way * kind.unit):
         if not low <= at <= high:
             return None
@@ -535,7 +605,7 @@ def on_clock(value: int, amount: int, kind: Kind) -> int:
     """
     if kind.regular:
         return in_range(value + amount, kind)
-    shown = replace(kind, format=own_format(kind.granularity), min=None, step=1, calendar=None, escaped=False)
+    shown = replace(whole(kind), format=own_format(kind.granularity), escaped=False)
     moment = _moment(_to_label(value, kind) + amount, kind)
     if moment == datetime.max:
         raise BadValue(f"{value + amount} is out of the range of dates")
@@ -552,8 +622,15 @@ def between(first: int, last: int, kind: Kind) -> Sequence[int]:
     """
     if kind.regular:
         return range(first, last + 1, kind.unit)
-    labels = range(_floor(_to_label(first, kind), kind), _to_label(last, kind) + 1, kind.unit)
-    return [_of_label(label, kind) for label in labels if _is_partition(label, kind)]
+    end = _to_label(last, kind)
+    return _while(lambda label: label <= end, _floor(_to_label(first, kind), kind), kind)
+
+
+def _while(within: Callable[[int], bool], label: int, kind: Kind) -> list[int]:
+    """The partitions from a label on, which is on the grid, as long as they are within something."""
+    labels = count(label, kind.unit) if kind.schedule is None else _scheduled(label, 1, kind)
+    bare = unscheduled(kind)
+    return [_of_label(each, kind) for each in takewhile(within, labels) if _is_partition(each, bare)]
 
 
 @lru_cache(maxsize=4096)
@@ -572,11 +649,7 @@ def members(value: int, coarse: Kind, fine: Kind) -> tuple[int, ...]:
     label += (origin - label) % unit
     while _moment(label, fine) < start:
         label += unit
-    found = []
-    while _moment(label, fine) < end:
-        if _is_partition(label, fine):
-            found.append(_of_label(label, fine))
-        label += unit
+    found = _while(lambda each: _moment(each, fine) < end, label, fine)
     if isinstance(fine.min, int):
         return tuple(v for v in found if v >= fine.min)
     return tuple(found)
@@ -604,10 +677,13 @@ def end_of(value: int, kind: Kind) -> float:
 
 
 def nearest_on_grid(value: int, kind: Kind) -> tuple[int, ...]:
-    """Return the value if it is a partition of the grid, else the two nearest."""
+    """Return the value if it is a partition of the grid, else the two nearest; of a schedule those that there are."""
     if _is_on_grid(value, kind):
         return (value,)
     below = _floor(_to_label(value, kind), kind)
+    if kind.schedule is not None:
+        beside = [next(_scheduled(below, way, kind), None) for way in (-1, 1)]
+        return tuple(_of_label(label, kind) for label in beside if label is not None)
     above = below + kind.unit
     for _ in range(_FARTHEST):
         if _is_partition(below, kind):
@@ -838,18 +914,21 @@ def _begin_of_week(year: int, week: int, kind: Kind) -> datetime:
 def on_grid(value: int, kind: Kind) -> int:
     """Return a value that is a partition; raises BadValue between the steps, outside of the calendar, below the minimum."""
     in_range(_at_least_min(value, kind), kind)
-    if kind.step != 1 or kind.calendar is not None:
+    if kind.domain[1:] != (1, None, None):
         shown = first_shown(value, kind)
         near = nearest_on_grid(shown, kind)
         if near != (shown,):
-            below, above = (render(v, kind) for v in near)
-            where = (
-                f"lies between the steps of {kind.step}"
-                if kind.calendar is None
-                else "is not in the calendar"
-            )
-            raise BadValue(f"{render(value, kind)!r} {where}; the nearest are {below} and {above}")
+            beside = " and ".join(render(v, kind) for v in near)
+            verb = "are" if len(near) > 1 else "is"
+            raise BadValue(f"{render(value, kind)!r} {_where(shown, kind)}; the nearest {verb} {beside}")
     return value
+
+
+def _where(value: int, kind: Kind) -> str:
+    """Where a value lies that is no partition."""
+    if kind.schedule is not None and _is_on_grid(value, unscheduled(kind)):
+        return "is not when the timer fires"
+    return f"lies between the steps of {kind.step}" if kind.calendar is None else "is not in the calendar"
 
 
 def admit(value: Value, kind: Kind) -> None:
@@ -961,7 +1040,7 @@ def at(value: int, kind: Kind, to: str) -> int:
 def regrained(kind: Kind, to: str) -> Kind:
     """Return the kind of another granularity in the same zone, with its own format and every value of it."""
     if kind.granularity == to:
-        return replace(kind, min=None, step=1, calendar=None)
+        return whole(kind)
     week_start = kind.week_start if to in _WITHIN_WEEKS else 0
     return datetime_kind(granularity=to, timezone=kind.timezone, week_start=week_start)
 

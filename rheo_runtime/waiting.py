@@ -12,9 +12,10 @@ announced until a run claims it, and claimed by one run.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from rheo_runtime import executions, wire
@@ -35,9 +36,12 @@ from rheo_runtime.records import (
     Document,
     Execution,
     Group,
+    Output,
     Partial,
     Stored,
     Unreadable,
+    Used,
+    User,
     execution_id,
 )
 from rheo_runtime.rollup import Members
@@ -45,6 +49,8 @@ from rheo_runtime.templates import template
 from rheo_runtime.values import BadValue, Kind, Partition, Value, admit, joined, partition_parser, render
 
 T = TypeVar("T")
+Fit = tuple[Arrivals | Group | None, ...]  # of each input an arrival, or none, that fit together
+AT_ONCE = 100  # combinations whose outputs are read in one call
 STRIDE = 7_919  # a prime: turns that are a minute apart begin far apart too
 
 
@@ -103,7 +109,7 @@ class Combination(NamedTuple):
     member.
     """
 
-    records: tuple[Arrivals | Group | None, ...]
+    records: Fit
     left: tuple[int, ...]
     fresh: tuple[tuple[int, ...], ...]
     complete: bool
@@ -113,7 +119,7 @@ class Combination(NamedTuple):
 def combinations(node: Node, ledger: Ledger, passed: Container[str] = ()) -> list[Combination]:
     """Return every combination of a node's arrivals that waits, in the order of their partitions.
 
-    Complete ones of the output partitions in ``passed`` are left out: to look at each costs a read.
+    Complete ones of the output partitions in ``passed`` are left out: to look at each costs a read unit.
     """
     join = node.join
     groups: list[list[Arrivals | Group]] = []
@@ -124,13 +130,16 @@ def combinations(node: Node, ledger: Ledger, passed: Container[str] = ()) -> lis
         there: list[Arrivals | Group] = [*records] if members is None else [*members.groups(records)]
         groups.append(sorted(there, key=lambda r: _sortable(r.partition)))
     found: dict[Partial, Combination] = {}
-    for chosen in _Search(join, groups).run():
-        try:
-            combination = _unused(node, ledger, chosen, passed)
-        except Unreadable as fault:  # what one output used stops no other
-            ledger.unreadable(str(fault))
-            continue
-        if combination is not None:
+    candidates = _candidates(node, ledger, _Search(join, groups).run(), passed)
+    while some := list(islice(candidates, AT_ONCE)):
+        uses = iter(ledger.uses(node.id, [place for _, place in some if place is not None]))
+        for chosen, place in some:
+            use = None if place is None else next(uses)
+            if place is not None and use is None:
+                continue  # what one output used cannot be read, and stops no other
+            combination = _unused(node, ledger, chosen, use)
+            if combination is None:
+                continue
             key = tuple(
                 [
                     r.partition if r is not None and n > 0 else None
@@ -141,6 +150,35 @@ def combinations(node: Node, ledger: Ledger, passed: Container[str] = ()) -> lis
                 key += ((),)  # its own entry, beside a partial one of the same arrivals
             found.setdefault(key, combination)
     return list(found.values())
+
+
+def _candidates(
+    node: Node, ledger: Ledger, search: Iterable[Fit], passed: Container[str]
+) -> Iterator[tuple[Fit, tuple[str, User] | None]]:
+    """Yield what fits together, and of what is complete the output and who uses it; what never runs is left out."""
+    join = node.join
+    for records in search:
+        if any(r is None or (isinstance(r, Group) and None in r.parts) for r in records):
+            yield records, None
+            continue
+        binding = tuple([r.partition for r in records if r is not None])
+        try:
+            values = join.output(binding)
+            text = join.output_text(values)
+            for tip in join.tips:
+                tip(binding)  # without a reference that it determines it never runs
+            user = (
+                node.reader(binding, [*node.reads(binding, ledger), *of_others(node, values)])
+                if node.updates
+                else node.user(binding, records)
+            )
+        except BadValue:
+            continue
+        except Unreadable as fault:  # what one of them reads stops no other
+            ledger.unreadable(str(fault))
+            continue
+        if text not in passed:
+            yield records, (text, user)
 
 
 def _sortable(partition: Partition) -> tuple[tuple[bool, Value], ...]:
@@ -155,12 +193,10 @@ class _Search:
         self._groups = groups
         self._grouped: dict[tuple[int, tuple[int, ...]], dict[tuple[Value, ...], list[Arrivals | Group]]] = {}
 
-    def run(self) -> Iterator[tuple[Arrivals | Group | None, ...]]:
+    def run(self) -> Iterator[Fit]:
         yield from self._visit((), {})
 
-    def _visit(
-        self, chosen: tuple[Arrivals | Group | None, ...], known: dict[int, Value]
-    ) -> Iterator[tuple[Arrivals | Group | None, ...]]:
+    def _visit(self, chosen: Fit, known: dict[int, Value]) -> Iterator[Fit]:
         join, i = self._join, len(chosen)
         if i == join.size:
             if any(chosen) and self._maximal(chosen, known) and self._holds(chosen):
@@ -183,7 +219,7 @@ class _Search:
                 grouped.setdefault(tuple([values[v] for v in shared]), []).append(record)
         return self._grouped[i, shared].get(tuple([known[v] for v in shared]), [])
 
-    def _maximal(self, chosen: tuple[Arrivals | Group | None, ...], known: dict[int, Value]) -> bool:
+    def _maximal(self, chosen: Fit, known: dict[int, Value]) -> bool:
         return not any(r is None and self._fitting(i, known) for i, r in enumerate(chosen))
 
     def _holds(self, chosen: tuple[Arrivals | Group | None, ...]) -> bool:
@@ -192,39 +228,25 @@ class _Search:
 
 
 def _unused(
-    node: Node, ledger: Ledger, records: tuple[Arrivals | Group | None, ...], passed: Container[str]
+    node: Node, ledger: Ledger, records: Fit, use: tuple[Output | None, Used | None] | None
 ) -> Combination | None:
+    """Return what is unused of what fits together; ``use`` is of what is complete: see `Ledger.output`."""
     join = node.join
     partial = tuple([None if r is None else r.partition for r in records])
     expiries = expiries_of(ledger, node, partial, records) if node.expires else []
     parts = [r.parts if isinstance(r, Group) else (r,) for r in records]
     flat = [part for each in parts for part in each]
-    whole = tuple([part for part in flat if part is not None])
-    if len(whole) < len(flat):
+    if use is None:
         left = [
             0 if r is None else min([r.unused(marks[i]) for marks in expiries], default=r.unused(NEVER))
             for i, r in enumerate(flat)
         ]
         complete = False
     else:
-        binding = tuple([r.partition for r in records if r is not None])
-        try:
-            values = join.output(binding)
-            text = join.output_text(values)
-            for tip in join.tips:
-                tip(binding)  # without a reference that it determines it never runs
-            user = (
-                node.reader(binding, [*node.reads(binding, ledger), *of_others(node, values)])
-                if node.updates
-                else node.user(binding, records)
-            )
-        except BadValue:
-            return None
-        if text in passed:
-            return None
-        output, used = ledger.output(node.id, text, user)
+        output, used = use
         if (node.updates and used is not None) or (node.once and output is not None and made(output)):
             return None  # it has run, and what starts it again is no arrival that waits
+        whole = tuple([part for part in flat if part is not None])
         if output is not None and output.came is not None and used is not None and not node.grouped:
             used = used_with(used, whole, join.arrival_indexes, output.came)
         left = free(whole, used, expiries)

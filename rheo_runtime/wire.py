@@ -252,7 +252,7 @@ class Signal:
 
 
 # Of a kind, what says which values there are, not what a value means.
-_DOMAIN = ("min", "calendar")
+_DOMAIN = ("min", "calendar", "schedule")
 
 
 def digest(data: object) -> str:
@@ -281,7 +281,7 @@ def meaning(signal: Signal) -> str:
     """Return a short name of what a stored partition of a signal means: its id, dimensions and their kinds.
 
     What was stored under another one is never read as a partition of this signal. It stays when the first
-    value or the calendar of a dimension changes: those say which partitions there are.
+    value, the calendar or the schedule of a dimension changes: those say which partitions there are.
     """
     kinds = [
         (

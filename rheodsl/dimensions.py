@@ -246,8 +246,7 @@ def make_kind(name: str, attributes: Mapping[str, Any]) -> Kind:
         else:
             kind = Kind(type_, **given)
         if minimum is not None:
-            # Steps count from the minimum, so it is on the grid by itself.
-            kind = replace(kind, min=v.cast(minimum, replace(kind, step=1)))
+            kind = replace(kind, min=_minimum(name, kind, minimum))
     except BadValue as fault:
         raise SpecError(f"dimension {name!r}: {fault}", hint=_hint(attributes)) from None
     return kind
@@ -261,6 +260,22 @@ def check_words(name: str, below: object) -> None:
                 f"dimension {name!r} has no attribute {word!r}",
                 hint=f"did you mean {nearest(word, _ATTRIBUTES)!r}?",
             )
+
+
+def _minimum(name: str, kind: Kind, written: object) -> v.Value:
+    """The first value: steps count from it, so it is on the grid by itself; its calendar must have it."""
+    value = v.cast(written, replace(kind, step=1, calendar=None))
+    if kind.calendar is not None and isinstance(value, int):
+        near = v.nearest_on_grid(value, replace(kind, step=1))
+        if near != (value,):
+            days, _, holidays = kind.calendar.partition(";")
+            holiday = v.to_datetime(value, kind).date().isoformat() in holidays.split(",")
+            why = "a holiday of its own calendar" if holiday else f"no day of its own calendar {days}"
+            raise SpecError(
+                f"dimension {name!r}: its min {v.render(value, kind)!r} is {why}",
+                hint=f"let it begin at {v.render(near[-1], kind)!r}",
+            )
+    return value
 
 
 _DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")

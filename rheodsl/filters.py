@@ -79,12 +79,8 @@ def _nothing_left(
 
 def _example(kind: Kind) -> str:
     if kind.type == DATETIME:
-        value = (
-            v.nearest_on_grid(v.from_datetime(datetime(2020, 3, 18), kind), kind)[0]
-            if kind.min is None
-            else kind.min
-        )
-        return f"a date such as {render(value, kind)!r}"
+        near = v.nearest_on_grid(int(kind.min or v.from_datetime(datetime(2020, 3, 18), kind)), kind)
+        return f"a date such as {render(near[0] if kind.min is None else near[-1], kind)!r}"
     first = "" if kind.min is None else f" from {kind.min!r} on"
     return f"a text{first}" if kind.type == STRING else f"a whole number{first}"
 
@@ -102,12 +98,26 @@ def read_index(index: object, kind: Kind, shown: str) -> Rule:
             f"{shown}: a tuple is no index",
             hint="write one [] for each dimension: s[1][:-30], not s[1, :-30]",
         )
+    if isinstance(index, list | set | frozenset):
+        raise FilterError(
+            f"{shown}: {index!r} is no index, which names one value", hint=_several(kind, shown)
+        )
     if isinstance(index, slice):
         return Rule(kind, window=_window(index, kind, shown))
     if isinstance(index, int) and not isinstance(index, bool) and kind.type == DATETIME:
         # A bare int is never a date: s[-30] is s[:-30].
         return Rule(kind, window=_window(slice(None, index), kind, shown))
     return Rule(kind, value=cast(index, kind))
+
+
+def _several(kind: Kind, shown: str) -> str:
+    """How several values are written."""
+    id, _, name = shown.partition(".")
+    if kind.type == DATETIME:
+        return (
+            f"a window such as [:-7] reads several dates in one run; {id}[...] | {id}[...] is a run of each"
+        )
+    return f"a run of each: {id}[...] | {id}[...] as one input; one run of all: {id}.rollup({name}=[...])"
 
 
 def _window(index: slice, kind: Kind, shown: str) -> Window:
@@ -288,7 +298,7 @@ def _refined(name: str, kind: Kind, attributes: Mapping[str, Any]) -> Kind:
     if "format" in attributes and kind.format == v.DEFAULT_FORMAT and kind.granularity == v.DAY:
         del declared["granularity"]
     refined = make_kind(name, {**declared, **attributes, "type": kind.type})
-    kept = {f: getattr(kind, f) for f in ("week_start", "calendar") if f not in attributes}
+    kept = {f: getattr(kind, f) for f in ("week_start", "calendar", "schedule") if f not in attributes}
     refined = replace(refined, **kept)
     return refined if "min" in attributes else replace(refined, min=_minimum(kind, refined))
 

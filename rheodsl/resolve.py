@@ -200,6 +200,8 @@ def output_of(work: Work, tips: Tips) -> tuple[tuple[tuple[str, Rule], ...], tup
             continue
         expr, where = source
         kind = _in_zone_of(work, kind, expr if name in given else _of_trigger(work, name) or expr)
+        if kind.schedule not in _schedules(work, expr):
+            kind = v.unscheduled(kind)
         zoned.append((name, kind))
         values.append(simplified(substituted(_fitted(work, name, kind, expr, where), solved)))
     names = dict(zoned)
@@ -230,15 +232,24 @@ def _for_all(kinds: list[Kind]) -> Kind:
     minima = {k.min for k in kinds}
     least = None if None in minima else min(minima)  # type: ignore[type-var]
     one_grid = len(zones) == 1 and len({(k.step, k.min if k.step > 1 else None) for k in kinds}) == 1
-    one_calendar = len(zones) == 1 and len({k.calendar for k in kinds}) == 1
+    one_calendar = len(zones) == 1 and len({(k.calendar, k.schedule) for k in kinds}) == 1
     return replace(
         kind,
         min=least,
         step=kind.step if one_grid else 1,
         calendar=kind.calendar if one_calendar else None,
+        schedule=kind.schedule if one_calendar else None,
         week_start=kind.week_start if len({k.week_start for k in kinds}) == 1 else 0,
         insensitive=all(k.insensitive for k in kinds),
     )
+
+
+def _schedules(work: Work, expr: Expr) -> set[str | None]:
+    """The schedules of what an expression names, where it is a dimension as it is: of a timer, or of what one starts."""
+    if not isinstance(expr, x.Ref) or expr.input not in work.inputs:
+        return set()
+    position = work.signals[expr.input].dims.index(expr.dim)
+    return {branch[position].kind.schedule for branch in work.inputs[expr.input].branches}
 
 
 def _zone(kind: Kind) -> str | None:
@@ -459,10 +470,22 @@ def resolve(declared: Declaration, signals: Mapping[str, ir.Signal]) -> Resolved
     written = [w for node in found for w in node.written if not w.default]
     node = replace(
         first,
+        output=_common_output(found),
         written=(*first.written, *(w for w in dict.fromkeys(written) if w not in first.written)),
         alternatives=tuple(ir.Alternative(n.inputs, n.links, n.output_values) for n in others),
     )
     return node, list(faults.values()), list(warnings)
+
+
+def _common_output(found: list[ir.Node]) -> tuple[tuple[str, Rule], ...]:
+    """The output of alternatives: the fires of a timer are its partitions where each of them has that timer's date."""
+    columns = zip(*(node.output for node in found), strict=True)
+    return tuple(
+        (name, replace(rule, kind=v.unscheduled(rule.kind)))
+        if any(other.kind.schedule != rule.kind.schedule for _, other in others)
+        else (name, rule)
+        for (name, rule), *others in columns
+    )
 
 
 def _alternative(

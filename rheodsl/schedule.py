@@ -6,16 +6,16 @@ The text of an AWS schedule -> its checked parts, or an error that points at the
 
 from __future__ import annotations
 
-from calendar import monthrange, weekday
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import takewhile
+from itertools import starmap, takewhile
 from math import gcd
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
+from rheo_runtime.timetable import EPOCH, fires, walls
 from rheodsl.errors import RheoError
 from rheodsl.grammar import Source, Stop, extent, marked, read, token_of, tree_of
 
@@ -98,11 +98,6 @@ class LastDay:
 
     weekday: bool = False
 
-    def day(self, year: int, month: int) -> int | None:
-        """Return the day of that month."""
-        last = monthrange(year, month)[1]
-        return last - max(0, weekday(year, month, last) - 4) if self.weekday else last
-
     def __str__(self) -> str:
         return "LW" if self.weekday else "L"
 
@@ -113,18 +108,6 @@ class NearestWeekday:
 
     target: int
 
-    def day(self, year: int, month: int) -> int | None:
-        """Return the day of that month, None when the month has no such target day."""
-        last = monthrange(year, month)[1]
-        if self.target > last:
-            return None
-        match weekday(year, month, self.target):
-            case 5:  # Saturday: the Friday before, but the 1st moves to Monday the 3rd
-                return self.target - 1 if self.target > 1 else 3
-            case 6:  # Sunday: the Monday after, but the last day moves to the Friday before
-                return self.target + 1 if self.target < last else last - 2
-        return self.target
-
     def __str__(self) -> str:
         return f"{self.target}W"
 
@@ -134,11 +117,6 @@ class LastOfWeekday:
     """``6L``: the last such weekday (1 is Sunday) of the month."""
 
     weekday: int
-
-    def day(self, year: int, month: int) -> int | None:
-        """Return the day of that month."""
-        last = monthrange(year, month)[1]
-        return last - (aws_weekday(year, month, last) - self.weekday) % 7
 
     def __str__(self) -> str:
         return f"{self.weekday}L"
@@ -151,21 +129,11 @@ class NthWeekday:
     weekday: int
     nth: int
 
-    def day(self, year: int, month: int) -> int | None:
-        """Return the day of that month, None when the month has no fifth one."""
-        day = 1 + (self.weekday - aws_weekday(year, month, 1)) % 7 + 7 * (self.nth - 1)
-        return day if day <= monthrange(year, month)[1] else None
-
     def __str__(self) -> str:
         return f"{self.weekday}#{self.nth}"
 
 
 OneDay: TypeAlias = LastDay | NearestWeekday | LastOfWeekday | NthWeekday
-
-
-def aws_weekday(year: int, month: int, day: int) -> int:
-    """Return the day of the week as AWS counts it: 1 is Sunday, 7 is Saturday."""
-    return (weekday(year, month, day) + 1) % 7 + 1
 
 
 def values(spans: Iterable[Span], field: Field) -> tuple[int, ...]:
@@ -432,9 +400,15 @@ def _number(source: Source, token: Token, field: Field) -> int:
 __all__ = ["EPOCH", "Cron", "Granularity", "Rate", "Schedule", "ScheduleError", "parse"]
 
 Granularity: TypeAlias = Literal["MINUTE", "HOUR", "DAY", "MONTH", "YEAR"]
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MINUTES: Final = 1440
 WEEK: Final = 7 * DAY_MINUTES
+_SHORTEST: Final = {
+    "MINUTE": 1,
+    "HOUR": 60,
+    "DAY": DAY_MINUTES,
+    "WEEK": WEEK,
+    "MONTH": 4 * WEEK,
+} | dict.fromkeys(("QUARTER", "YEAR"), 12 * WEEK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,7 +433,30 @@ class Rate:
         >>> parse("rate(7 days)").delta()
         datetime.timedelta(days=7)
         """
-        return timedelta(seconds=self.count * UNITS[self.unit])
+        return timedelta(minutes=self.minutes)
+
+    @property
+    def plain(self) -> str:
+        """The form that `rheo_runtime.timetable` reads: in minutes.
+
+        >>> parse("rate(12 hours)").plain
+        'rate(720)'
+        """
+        return f"rate({self.minutes})"
+
+    @property
+    def minutes(self) -> int:
+        """The minutes between two fires."""
+        return self.count * UNITS[self.unit] // 60
+
+    def is_each(self, granularity: str, zone: str) -> bool:
+        """Say whether it fires in each minute, hour, day or longer period that the clock of a zone shows."""
+        if zone == "UTC" or self.minutes == 1:
+            return self.minutes <= _SHORTEST[granularity]
+        if granularity == "HOUR" or self.minutes > _SHORTEST[granularity]:
+            return False
+        # An hour less than a day may lie between two fires that are a day apart.
+        return all(any(self.fire_times(*_day(begin, zone))) for begin, _ in clock_changes(zone))
 
     def airflow_cron(self) -> str | None:
         """Return the five-field cron expression that fires at the same times, None when there is none.
@@ -469,10 +466,9 @@ class Rate:
         >>> parse("rate(5 days)").airflow_cron() is None
         True
         """
-        minutes = self.count * UNITS[self.unit] // 60
-        if minutes == WEEK:
+        if self.minutes == WEEK:
             return "0 0 * * 4"  # 1970 began on a Thursday
-        return _unix(_grid(minutes)) if _grid(minutes) == minutes else None
+        return _unix(self.minutes) if _grid(self.minutes) == self.minutes else None
 
     def ticks(self) -> str:
         """Return a cron expression of AWS among whose fires are all of this rate.
@@ -483,10 +479,9 @@ class Rate:
         >>> parse("rate(6 hours)").ticks(), parse("rate(5 days)").ticks(), parse("rate(90 minutes)").ticks()
         ('cron(0 0/6 * * ? *)', 'cron(0 0 * * ? *)', 'cron(0/30 * * * ? *)')
         """
-        minutes = self.count * UNITS[self.unit] // 60
-        if minutes % WEEK == 0:
+        if self.minutes % WEEK == 0:
             return "cron(0 0 ? * THU *)"
-        grid = _grid(minutes)
+        grid = _grid(self.minutes)
         if grid < 60:
             return f"cron(0/{grid} * * * ? *)"
         return "cron(0 0 * * ? *)" if grid == DAY_MINUTES else f"cron(0 0/{grid // 60} * * ? *)"
@@ -567,7 +562,7 @@ class Cron:
         datetime.datetime(2025, 6, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """
         t = _utc(t)
-        return next((fire for fire in self._fires(self._date(t)) if fire > t), None)
+        return next((fire for fire in fires(self.plain, t) if fire > t), None)
 
     def fire_times(self, start: datetime, end: datetime) -> Iterator[datetime]:
         """Yield the fires from ``start`` (inclusive) to ``end`` (exclusive).
@@ -576,8 +571,8 @@ class Cron:
         >>> [fire.day for fire in day(datetime(2025, 5, 1, tzinfo=UTC), datetime(2025, 5, 8, tzinfo=UTC))]
         [1, 2, 5, 6, 7]
         """
-        start, end = _utc(start), _utc(end)
-        return takewhile(lambda fire: fire < end, (f for f in self._fires(self._date(start)) if f >= start))
+        end = _utc(end)
+        return takewhile(lambda fire: fire < end, fires(self.plain, _utc(start)))
 
     def steady(self) -> bool:
         """Say whether no fire falls on an hour that the clock of the zone jumps over or shows twice.
@@ -590,14 +585,13 @@ class Cron:
         >>> parse("cron(30 1 * * ? *)", "America/New_York").steady()
         False
         """
-        return not any(self._shown(begin, end) for begin, end in clock_changes(self.zone))
+        return self.zone == "UTC" or not any(starmap(self._shown, clock_changes(self.zone)))
 
     def _shown(self, begin: datetime, end: datetime) -> bool:
         """Say whether a fire falls between two times on the wall."""
-        return any(begin <= moment for moment in takewhile(lambda m: m < end, self._local(begin.date())))
-
-    def _date(self, t: datetime) -> date:
-        return t.date() if self.zone == "UTC" else t.astimezone(ZoneInfo(self.zone)).date()
+        return any(
+            begin <= moment for moment in takewhile(lambda m: m < end, walls(self.plain, begin.date()))
+        )
 
     def airflow_cron(self) -> str | None:
         """Return the five-field cron expression for an Airflow timetable, None when there is none.
@@ -640,44 +634,31 @@ class Cron:
                 return f"L{weekday - 1}"
         return None
 
-    def _fires(self, start: date) -> Iterator[datetime]:
-        if self.zone == "UTC":
-            yield from (moment.replace(tzinfo=UTC) for moment in self._local(start))
-            return
-        clock = ZoneInfo(self.zone)
-        for moment in self._local(start):
-            fire = moment.replace(tzinfo=clock).astimezone(UTC)
-            if fire.astimezone(clock).replace(tzinfo=None, fold=0) == moment:  # the clock does show it
-                yield fire
-
-    def _local(self, start: date) -> Iterator[datetime]:
-        """Yield the times on the wall, from a day on."""
-        hours, minutes = values(self.hours, HOURS), values(self.minutes, MINUTES)
-        for year in values(self.years, YEARS):
-            for month in values(self.months, MONTH):
-                if (year, month) < (start.year, start.month):
-                    continue
-                for day in self._days_of(year, month):
-                    if date(year, month, day) < start:
-                        continue
-                    for hour in hours:
-                        for minute in minutes:
-                            yield datetime(year, month, day, hour, minute)
-
-    def _days_of(self, year: int, month: int) -> list[int]:
-        for rule in (self.days, self.weekdays):
-            if rule is not None and not isinstance(rule, tuple):
-                day = rule.day(year, month)
-                return [] if day is None else [day]
-        last = monthrange(year, month)[1]
-        if isinstance(self.days, tuple):
-            return [day for day in values(self.days, DAYS) if day <= last]
-        wanted = set(values(cast(Spans, self.weekdays), WEEKDAY))
-        return [day for day in range(1, last + 1) if aws_weekday(year, month, day) in wanted]
-
     def __str__(self) -> str:
+        return f"cron({' '.join(_spell(part, field) for part, field in self._fields())})"
+
+    @property
+    def plain(self) -> str:
+        """The form that `rheo_runtime.timetable` reads: each number written out, with the zone.
+
+        >>> parse("cron(0 9/6 ? * MON-WED *)", "Europe/Berlin").plain
+        'cron(0 9,15,21 ? * 2,3,4 *) Europe/Berlin'
+        """
+        return f"cron({' '.join(_plain(part, field) for part, field in self._fields())}) {self.zone}"
+
+    def is_each(self, granularity: str, zone: str) -> bool:
+        """Say whether it fires in each minute, hour, day or longer period that the clock of a zone shows."""
+        finer = {"MINUTE": 0, "HOUR": 1}.get(granularity, 2)  # leading fields that may be anything
+        fields = list(self._fields())[finer:]
+        return (
+            all(_plain(part, field) in ("*", "?") for part, field in fields)
+            and zone == self.zone
+            and self.steady()
+        )
+
+    def _fields(self) -> zip[tuple[Spans | OneDay | None, Field]]:
         parts = (self.minutes, self.hours, self.days, self.months, self.weekdays, self.years)
-        return f"cron({' '.join(_spell(part, field) for part, field in zip(parts, FIELDS, strict=True))})"
+        return zip(parts, FIELDS, strict=True)
 
 
 Schedule: TypeAlias = Rate | Cron
@@ -710,6 +691,12 @@ def clock_changes(zone: str) -> tuple[tuple[datetime, datetime], ...]:
     return tuple(found)
 
 
+def _day(moment: datetime, zone: str) -> tuple[datetime, datetime]:
+    """The begin and the end of a day on the clock of a zone."""
+    begin = moment.replace(hour=0, minute=0, tzinfo=ZoneInfo(zone))
+    return begin, begin + timedelta(days=1)
+
+
 def parse(text: str, timezone: str | None = None) -> Schedule:
     """Read an AWS schedule expression.
 
@@ -731,7 +718,7 @@ def parse(text: str, timezone: str | None = None) -> Schedule:
     cron = Cron(*cast(tuple[Spans, Spans, Spans | OneDay | None, Spans, Spans | OneDay | None, Spans], parts))
     if timezone is not None:
         cron = replace(cron, zone=timezone)
-    if next(cron._local(EPOCH.date()), None) is None:
+    if next(walls(cron.plain, EPOCH.date()), None) is None:
         raise ScheduleError(
             f"this schedule never fires\n{marked(text, 0, len(text))}",
             hint="no month and year of the schedule has that day",
@@ -743,6 +730,13 @@ def _spell(part: Spans | OneDay | None, field: Field) -> str:
     if part is None:
         return "?"
     return ",".join(span.text(field) for span in part) if isinstance(part, tuple) else str(part)
+
+
+def _plain(part: Spans | OneDay | None, field: Field) -> str:
+    if not isinstance(part, tuple):
+        return _spell(part, field)
+    numbers = values(part, field)
+    return "*" if len(numbers) > field.high - field.low else ",".join(map(str, numbers))
 
 
 def _utc(t: datetime) -> datetime:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from rheo_runtime.templates import ABOVE
-from rheo_runtime.values import BadValue, zone_name
+from rheo_runtime.values import DATETIME, DAY, BadValue, Kind, zone_name
 from rheo_runtime.wire import Branch
 from rheodsl import dimensions as dims
 from rheodsl import ir, schedule
@@ -138,7 +138,7 @@ def timer(
     """Return the signal of a timer; raises ScheduleError, SpecError."""
     variant = DimensionVariant(dimension, dims.DATETIME) if isinstance(dimension, str) else dimension
     zone = _zone(id, timezone)
-    parsed = schedule.parse(expression)
+    parsed = schedule.parse(expression, zone)
     if isinstance(shift, bool) or not isinstance(shift, int):
         raise SpecError(
             f"timer {id!r}: time_dimension_shift is {shift!r}", hint="a whole number of units, such as -1"
@@ -149,11 +149,18 @@ def timer(
     return ir.Signal(
         id=id,
         dims=(variant.name,),
-        branches=all_pass(spec),
+        branches=all_pass(tuple((name, _scheduled(kind, parsed, shift)) for name, kind in spec)),
         source=ir.TimerSource(expression, shift, zone),
         metadata=read_metadata(metadata, id),
         where=here(),
     )
+
+
+def _scheduled(kind: Kind, read: schedule.Schedule, shift: int) -> Kind:
+    """The kind of a timer: with its schedule, unless it fires in each unit of the dimension."""
+    if kind.type != DATETIME or read.is_each(kind.granularity or DAY, kind.timezone or "UTC"):
+        return kind
+    return replace(kind, schedule=f"{shift} {read.plain}")
 
 
 def _zone(id: str, timezone: object) -> str | None:

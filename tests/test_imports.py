@@ -41,7 +41,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 # What the language and the compiler know of what runs: what a graph is written in, and the names under which
 # the listener finds what the generated files declare. A generated file names tasks, and no more.
-CONTRACT = ("rheo_runtime.values", "rheo_runtime.templates", "rheo_runtime.expr", "rheo_runtime.wire")
+CONTRACT = (
+    "rheo_runtime.timetable",
+    "rheo_runtime.values",
+    "rheo_runtime.templates",
+    "rheo_runtime.expr",
+    "rheo_runtime.wire",
+)
 NAMES = tuple(
     f"rheo_runtime.airflow_client.{name}" for name in ("asset_uri", "dag_file", "dag_id", "told_as", "PUMP")
 )

@@ -112,9 +112,10 @@ def by_time(program: Program, node_id: str, moment: datetime) -> Draft | None:
     if node.join.size != 1 or not timers:
         raise NotAsked(f"{node_id} is not started by a timer alone")
     event = TimerEvent(program.table.app, timers[0].timer, "", moment.timestamp())
-    found, _, why = program.matcher.match(event)
+    found, rejected, why = program.matcher.match(event)
     binding = [f.partition for f in found if f.signal == signal.id]
     if not binding:
+        why = next((each.reason for each in rejected if each.signal == signal.id), why)
         raise NotAsked(f"{signal.id} has no partition at {moment}: {why}")
     try:
         return Draft(node.document_builder, (binding[0],), node.join.output((binding[0],)))

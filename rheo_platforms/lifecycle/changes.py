@@ -288,7 +288,7 @@ def _covers(now: Input, before: Input) -> bool:
 def _wider(now: Branch, before: Branch) -> bool:
     return len(now) == len(before) and all(
         (rule.value is None or rule.value == old.value)
-        and (rule.kind.min, rule.kind.calendar) in ((old.kind.min, old.kind.calendar), (None, None))
+        and rule.kind.domain in (old.kind.domain, (None, old.kind.step, None, None))
         for rule, old in zip(now, before, strict=True)
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 from rheo_platforms.operations.names import AskedError
@@ -17,7 +17,18 @@ from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import ANNOUNCED, READY
 from rheo_runtime.rollup import members_of
-from rheo_runtime.values import DATETIME, BadValue, Kind, Partition, Value, between, bounds, cast, neighbours
+from rheo_runtime.values import (
+    DATETIME,
+    BadValue,
+    Kind,
+    Partition,
+    Value,
+    between,
+    bounds,
+    cast,
+    neighbours,
+    whole,
+)
 from rheodsl.errors import UnknownNameError, ValueCastError
 from rheodsl.paths import Coordinate
 
@@ -236,7 +247,7 @@ def _ends(
 def _bound(node: Node, dim: str, kind: Kind, written: object) -> int:
     """An end of a range: a day that the calendar lacks is one, too."""
     try:
-        value = cast(written, replace(kind, min=None, step=1, calendar=None))
+        value = cast(written, whole(kind))
     except BadValue:
         value = _value(node, dim, kind, written)
     assert isinstance(value, int)

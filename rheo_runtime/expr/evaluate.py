@@ -114,7 +114,7 @@ def _(expr: Zfill, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
 
 @_compile.register
 def _(expr: Shift, below: list[Fn], kinds: list[Kind], kind: Kind) -> Fn:
-    base, source, units = below[0], kinds[0], expr.by
+    base, source, units = below[0], v.unscheduled(kinds[0]), expr.by
     return lambda x: v.shift(base(x), units, source)
 
 

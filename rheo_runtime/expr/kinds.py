@@ -109,13 +109,13 @@ def _(expr: Zfill, below: list[Kind]) -> Kind:
 def _(expr: Shift, below: list[Kind]) -> Kind:
     if below[0].type == STRING:
         raise BadExpr("+ and - need a LONG or a DATETIME, not a STRING", "parse or cast the text first")
-    return replace(below[0], min=None)
+    return replace(below[0], min=None, schedule=None)
 
 
 @node_kind.register
 def _(expr: CalendarShift, below: list[Kind]) -> Kind:
     _need(below[0], DATETIME, ".shift()", "a number is moved by + and -; parse a text first")
-    return replace(below[0], min=None)
+    return replace(below[0], min=None, schedule=None)
 
 
 @node_kind.register
@@ -165,7 +165,7 @@ def _regrained(kind: Kind, unit: str, *, coarser: bool) -> Kind:
 @node_kind.register
 def _(expr: Tz, below: list[Kind]) -> Kind:
     _need(below[0], DATETIME, ".tz()")
-    return replace(below[0], timezone=v.zone_name(expr.zone), min=None)
+    return replace(below[0], timezone=v.zone_name(expr.zone), min=None, schedule=None)
 
 
 @node_kind.register

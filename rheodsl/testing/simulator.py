@@ -216,9 +216,10 @@ class Simulator:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         kind = timer.branches[0][0].kind
-        value = v.shift(v.from_datetime(moment, kind), source.shift, kind)
+        text = v.render(v.fired(moment, source.shift, kind), kind)
         event_id = f"{timer.id}@{moment.astimezone(UTC).isoformat()}"
-        return self._take(self._ready().on_signal(timer.id, (value,), event_id, self._time()), timer)
+        outcome = self._ready().on_named(self.app.name, self._id_of(timer), (text,), event_id, self._time())
+        return self._take(outcome, timer)
 
     def tick(self) -> list[Run]:
         """Run the periodic check: storage, expiry, checkpoints."""

@@ -362,6 +362,39 @@ def test_a_range_is_clipped_to_steps_and_to_the_first_value() -> None:
         _wanted(app, "daily", "soon", "2024-06-04")
 
 
+def test_the_fires_of_a_timer_alone_are_made() -> None:
+    app: Any = Application("shop")
+    twice, weekly = (
+        app.add_timer("twice", "rate(12 hours)", "hour"),
+        app.add_timer("weekly", "cron(0 3 ? * MON *)", "day", time_dimension_shift=-1),
+    )
+    orders = _dated(app, "orders")
+    app.create_data("halves", inputs=[twice], compute_targets="output = 1")
+    weeks = app.create_data("weeks", inputs=[weekly], compute_targets="output = 1")
+    app.create_data("joined", inputs=[orders, weekly], compute_targets="output = orders")
+    app.create_data("three", inputs=[weeks[:-3].range_check(True)], compute_targets="output = 1")
+    Lab(app).put(orders["2024-06-03"], orders["2024-06-09"])
+    assert _wanted(app, "halves", "2024-06-01 05", "2024-06-02 23") == [
+        "2024-06-01 12", "2024-06-02 00", "2024-06-02 12",
+    ]  # fmt: skip
+    sundays = ["2024-06-02", "2024-06-09", "2024-06-16"]  # the days before the fires
+    assert _wanted(app, "weeks", "2024-06-01", "2024-06-16") == sundays
+    plan = app.backfill(app["joined"], "2024-06-01", "2024-06-16", dry_run=True)
+    assert [step.partition for step in plan.steps] == sundays[1:2]
+    assert [partition for (_, partition), _ in plan.lacking] == [sundays[0], sundays[2]]
+    whole = app.backfill(app["three"], "2024-06-16", "2024-06-16", dry_run=True, recursive=True)
+    steps = [(step.node, step.partition) for step in whole.steps]
+    assert sorted(steps[:-1]) == [("weeks", day) for day in sundays] and steps[-1] == ("three", sundays[-1])
+    with pytest.raises(AskedError, match="no partition of weeks lies in this range of day"):
+        _wanted(app, "weeks", "2024-06-03", "2024-06-08")
+    with pytest.raises(
+        InputsMissingError, match="its minimum, steps, calendar, schedule or clock leave it out"
+    ):
+        app.execute(app["joined"]["2024-06-03"])
+    with pytest.raises(ValueCastError, match="is not when the timer fires; the nearest are 2024-06-02 and"):
+        app.execute(weeks["2024-06-03"])
+
+
 def test_an_hour_that_happens_twice_is_made_once() -> None:
     from rheodsl import S3Dataset
 
@@ -374,7 +407,9 @@ def test_an_hour_that_happens_twice_is_made_once() -> None:
     plan = app.backfill(node["NA"], "2024-11-03-08", "2024-11-03-10", dry_run=True)
     assert [step.partition for step in plan.steps] == ["NA/2024-11-03-08", "NA/2024-11-03-10"]
     assert not plan.lacking
-    with pytest.raises(InputsMissingError, match="its minimum, steps, calendar or clock leave it out"):
+    with pytest.raises(
+        InputsMissingError, match="its minimum, steps, calendar, schedule or clock leave it out"
+    ):
         app.execute(node["NA"]["2024-11-03-09"])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rheo_runtime.values import datetime_kind
+from rheo_runtime.values import datetime_kind, unscheduled
 from rheodsl import (
     DATETIME,
     LONG,
@@ -241,7 +241,8 @@ def test_a_timer_is_a_signal_of_one_date(app: Application, schedule: str, granul
     timer = app.add_timer("t", schedule, "at", -6)
     assert timer.signal.dims == ("at",)
     assert timer.signal.source == ir.TimerSource(schedule, -6)
-    assert timer.at.kind == datetime_kind(granularity=granularity)
+    assert unscheduled(timer.at.kind) == datetime_kind(granularity=granularity)
+    assert timer.at.kind.schedule == ("-6 rate(5)" if granularity == "MINUTE" else None)
 
 
 def test_the_guides_timer(app: Application) -> None:

@@ -27,6 +27,7 @@ kinds = st.one_of(
         timezone=st.sampled_from([None, "PST", "Asia/Tokyo"]),
         min=st.none() | st.integers(700_000, 800_000),
     ),
+    st.just(Kind("DATETIME", granularity="DAY", schedule="-6 cron(0 3 ? * 2 *) UTC")),
 )
 windows = st.builds(Window, st.integers(-9, 9), st.integers(-30, 30).filter(bool))
 rules = st.builds(Rule, kinds, st.none() | texts | st.integers(), st.none() | windows)

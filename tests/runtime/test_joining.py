@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks._dynamodb import DynamoDB
 from rheo_runtime import expr as x
 from rheo_runtime import wire
+from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.explain import explained
 from rheo_runtime.join import Join
 from rheo_runtime.memory import MemoryLedger
@@ -472,3 +474,28 @@ def test_the_cost_of_an_event_does_not_grow_with_what_does_not_share_its_key() -
         assert b.send("C5", D1) == [f"node5/{n}/{D1}#1" for n in (1,)]
         counts.append((ledger.calls, ledger.found))
     assert counts[0] == counts[1] == (4, 1)
+
+
+class Calls:
+    """A client whose calls are noted."""
+
+    def __init__(self, client: Any) -> None:
+        self.client, self.names = client, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.append(name)
+        return getattr(self.client, name)
+
+
+def test_the_age_of_what_waits_costs_a_call_for_a_hundred_outputs() -> None:
+    """Complete bindings, all of which have run and one of which waits again: their outputs must be looked at."""
+    client: Any = Calls(DynamoDB())
+    create_table("ledger", client)
+    b = Bench(two_numbers(), DynamoLedger("ledger", client, lambda: 1e9))
+    for n in range(250):
+        b.send("I", n)
+        b.send("S", n)
+    b.send("I", 7)
+    client.names.clear()
+    assert [waiting.output for waiting in b.engine.pending("node")] == ["7"]
+    assert client.names == [*["get_paginator"] * 2, *["batch_get_item"] * 3]

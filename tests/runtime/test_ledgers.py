@@ -228,6 +228,20 @@ def test_an_output_remembers_what_many_bindings_used(ledger: Ledger) -> None:
     assert ledger.output("node", "7", user((3,)))[1] == (2, ((T, 99),)), "the newer one"
 
 
+def test_of_many_outputs_is_said_what_is_said_of_each(ledger: Ledger) -> None:
+    """Of an output that is not there, one of two bindings, and one whose use stands apart, too."""
+    output: Output | None = None
+    for n in range(50):
+        new = fired(output, n + 1)
+        assert ledger.save(output, new, user((n,)), (1, ((T, n),)))
+        output, _ = ledger.output("node", "7", None)
+    for n in range(250):
+        assert ledger.save(None, fired(None, 1)._replace(partition=f"p{n}"), user((n,)), (1, ((T, n),)))
+    asked = [("7", user((n,))) for n in (0, 49, 99)] + [(f"p{n}", user((n,))) for n in range(251)]
+    assert list(ledger.uses("node", asked)) == [ledger.output("node", *each) for each in asked]
+    assert list(ledger.uses("node", [])) == []
+
+
 def test_outputs_lists_those_of_a_node(ledger: Ledger) -> None:
     for node, partition in (("a", "1"), ("a", "2"), ("ab", "1")):
         ledger.save(None, Output(node, partition, 1, 0))

@@ -102,7 +102,7 @@ class Production:
     def _emit(self, document: Document) -> None:
         self.queue.append(json.dumps(output_event(document)))
 
-    def _log(self, what: str, **said: Any) -> None:
+    def _log(self, what: str, /, **said: Any) -> None:
         assert "fail" not in what and what != "poison", (what, said)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import islice
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from croniter import croniter  # type: ignore[import-untyped]
@@ -12,7 +13,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.examples import examples
 
+from rheo_runtime import values as v
+from rheo_runtime.timetable import fires
+from rheodsl import AnyDate
 from rheodsl.schedule import EPOCH, Cron, Rate, ScheduleError, parse
+from rheodsl.signal_declarations import timer
 
 MONTH_NAMES = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 DAY_NAMES = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
@@ -410,3 +415,104 @@ def test_among_the_ticks_of_a_rate_are_all_its_fires(minutes: int) -> None:
     ticks = parse(rate.ticks()).fire_times(start, end)
     due = [tick for tick in ticks if (tick - EPOCH) % rate.delta() == timedelta()]
     assert due == list(rate.fire_times(start, end))
+
+
+# ── the partitions of a timer ─────────────────────────────────────────────────────────────────────────
+
+SPAN = {"MINUTE": timedelta(days=3), "HOUR": timedelta(days=6), "DAY": timedelta(days=40)}
+UNIT = {"MINUTE": timedelta(minutes=1), "HOUR": timedelta(hours=1), "DAY": timedelta(days=1)}
+ZONES = st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"])
+CHANGES = st.sampled_from([at("2024-03-10T12:00"), at("2024-11-03T12:00"), at("2024-04-07T00:00")])
+few_rates = st.tuples(st.integers(2, 60), st.sampled_from(["minutes", "hours", "days"])).map(
+    lambda p: f"rate({p[0]} {p[1]})"
+)
+
+
+def naive_fires(text: str, zone: str, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Minute by minute; of two equal times on a wall the first."""
+    matches = naive(text) if text.startswith("cron") else None
+    for t in minutes_between(start, end):
+        wall = t.astimezone(ZoneInfo(zone))
+        if matches is None:
+            if (t - EPOCH) % parse(text).delta() == timedelta():  # type: ignore[operator]
+                yield t
+        elif matches(wall.replace(tzinfo=None)) and not wall.fold:
+            yield t
+
+
+@examples(120)
+@given(
+    crons | few_rates, moments | CHANGES, ZONES, ZONES, st.sampled_from(["MINUTE", "HOUR", "DAY"]),
+    st.integers(-2, 2),
+)  # fmt: skip
+def test_the_partitions_of_a_timer_are_its_fires_cut_and_moved(
+    text: str, t: datetime, clock: str, zone: str, granularity: str, shift: int
+) -> None:
+    """Against a search minute by minute; fires of hours are moved in UTC alone, where each hour is one."""
+    if granularity != "DAY" and zone != "UTC":
+        shift = 0
+    read = parsed(text) if text.startswith("cron") else parse(text)
+    t = read.next_after(t) or t
+    unit, dimension = UNIT[granularity], {"granularity": granularity, "timezone": zone}
+    signal = timer("t", text, AnyDate("at", dimension), shift, clock, None)
+    kind = signal.branches[0][0].kind
+    bare = v.unscheduled(kind)
+    start = t.replace(minute=0, second=0, microsecond=0) - SPAN[granularity] / 2
+    expected = set()
+    for fire in naive_fires(text, clock, start, start + SPAN[granularity]):
+        wall = fire.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
+        cut = {"MINUTE": wall, "HOUR": wall.replace(minute=0), "DAY": wall.replace(hour=0, minute=0)}
+        expected.add(v.from_datetime(cut[granularity] + shift * unit, bare))
+    within = timedelta(hours=6) + 4 * unit
+    first, last = (
+        v.from_datetime(moment, bare) for moment in (start + within, start + SPAN[granularity] - within)
+    )
+    wanted = [value for value in sorted(expected) if first <= value <= last]
+    assert list(v.between(first, last, kind)) == wanted
+    assert all(v.is_partition(value, kind) for value in wanted[:20])
+    for one, other in pairwise(wanted[:20]):
+        assert v.neighbours(one, 1, 1, kind) == (other,) and v.neighbours(other, 0, -2, kind) == (other, one)
+        if one + bare.unit < other and kind.schedule is not None:
+            assert not v.is_partition(one + bare.unit, kind)
+            assert v.nearest_on_grid(one + bare.unit, kind) == (one, other)
+
+
+@given(crons | rates, moments)
+def test_fires_go_back_as_they_come(text: str, t: datetime) -> None:
+    try:
+        plain = parse(text).plain
+    except ScheduleError:
+        return
+    ahead = list(islice(fires(plain, t), 5))
+    assert all(fire >= t for fire in ahead)
+    if ahead:
+        back = list(islice(fires(plain, ahead[-1] + timedelta(minutes=1), -1), len(ahead)))
+        assert back == ahead[::-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "granularity", "own"),
+    [
+        ("rate(1 day)", "UTC", "DAY", False),
+        ("rate(12 hours)", "UTC", "DAY", False),
+        ("rate(12 hours)", "UTC", "HOUR", True),
+        ("rate(2 days)", "UTC", "DAY", True),
+        ("rate(2 days)", "UTC", "WEEK", False),
+        ("rate(1 day)", "America/Los_Angeles", "DAY", False),
+        ("rate(1 day)", "Atlantic/Azores", "DAY", True),  # its day of 23 hours begins an hour behind UTC's
+        ("cron(0 3 * * ? *)", "America/New_York", "DAY", False),
+        ("cron(30 2 * * ? *)", "America/New_York", "DAY", True),  # one day a year has no such time
+        ("cron(0 3 ? * * *)", "UTC", "DAY", False),
+        ("cron(0 3 ? * MON-FRI *)", "UTC", "DAY", True),
+        ("cron(0 * * * ? *)", "UTC", "HOUR", False),
+        ("cron(0 * * * ? 2024)", "UTC", "HOUR", True),
+        ("cron(0 0 1 * ? *)", "UTC", "DAY", True),
+    ],
+)
+def test_a_timer_that_fires_in_each_unit_needs_no_schedule(
+    text: str, zone: str, granularity: str, own: bool
+) -> None:
+    dimension = AnyDate("at", {"granularity": granularity})
+    kind = timer("t", text, dimension, 0, zone, None).branches[0][0].kind
+    assert (kind.schedule is not None) is own
+    assert kind.regular is not (own or (zone != "UTC" and granularity != "DAY"))
