@@ -221,7 +221,7 @@ class World:
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def deliver(self, *bodies: str) -> None:
+    def deliver(self, *bodies: str, to: Listener | None = None) -> None:
         """One listener takes messages; each is gone from the queue only when that ended well."""
         self.deliveries.update(bodies)
         records = [
@@ -232,7 +232,7 @@ class World:
             }
             for n, b in enumerate(bodies)
         ]
-        answer = self.listener().handle({"Records": records}, lambda: 60_000)
+        answer = (to or self.listener()).handle({"Records": records}, lambda: 60_000)
         failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
         for n, body in enumerate(bodies):
             again = n in failed or next(self.lose, 0) % 5 == 4
