@@ -6,7 +6,8 @@ D refusals (denied), T what was written to partitions that something else announ
 partition in a key is its JSON. Nothing is locked, and nothing is a transaction.
 
 An output that is not settled is found by the index of what there is to do, or by a journal: one item for all outputs
-that a batch of events may fire, written before them. While its batch is worked on, a journal is open, and stays.
+that a batch of events may fire, written before them. A process goes on with its journal from batch to batch; while it is
+open, it stays.
 
 An output's executions are compressed JSON: windows repeat themselves. Statuses are read from an index, as outputs are a
 hundred times as much to read; it lags the table by moments.
@@ -18,6 +19,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from functools import cache
 from itertools import count
@@ -468,7 +470,9 @@ UNDERWAY = (READY, ANNOUNCED, CLAIMED)  # what the index of statuses is not told
 JOURNALS = "J"  # what stands in the index of what there is to do for the outputs of a batch: one item for all
 FEWEST = 2  # outputs that are worth one: it is written, closed and dropped
 LONGEST_JOURNAL = 100_000  # bytes of the names in one; outputs beyond go by the index
-ABANDONED = 3600  # seconds after which a journal that is still open has no writer: a listener has a minute
+ABANDONED = (
+    600  # seconds after which a journal that is still open is tidied: a call of a listener takes a minute
+)
 
 
 def todo_key(kind: str, key: Mapping[str, Any]) -> dict[str, str]:
@@ -491,9 +495,9 @@ T = TypeVar("T")
 
 
 class Journal(NamedTuple):
-    """Outputs of one batch of events; ``open`` while that is worked on, and may fire some of them yet.
+    """Outputs of a process's batches of events; ``open`` while that goes on with it, and may fire some of them yet.
 
-    Each comes with the version that its firing made, once the journal is closed.
+    Each comes with the version that its firing made: of all those that were fired, once the journal is closed.
     """
 
     key: Mapping[str, Any]
@@ -541,6 +545,7 @@ class DynamoLedger:
     """
 
     unreadable: Callable[[str], None] = staticmethod(lambda _: None)
+    full = 900  # bytes of outputs and versions, from which on a journal is closed: it takes one unit to write
 
     def __init__(
         self, table: str, client: DynamoDBClient | None = None, now: Callable[[], float] = time.time
@@ -582,8 +587,7 @@ class DynamoLedger:
         self, arrivals: Sequence[Sequence[Arrival]], outputs: Iterable[OutputId], now: float
     ) -> None:
         self._together.clear()
-        self._close()
-        self._open(outputs, now)
+        self._note(outputs, now)
         for group in arrivals:
             index, keys, partition, _, _ = group[-1]
             texts = group[-1].texts  # those of the last event count
@@ -1026,14 +1030,19 @@ class DynamoLedger:
 
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         keys, journals = self._unsettled(now=not tidy)
-        items = {item["pk"]["S"]: item for item in self._get_many(keys, now=not tidy)}
-        # Its writer may fire what it has not fired yet, while one is open.
+        # Its writer may fire what it has not fired yet, while one is open; and may have fired more than it says.
         over = [j for j in journals if tidy and (not j.open or self.now() - j.since >= ABANDONED)]
+        unsaid = {
+            output_key(*place)["pk"]["S"] for journal in over if journal.open for place in journal.places
+        }
+        glanced = [key for key in keys if key["pk"]["S"] not in unsaid]
+        items = {item["pk"]["S"]: item for item in self._get_many(glanced, now=not tidy)}
         doubtful = {
             key["pk"]["S"]: key
             for journal in over
             for place, version in journal.places.items()
-            if _may_lag(items.get((key := output_key(*place))["pk"]["S"]), version)
+            for key in (output_key(*place),)
+            if key["pk"]["S"] in unsaid or _may_lag(items.get(key["pk"]["S"]), version)
         }
         items |= {item["pk"]["S"]: item for item in self._get_many(list(doubtful.values()))}
         read = list(self._readable(output_of, items.values()))
@@ -1053,8 +1062,11 @@ class DynamoLedger:
 
     # --- journals ------------------------------------------------------------------------------
 
-    def _open(self, outputs: Iterable[OutputId], now: float) -> None:
-        """Write which outputs may be fired next: what of them is fired need not be in the index."""
+    def _note(self, outputs: Iterable[OutputId], now: float) -> None:
+        """Write which outputs may be fired next: what of them is fired need not be in the index.
+
+        They take their places in the journal of this process beside what it has fired, until that is full.
+        """
         places: list[OutputId] = []
         size = 0
         for place in sorted(set(outputs)):
@@ -1062,31 +1074,52 @@ class DynamoLedger:
             if size > LONGEST_JOURNAL:
                 break
             places.append(place)
-        if len(places) < FEWEST:
+        if all(map(self._lists, places)):
             return
-        values = {":outputs": packed(places), ":since": number(now)}
-        for turn in count():  # another process may have the same batch, at the same time
-            key = journal_key(digest(encode((places, now, turn))))
-            if self._conditionally(
-                Key=key,
-                UpdateExpression="SET outputs = :outputs, since = :since",
-                ConditionExpression="attribute_not_exists(since)",
-                ExpressionAttributeValues=values,
+        # What is written when an answer is lost nobody knows: then it is no more this process's.
+        journal, covered, self._journal, self._covered = self._journal, self._covered, None, {}
+        if journal is not None:
+            listed = dict.fromkeys(places) | covered
+            if covered and len(encode((list(listed), list(listed.values()))).encode()) > self.full:
+                self._shorten(journal, covered)
+            elif self._write(
+                journal.key, listed, now, "since = :was AND attribute_not_exists(closed)", journal.since
             ):
-                self._journal = Journal(key, now, True, dict.fromkeys(places))
+                self._journal, self._covered = Journal(journal.key, now, True, listed), covered
                 return
+        for turn in (
+            count() if len(places) >= FEWEST else ()
+        ):  # another process may have the same batch, at the same time
+            key, listed = journal_key(digest(encode((places, now, turn)))), dict.fromkeys(places)
+            if self._write(key, listed, now, "attribute_not_exists(since)"):
+                self._journal = Journal(key, now, True, listed)
+                return
+
+    def _write(
+        self,
+        key: Mapping[str, Any],
+        places: Mapping[OutputId, int | None],
+        now: float,
+        condition: str,
+        was: float | None = None,
+    ) -> bool:
+        """Write an open journal; False where it is another one than it was."""
+        values = {
+            ":outputs": packed(list(places)),
+            ":versions": packed(list(places.values())),
+            ":since": number(now),
+        }
+        return self._conditionally(
+            Key=key,
+            UpdateExpression="SET outputs = :outputs, versions = :versions, since = :since",
+            ConditionExpression=condition,
+            ExpressionAttributeValues=values if was is None else {**values, ":was": number(was)},
+        )
 
     def _lists(self, place: OutputId) -> bool:
         """Say whether the open journal of this process lists an output, and no sweep takes it for abandoned soon."""
         journal = self._journal
         return journal is not None and place in journal.places and self.now() - journal.since < ABANDONED // 2
-
-    def _close(self) -> None:
-        """Say that this process fires nothing more of its journal, and which outputs it has fired."""
-        journal, covered = self._journal, self._covered
-        self._journal, self._covered = None, {}
-        if journal is not None:
-            self._shorten(journal, covered)
 
     def _tidy_journals(self, journals: Iterable[Journal], left: set[str]) -> None:
         """Drop the journals of which nothing is ``left`` that is unsettled or unreadable; shorten those of which little is.
@@ -1100,21 +1133,30 @@ class DynamoLedger:
                 self._shorten(journal, kept)
 
     def _shorten(self, journal: Journal, places: Mapping[OutputId, int | None]) -> None:
-        """Close a journal that is to hold these outputs, each with its version; drop it where there are none."""
-        if not places:
-            self.client.delete_item(TableName=self.table, Key=journal.key)
+        """Close a journal that is to hold these outputs, each with its version; drop it where there are none.
+
+        Unless its process has written it since it was read.
+        """
+        if places:
+            self._conditionally(
+                Key=journal.key,
+                UpdateExpression="SET outputs = :outputs, versions = :versions, closed = :yes",
+                ConditionExpression="since = :since",
+                ExpressionAttributeValues={
+                    ":outputs": packed(listed := sorted(places)),
+                    ":versions": packed([places[place] for place in listed]),
+                    ":since": number(journal.since),
+                    ":yes": {"BOOL": True},
+                },
+            )
             return
-        self.client.update_item(
-            TableName=self.table,
-            Key=journal.key,
-            UpdateExpression="SET outputs = :outputs, versions = :versions, since = :since, closed = :yes",
-            ExpressionAttributeValues={
-                ":outputs": packed(listed := sorted(places)),
-                ":versions": packed([places[place] for place in listed]),
-                ":since": number(journal.since),
-                ":yes": {"BOOL": True},
-            },
-        )
+        with suppress(self.client.exceptions.ConditionalCheckFailedException):
+            self.client.delete_item(
+                TableName=self.table,
+                Key=journal.key,
+                ConditionExpression="since = :since",
+                ExpressionAttributeValues={":since": number(journal.since)},
+            )
 
     # --- existence -----------------------------------------------------------------------------
 

@@ -9,14 +9,14 @@ from rheo_platforms.operations.prices import Prices
 
 # Write, index and read units an event at most, and executions that come of so many events.
 COSTS = {
-    "one input": (4.3, 1.0, 3.2, 50),
-    "two-input join": (1.8, 0.5, 1.6, 50),
-    "two-input join in full batches": (1.4, 0.5, 1.4, 50),
-    "two-input join, one input long after the other": (2.8, 0.5, 2.6, 50),
-    "two-input join, each event ten times": (0.4, 0.15, 0.6, 10),
-    "join by a part of the key": (3.8, 0.9, 4.5, 50),
-    "three-input join": (1.5, 0.35, 1.3, 50),
-    "a checked window of three days": (4.9, 1.0, 5.8, 40),
+    "one input": (4.2, 1.0, 3.3, 50),
+    "two-input join": (1.65, 0.5, 1.7, 50),
+    "two-input join in full batches": (1.25, 0.5, 1.5, 50),
+    "two-input join, one input long after the other": (2.65, 0.5, 2.7, 50),
+    "two-input join, each event ten times": (0.35, 0.15, 0.6, 10),
+    "join by a part of the key": (3.65, 0.9, 4.7, 50),
+    "three-input join": (1.35, 0.35, 1.4, 50),
+    "a checked window of three days": (4.8, 1.0, 6.0, 40),
 }
 
 

@@ -431,6 +431,8 @@ class SeenWorker(Worker):
 class Scene(World):
     """A world in which processes are steps of one schedule; time stands still until it comes to rest."""
 
+    full = DynamoLedger.full
+
     def __init__(self, routes: wire.RouteTable, ledger: str, fired: Counter[str]) -> None:
         self.scheduler = Scheduler()
         self._dynamodb = Unbilled() if ledger == "dynamodb" else None
@@ -461,6 +463,7 @@ class Scene(World):
 
     def _of_a_process(self) -> DynamoLedger:
         made = DynamoLedger("t", self._client, lambda: self.time)
+        made.full = self.full
 
         def keeps() -> object:
             recent = [
@@ -940,6 +943,29 @@ def _messages(app: App, ledger: str) -> Scene:
     return scene
 
 
+def _batches(app: App, ledger: str, full: int = DynamoLedger.full) -> Scene:
+    """One listener takes the messages of two firings, and then those of a third: its journal goes on. Beside a run and a sweep."""
+    scene = Dying(app.routes, ledger, Counter({f"node/{n}": 1 for n in (2, 3, 4)}))
+    scene.full = full
+    third = [(name, x + 2) for name, x in app.first]
+    batches = [[scene.send(*event) for event in each] for each in (_two_firings(app), third)]
+
+    def listen() -> None:
+        listener = scene.listener()
+        for bodies in batches:
+            scene.deliver(*bodies, to=listener)
+
+    scene.add(listen)
+    scene.runs(dies=True)
+    scene.sweeps()
+    return scene
+
+
+def _full_journals(app: App, ledger: str) -> Scene:
+    """The same, where a batch fills its journal, which is closed."""
+    return _batches(app, ledger, 0)
+
+
 def _at_once(app: App, ledger: str) -> Scene:
     """Two listeners have all messages of a firing, and write them with it; a third has one of them alone. Beside a sweep."""
     scene = Scene(app.routes, ledger, Counter({"node/2": 1}))
@@ -1014,6 +1040,8 @@ SCENES: dict[str, Callable[[App, str], Scene]] = {
     "a batch that is started, and a sweep": _unstarted_batch,
     "a batch of which one is killed": _killed_batch,
     "messages at once, a run and a sweep": _messages,
+    "two batches of one listener": _batches,
+    "two batches that fill journals": _full_journals,
     "messages of a firing at once": _at_once,
     "a firing at once, and a second one": _again_at_once,
     "a batch of which one fails": _poisoned,

@@ -567,34 +567,118 @@ def test_a_sweep_drops_no_journal_of_a_batch_that_is_worked_on() -> None:
     assert not client.groups[TABLE].get("J")
 
 
-def test_a_sweep_that_is_shown_what_was_drops_no_journal() -> None:
-    """What a batch has fired may not be seen at once; what was settled before it is not what it has fired."""
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_sweep_that_is_shown_what_was_drops_no_journal(
+    closed: bool, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process has fired may not be seen at once; what was settled before it is not what it has fired."""
     late = True
     client: Any = Lagging(lambda: late)
     create_table(TABLE, client)
-    one, sweep = (DynamoLedger(TABLE, client, lambda: T) for _ in range(2))
-    one.together([], [("node", "1"), ("node", "2")], T)
+    one, sweep = (DynamoLedger(TABLE, client, clock) for _ in range(2))
+    places = [("node", "1"), ("node", "2")]
+
+    def over() -> None:
+        """The journal is full, and the process goes on with another one; or it is heard of no more."""
+        if closed:
+            monkeypatch.setattr(one, "full", 0)
+            one.together([], [("node", "8"), ("node", "9")], clock.time)
+        else:
+            clock.time += ABANDONED
+
+    one.together([], places, clock.time)
     for number in "12":
         one.save(None, fired(None, 1, number))
-    one.together([], [], T)
+    over()
     assert sorted(o.partition for o in sweep.unsettled(tidy=True)) == ["1", "2"]
     for number in "12":
         assert executions.stop(one, "node", number, f"node/{number}#1", T) is not None
-    one.together([], [("node", "1"), ("node", "2")], T)
+    one.together([], places, clock.time)
     for number in "12":
         output, _ = one.output("node", number, None)
         assert one.save(output, fired(output, 2, number))
-    one.together([], [], T)
+    over()
     sweep.unsettled(tidy=True)
     late = False
     assert sorted(o.partition for o in sweep.unsettled()) == ["1", "2"]
     late = True
     for number in "12":
         assert executions.stop(one, "node", number, f"node/{number}#2", T) is not None
-    assert [o.generation for o in sweep.unsettled(tidy=True)] == [2, 2], "as they were"
+    if closed:
+        assert [o.generation for o in sweep.unsettled(tidy=True)] == [2, 2], "as they were"
     late = False
+    clock.time += ABANDONED
     assert list(sweep.unsettled(tidy=True)) == []
     assert not client.groups[TABLE].get("J")
+
+
+def journals(client: Any) -> list[dict[str, Any]]:
+    return list(client.groups[TABLE].get("J", {}).values())
+
+
+def test_a_process_goes_on_with_its_journal_until_it_is_full(clock: Clock) -> None:
+    client: Any = DynamoDB()
+    create_table(TABLE, client)
+    one, sweep = (DynamoLedger(TABLE, client, clock) for _ in range(2))
+    for batch in range(40):
+        clock.time += 1
+        before = client.units["write"]
+        one.together([], [("node", f"{batch}/{n}") for n in range(5)], clock.time)
+        assert client.units["write"] - before <= 1 + 2 * (batch > 0 and len(journals(client)) > 1)
+        for n in range(5):
+            one.save(None, fired(None, 1, f"{batch}/{n}"))
+        one.together([], (), clock.time)
+        assert len(list(sweep.unsettled(tidy=True))) == 5 * (batch + 1)
+    assert client.units["index"] == 0
+    assert sum("closed" not in item for item in journals(client)) == 1
+    assert 3 < len(journals(client)) < 12
+    assert client.largest["J"] <= 1024
+    for batch in range(40):
+        for n in range(5):
+            place = "node", f"{batch}/{n}"
+            assert executions.stop(sweep, *place, f"node/{batch}/{n}#1", T) is not None
+    clock.time += ABANDONED
+    assert list(sweep.unsettled(tidy=True)) == [] == journals(client)
+
+
+def test_a_journal_that_a_sweep_has_tidied_is_not_gone_on_with(clock: Clock) -> None:
+    """A process that slept finds another one there than it has left, and a sweep what it has written since."""
+    client: Any = DynamoDB()
+    create_table(TABLE, client)
+    one, sweep = (DynamoLedger(TABLE, client, clock) for _ in range(2))
+    one.together([], [("node", str(n)) for n in range(5)], T)
+    one.save(None, fired(None, 1, "1"))
+    clock.time += ABANDONED
+    assert [o.partition for o in sweep.unsettled(tidy=True)] == ["1"]
+    (left,) = journals(client)
+    assert "closed" in left
+    one.save(None, fired(None, 1, "2"))
+    assert "todo" in client.tables[TABLE]["O|node|2", "."]
+    one.together([], [("node", "6"), ("node", "7")], clock.time)
+    one.save(None, fired(None, 1, "6"))
+    assert len(journals(client)) == 2
+    # The sweep has read it; it is written before the sweep drops it.
+    clock.time += ABANDONED
+    _, read = sweep._unsettled()
+    one.together([], [("node", "8"), ("node", "9")], clock.time)
+    one.save(None, fired(None, 1, "8"))
+    sweep._tidy_journals(read, set())
+    assert sorted(o.partition for o in sweep.unsettled()) == ["2", "6", "8"], "what was closed is dropped"
+
+
+def test_an_output_that_is_listed_costs_no_journal(clock: Clock) -> None:
+    client: Any = DynamoDB()
+    create_table(TABLE, client)
+    one = DynamoLedger(TABLE, client, clock)
+    one.together([], [("node", "1"), ("node", "2")], T)
+    before = client.units["write"]
+    one.together([], [("node", "2")], T)
+    assert client.units["write"] == before
+    one.together([], [("node", "3")], T)
+    one.save(None, fired(None, 1, "3"))
+    one.save(None, fired(None, 1, "1"))
+    assert client.units["index"] == 1, "the first one is listed no more"
+    assert sorted(o.partition for o in one.unsettled()) == ["1", "3"]
 
 
 def test_what_was_a_moment_ago_decides_nothing() -> None:

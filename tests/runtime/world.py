@@ -224,7 +224,7 @@ class World:
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def deliver(self, *bodies: str) -> None:
+    def deliver(self, *bodies: str, to: Listener | None = None) -> None:
         """One listener takes messages; each is gone from the queue only when that ended well."""
         self.deliveries.update(bodies)
         records = [
@@ -235,7 +235,7 @@ class World:
             }
             for n, b in enumerate(bodies)
         ]
-        answer = self.listener(bodies).handle({"Records": records}, lambda: 60_000)
+        answer = (to or self.listener(bodies)).handle({"Records": records}, lambda: 60_000)
         failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
         for n, body in enumerate(bodies):
             again = n in failed or next(self.lose, 0) % 5 == 4
