@@ -19,7 +19,6 @@ from rheo_runtime.records import (
     Came,
     ConsumedMark,
     Key,
-    Member,
     Output,
     OutputId,
     Partial,
@@ -27,6 +26,7 @@ from rheo_runtime.records import (
     Refusal,
     Status,
     Touched,
+    Unreadable,
     Used,
     User,
     Waiter,
@@ -147,8 +147,8 @@ class Ledger(Protocol):
         output as it was a moment ago: it comes again, and what it does is a step that looks itself.
         """
 
-    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
-        """Note for which executions the run of a batch is started, unless that is noted; return what is noted."""
+    def start(self, run: str, members: frozenset[str]) -> frozenset[str]:
+        """Note for which executions the run of a batch is started (`records.member`), unless that is noted; return what is."""
 
     def begin(self, run: str, now: float, jobs: tuple[str, ...]) -> None:
         """Note that the run of a batch has begun, and where it starts jobs; when it did first stays."""
@@ -231,12 +231,15 @@ class Ledger(Protocol):
 def begun(batch_run: Callable[[str], BatchRun], output: Output) -> Output:
     """Return an output as it is shown: an execution that was given to the run of a batch is CLAIMED once that has begun.
 
-    ``batch_run`` is a ledger's own, or one that remembers its answers.
+    ``batch_run`` is a ledger's own, or one that remembers its answers; what it cannot read, the sweep tells of.
     """
     active = output.active
     if active is None or active.run_id is None or not is_given(active):
         return output
-    run = batch_run(active.run_id)
+    try:
+        run = batch_run(active.run_id)
+    except Unreadable:
+        return output
     if run.began is None:
         return output
     since = max(run.began, active.moved)

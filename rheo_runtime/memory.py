@@ -16,7 +16,6 @@ from rheo_runtime.records import (
     Came,
     ConsumedMark,
     Key,
-    Member,
     Named,
     Output,
     OutputId,
@@ -221,7 +220,7 @@ class MemoryLedger:
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]
 
-    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
+    def start(self, run: str, members: frozenset[str]) -> frozenset[str]:
         known = self.batch_run(run)
         noted = members if known.members is None else known.members
         self._batch_runs[run] = known._replace(members=noted)

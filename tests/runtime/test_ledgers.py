@@ -19,16 +19,21 @@ from rheo_runtime.dynamodb import (
     output_key,
     spilled_key,
 )
-from rheo_runtime.ledger import Ledger
+from rheo_runtime.ledger import Ledger, begun
 from rheo_runtime.records import (
+    ANNOUNCED,
+    CLAIMED,
     NEVER,
     READY,
+    SUCCEEDED,
     Arrival,
     ArrivalIndex,
+    BatchRun,
     CheckResult,
     Means,
     Output,
     Stored,
+    Unreadable,
     User,
     Waiter,
     Writer,
@@ -731,3 +736,55 @@ def test_an_output_is_changed_as_it_is_whatever_was_seen_before(
     with pytest.raises(executions.LostClaim):
         executions.fail(other, "node", "7", "node/7#1", "run", T)
     assert list(one.unsettled()) == list(other.unsettled()) == []
+
+
+# --- runs of batches ---------------------------------------------------------------------------
+
+
+def test_a_run_is_started_for_what_was_noted_first(ledger: Ledger) -> None:
+    assert ledger.batch_run("r1") == BatchRun()
+    assert ledger.start("r1", frozenset(["a", "b"])) == {"a", "b"}
+    assert ledger.start("r1", frozenset(["b", "c"])) == {"a", "b"}
+    assert ledger.batch_run("r1") == BatchRun(frozenset(["a", "b"]))
+    assert ledger.batch_run("r2") == BatchRun()
+
+
+def test_when_a_run_began_first_stays(ledger: Ledger) -> None:
+    ledger.begin("r1", T, ("glue each",))
+    ledger.begin("r1", T + 1, ("glue all",))
+    assert ledger.batch_run("r1") == BatchRun(None, T, ("glue all",))
+    ledger.start("r1", frozenset(["a"]))
+    assert ledger.batch_run("r1") == BatchRun(frozenset(["a"]), T, ("glue all",))
+
+
+def test_what_was_given_to_a_run_is_shown_as_claimed_once_that_has_begun(ledger: Ledger) -> None:
+    for partition in ("1", "2"):
+        after, _, _ = executions.fire(None, "node", partition, Stored({}).builder, {}, (), T)
+        assert ledger.save(None, after)
+        assert executions.given(ledger, "node", partition, f"node/{partition}#1", T, f"r{partition}")
+    ledger.begin("r1", T + 5, ("glue each",))
+    assert {s.partition: s.state for s in ledger.statuses("node")} == {"1": CLAIMED, "2": ANNOUNCED}
+    shown = [begun(ledger.batch_run, ledger.several("node", [p], now=False)[p]) for p in ("1", "2")]
+    assert [(o.active.state, o.active.claimed, o.active.jobs) for o in shown if o.active] == [
+        (CLAIMED, T + 5, ("glue each",)),
+        (ANNOUNCED, None, ()),
+    ]
+    executions.succeed(ledger, "node", "1", "node/1#1", "r1", T + 9, began=T + 5)
+    assert {s.partition: s.state for s in ledger.statuses("node")} == {"1": SUCCEEDED, "2": ANNOUNCED}
+
+
+@pytest.mark.parametrize("part", ["members", "began"])
+def test_a_run_that_cannot_be_read_hides_nothing(part: str) -> None:
+    db: Any = DynamoDB()
+    create_table("t", db)
+    ledger, told = DynamoLedger("t", db, lambda: T), list[str]()
+    ledger.unreadable = told.append
+    after, execution, _ = executions.fire(None, "node", "1", Stored({}).builder, {}, (), T)
+    assert ledger.save(None, executions.told(after, execution, "r1"))
+    ledger.start("r1", frozenset(["a"]))
+    ledger.begin("r1", T, ())
+    db.tables["t"]["B|r1", part].pop("members" if part == "members" else "jobs")
+    with pytest.raises(Unreadable, match=f"r1 {part} cannot be read"):
+        ledger.batch_run("r1")
+    output = ledger.several("node", ["1"])["1"]
+    assert begun(ledger.batch_run, output) == output

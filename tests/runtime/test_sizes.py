@@ -39,6 +39,7 @@ from rheo_runtime.records import (
     Waiter,
     checks_ended,
     execution_id,
+    member,
 )
 from rheodsl.extent import MOST_INPUTS, MOST_PARTITIONS
 
@@ -330,8 +331,11 @@ def test_a_batch_of_1_000_executions_is_one_call(at: Ledgers) -> None:
     """MWAA says of answers that they have 6 MB at most ("Using the Apache Airflow REST API"), of requests nothing."""
     door = Door()
     announcer = Announcer(door, "prod", RateLimiter(1000))
-    members = [(document["partition"], document["generation"]) for document in documents(at, 1_000)]
-    announcer.announce_batch("app", "node", 1, members, "rheo~batch~1")
+    batch = documents(at, 1_000)
+    announcer.announce_batch(batch, "rheo~batch~1")
+    named = frozenset(member(document["id"]) for document in batch)
+    assert at.ledger.start("rheo~batch~1", named) == at.ledger.batch_run("rheo~batch~1").members == named
+    assert at.largest["B"] < 8_000, "whatever their names"
     assert max(door.bodies) < 6_000_000 // 2
 
 
