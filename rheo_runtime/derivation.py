@@ -301,7 +301,7 @@ def _check(node: Node, binding: Binding) -> None:
             what = joined(source.texts(node.document_builder.signals[source.signal], partition))
             raise NoPartition(
                 f"{what} is no partition of {source.alias} in {node.id}: "
-                "its minimum, steps, calendar, schedule or clock leave it out"
+                "its minimum, steps, calendar or clock leave it out"
             )
     try:
         for left, right in join.route.links:

@@ -21,6 +21,7 @@ from rheo_runtime.values import (
     Partition,
     end_of,
     from_datetime,
+    is_fire,
     nearest_on_grid,
     neighbours,
     tester,
@@ -77,7 +78,8 @@ class Late:
     def cursors(self, ledger: Ledger, now: float) -> Iterator[Judged]:
         """Yield what is judged next for each combination of the other dimensions' values."""
         for judged in self._cursors(ledger, now):
-            if tester(self.kind_of(judged.partition))(judged.value):
+            kind = self.kind_of(judged.partition)
+            if tester(kind)(judged.value) and is_fire(judged.value, kind):
                 yield judged
 
     def _cursors(self, ledger: Ledger, now: float) -> Iterator[Judged]:

@@ -415,16 +415,16 @@ def _is_partition(label: int, kind: Kind) -> bool:
     if kind.calendar is not None and not in_calendar(_day_of(label, kind), kind.calendar):
         return False
     zoned = kind.granularity in (HOUR, MINUTE) and kind.timezone not in (None, "UTC")
-    if zoned and _floor(_to_label(_of_label(label, kind), kind), kind) != label:
-        return False  # the clock jumps over it
-    return kind.schedule is None or next(_scheduled(label, 1, kind), None) == label
+    # The clock may jump over it.
+    return not zoned or _floor(_to_label(_of_label(label, kind), kind), kind) == label
 
 
 def is_partition(value: Value, kind: Kind) -> bool:
     """Say whether a value is one of the partitions of a kind, wherever it was derived from.
 
     It is none below the minimum, out of the range of dates, between the steps, outside of the calendar, nor at
-    the second of two hours that the clock shows alike.
+    the second of two hours that the clock shows alike. A schedule says what its neighbours are, and leaves nothing out:
+    somebody may let a timer fire at another time.
 
     >>> is_partition(parse("2024-03-02", datetime_kind()), datetime_kind(calendar="MON-FRI"))
     False
@@ -678,12 +678,13 @@ def end_of(value: int, kind: Kind) -> float:
 
 def nearest_on_grid(value: int, kind: Kind) -> tuple[int, ...]:
     """Return the value if it is a partition of the grid, else the two nearest; of a schedule those that there are."""
-    if _is_on_grid(value, kind):
-        return (value,)
     below = _floor(_to_label(value, kind), kind)
     if kind.schedule is not None:
         beside = [next(_scheduled(below, way, kind), None) for way in (-1, 1)]
-        return tuple(_of_label(label, kind) for label in beside if label is not None)
+        found = tuple(_of_label(label, kind) for label in beside if label is not None)
+        return (value,) if value in found else found
+    if _is_on_grid(value, kind):
+        return (value,)
     above = below + kind.unit
     for _ in range(_FARTHEST):
         if _is_partition(below, kind):
@@ -694,6 +695,11 @@ def nearest_on_grid(value: int, kind: Kind) -> tuple[int, ...]:
             break
         above += kind.unit
     return _of_label(below, kind), _of_label(above, kind)
+
+
+def is_fire(value: int, kind: Kind) -> bool:
+    """Say whether a timer's schedule has a partition, which somebody may have let fire at another time; any does without one."""
+    return kind.schedule is None or nearest_on_grid(value, kind) == (value,)
 
 
 def read_calendar(days: str, holidays: Iterable[str | date] = ()) -> str:
@@ -914,21 +920,18 @@ def _begin_of_week(year: int, week: int, kind: Kind) -> datetime:
 def on_grid(value: int, kind: Kind) -> int:
     """Return a value that is a partition; raises BadValue between the steps, outside of the calendar, below the minimum."""
     in_range(_at_least_min(value, kind), kind)
-    if kind.domain[1:] != (1, None, None):
+    if kind.step != 1 or kind.calendar is not None:
         shown = first_shown(value, kind)
-        near = nearest_on_grid(shown, kind)
+        near = nearest_on_grid(shown, unscheduled(kind))
         if near != (shown,):
-            beside = " and ".join(render(v, kind) for v in near)
-            verb = "are" if len(near) > 1 else "is"
-            raise BadValue(f"{render(value, kind)!r} {_where(shown, kind)}; the nearest {verb} {beside}")
+            below, above = (render(v, kind) for v in near)
+            where = (
+                f"lies between the steps of {kind.step}"
+                if kind.calendar is None
+                else "is not in the calendar"
+            )
+            raise BadValue(f"{render(value, kind)!r} {where}; the nearest are {below} and {above}")
     return value
-
-
-def _where(value: int, kind: Kind) -> str:
-    """Where a value lies that is no partition."""
-    if kind.schedule is not None and _is_on_grid(value, unscheduled(kind)):
-        return "is not when the timer fires"
-    return f"lies between the steps of {kind.step}" if kind.calendar is None else "is not in the calendar"
 
 
 def admit(value: Value, kind: Kind) -> None:

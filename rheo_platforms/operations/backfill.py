@@ -13,6 +13,7 @@ from rheo_runtime import expr as x
 from rheo_runtime import wire
 from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import NoPartition, Undetermined, evaluate, of_output
+from rheo_runtime.join import branch_of
 from rheo_runtime.ledger import Ledger
 from rheo_runtime.program import Program
 from rheo_runtime.records import ANNOUNCED, READY
@@ -26,6 +27,7 @@ from rheo_runtime.values import (
     between,
     bounds,
     cast,
+    is_fire,
     neighbours,
     whole,
 )
@@ -150,16 +152,21 @@ def partitions(
 
 
 def _can_be(way: Node, output: Partition) -> bool:
-    """Whether the inputs of an alternative have the partitions that make an output, as their calendars and clocks say."""
+    """Whether the inputs of an alternative have the partitions that make an output, as their calendars, clocks and schedules say."""
     if not any(_leaves_out(rule.kind) for source in way.join.triggers for b in source.branches for rule in b):
         return True
     try:
-        of_output(way, output)
+        binding = of_output(way, output).binding
     except NoPartition:
         return False
     except (Undetermined, BadValue):
         return True  # the plan says what is the matter
-    return True
+    return all(
+        not isinstance(value, int) or is_fire(value, rule.kind)
+        for source, partition in zip(way.join.triggers, binding, strict=True)
+        for value, rule in zip(partition, source.branches[branch_of(source.branches, partition)], strict=True)
+        if source.rollup is None
+    )
 
 
 def _leaves_out(kind: Kind) -> bool:
@@ -226,7 +233,14 @@ def _ranged(node: Node, dates: list[int], start: Coordinate | None, end: Coordin
 def _range(
     node: Node, dim: str, kind: Kind, start: Coordinate | None, end: Coordinate | None
 ) -> Sequence[int]:
-    return between(*_ends(node, dim, kind, start, end), kind)
+    found = between(*_ends(node, dim, kind, start, end), kind)
+    if not found:
+        raise _no_partition(node, dim)
+    return found
+
+
+def _no_partition(node: Node, dim: str) -> AskedError:
+    return AskedError(f"no partition of {node.id} lies in this range of {dim}", hint="choose another one")
 
 
 def _ends(
@@ -240,7 +254,7 @@ def _ends(
     first = neighbours(max(begin, low), 0, 1, kind)
     last = neighbours(min(stop, high), 0, -1, kind)
     if not (first and last and low <= first[0] <= last[0]):
-        raise AskedError(f"no partition of {node.id} lies in this range of {dim}", hint="choose another one")
+        raise _no_partition(node, dim)
     return first[0], last[0]
 
 

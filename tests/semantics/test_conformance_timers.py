@@ -20,21 +20,19 @@ def timed(app: Application, expression: str, **options: Any) -> tuple[Simulator,
 
 
 @pytest.mark.parametrize(
-    ("expression", "at", "digits"),
+    ("expression", "digits"),
     [
-        ("rate(1 minute)", "2025-05-07T23:17:42", "202505072317"),
-        ("rate(5 minutes)", "2025-05-07T23:15:42", "202505072315"),
-        ("rate(1 hour)", "2025-05-07T23:17:42", "2025050723"),
-        ("rate(6 hours)", "2025-05-07T18:17:42", "2025050718"),
-        ("rate(1 day)", "2025-05-07T23:17:42", "20250507"),
-        ("rate(7 days)", "2025-05-08T23:17:42", "20250508"),
+        ("rate(1 minute)", "202505072317"),
+        ("rate(5 minutes)", "202505072317"),
+        ("rate(1 hour)", "2025050723"),
+        ("rate(6 hours)", "2025050723"),
+        ("rate(1 day)", "20250507"),
+        ("rate(7 days)", "20250507"),
     ],
 )
-def test_the_partition_is_the_fire_time_truncated(
-    app: Application, expression: str, at: str, digits: str
-) -> None:
+def test_the_partition_is_the_fire_time_truncated(app: Application, expression: str, digits: str) -> None:
     sim, timer = timed(app, expression)
-    runs = sim.fire(timer, at=datetime.fromisoformat(at))
+    runs = sim.fire(timer, at=datetime(2025, 5, 7, 23, 17, 42))
     assert len(runs) == 1
     text = str(runs[0].output["day"])
     assert "".join(char for char in text if char.isdigit()).ljust(14, "0") == digits.ljust(14, "0")

@@ -13,7 +13,7 @@ from codegen.cloudformation.listener import lambda_zip, undocumented
 from codegen.routes import route_table
 from rheodsl import Application
 
-LIMIT = 132_000
+LIMIT = 136_000
 
 
 def routes() -> str:

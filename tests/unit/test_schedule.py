@@ -469,11 +469,11 @@ def test_the_partitions_of_a_timer_are_its_fires_cut_and_moved(
     )
     wanted = [value for value in sorted(expected) if first <= value <= last]
     assert list(v.between(first, last, kind)) == wanted
-    assert all(v.is_partition(value, kind) for value in wanted[:20])
+    assert all(v.is_partition(value, kind) and v.is_fire(value, kind) for value in wanted[:20])
     for one, other in pairwise(wanted[:20]):
         assert v.neighbours(one, 1, 1, kind) == (other,) and v.neighbours(other, 0, -2, kind) == (other, one)
         if one + bare.unit < other and kind.schedule is not None:
-            assert not v.is_partition(one + bare.unit, kind)
+            assert not v.is_fire(one + bare.unit, kind)
             assert v.nearest_on_grid(one + bare.unit, kind) == (one, other)
 
 
