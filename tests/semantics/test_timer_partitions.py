@@ -158,7 +158,7 @@ def test_a_timer_may_be_let_fire_at_another_time(app: Application) -> None:
     sim = Simulator(app, now=START)
     run, three = sim.fire(timer, at=datetime(2024, 3, 6, 3))
     assert run.output == {"day": "2024-03-06"}
-    assert last_parts(three, "weekly") == ["2024-02-26", "2024-03-04", "2024-03-06"]
+    assert last_parts(three, "weekly") == ["2024-03-06", "2024-03-04", "2024-02-26"]
 
 
 def test_a_calendar_leaves_out_fires(app: Application) -> None:
