@@ -25,7 +25,7 @@ from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED
+from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED, shown
 from rheo_runtime.records import (
     ANNOUNCED,
     BROKEN,
@@ -984,12 +984,11 @@ class DynamoLedger:
         return list(found.values())
 
     def _under_way(self, items: Iterable[Item]) -> dict[tuple[str, ...], Status]:
-        """The statuses in items: what was given to the run of a batch is claimed once that has begun."""
-        has_begun = cache(lambda run: self.batch_run(run).began is not None)
+        """The statuses in items, as `ledger.shown` says."""
+        batch_run = cache(self.batch_run)
 
         def status(item: Item) -> Status:
-            found = status_in(item)
-            return found._replace(state=CLAIMED) if RUN in item and has_begun(item[RUN]["S"]) else found
+            return status_of(shown(batch_run, output_of(item))) if RUN in item else status_in(item)
 
         return {status[:2]: status for status in self._readable(status, items)}
 

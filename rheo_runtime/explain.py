@@ -10,7 +10,7 @@ from rheo_runtime.consumers import Node
 from rheo_runtime.derivation import Undetermined, first_of, of_output
 from rheo_runtime.engine import Engine
 from rheo_runtime.late import LateNow
-from rheo_runtime.ledger import Ledger, begun
+from rheo_runtime.ledger import Ledger, shown
 from rheo_runtime.match import Rejected
 from rheo_runtime.program import Program
 from rheo_runtime.records import Binding, CheckResult, Execution, execution_id
@@ -168,7 +168,7 @@ def explain(
     output, _ = ledger.output(node, partition, None)
     found: list[Execution] = []
     if output is not None:
-        output = begun(ledger.batch_run, output)
+        output = shown(ledger.batch_run, output)
         found = [*reversed(output.ended), *(e for e in (output.active, output.held) if e is not None)]
     ways = program.ways(node)
     signals = {source.signal for way in ways for source in way.join.route.inputs}

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from rheo_runtime.records import (
     CLAIMED,
+    READY,
     Arrival,
     ArrivalIndex,
     Arrivals,
@@ -228,8 +229,8 @@ class Ledger(Protocol):
         """Drop arrivals that are older than the slot's time to live."""
 
 
-def begun(batch_run: Callable[[str], BatchRun], output: Output) -> Output:
-    """Return an output as it is shown: an execution that was given to the run of a batch is CLAIMED once that has begun.
+def shown(batch_run: Callable[[str], BatchRun], output: Output) -> Output:
+    """Return an output as it is shown: what was given to the run of a batch is READY until that is started, and CLAIMED once it has begun.
 
     ``batch_run`` is a ledger's own, or one that remembers its answers; what it cannot read, the sweep tells of.
     """
@@ -240,7 +241,9 @@ def begun(batch_run: Callable[[str], BatchRun], output: Output) -> Output:
         run = batch_run(active.run_id)
     except Unreadable:
         return output
-    if run.began is None:
-        return output
-    since = max(run.began, active.moved)
-    return output._replace(active=active._replace(state=CLAIMED, moved=since, claimed=since, jobs=run.jobs))
+    if run.began is not None:
+        since = max(run.began, active.moved)
+        active = active._replace(state=CLAIMED, moved=since, claimed=since, jobs=run.jobs)
+    elif run.members is None:
+        active = active._replace(state=READY, run_id=None)
+    return output._replace(active=active)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED, begun
+from rheo_runtime.ledger import FORGOTTEN, REFUSED, REMEMBERED, shown
 from rheo_runtime.records import (
     CHUNK,
     NEVER,
@@ -215,7 +215,7 @@ class MemoryLedger:
         return [o for o in self._outputs.values() if node is None or o.node == node]
 
     def statuses(self, node: str | None = None) -> Iterable[Status]:
-        return [status_of(begun(self.batch_run, output)) for output in self.outputs(node)]
+        return [status_of(shown(self.batch_run, output)) for output in self.outputs(node)]
 
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]

@@ -24,7 +24,7 @@ from rheo_airflow.tasks.compat import (
 from rheo_runtime import executions
 from rheo_runtime.airflow_client import told_as
 from rheo_runtime.executions import MERGED
-from rheo_runtime.ledger import Ledger, begun
+from rheo_runtime.ledger import Ledger, shown
 from rheo_runtime.records import CLAIMED, SKIPPED, Document, Execution, Output
 
 Recipe = Callable[..., BaseOperator]
@@ -289,7 +289,7 @@ def claimed_document(context: Any) -> Document | None:
 
 def _find(ledger: Ledger, document: Document) -> tuple[Output | None, Execution | None]:
     output, _ = ledger.output(document["node"], document["partition"], None)
-    output = None if output is None else begun(ledger.batch_run, output)
+    output = None if output is None else shown(ledger.batch_run, output)
     return output, executions.find(output, document["id"])
 
 

@@ -15,7 +15,7 @@ from rheo_airflow.tasks.partitions import Objects
 from rheo_airflow.tasks.run_request import named
 from rheo_runtime import executions
 from rheo_runtime.events import send_signal
-from rheo_runtime.ledger import Ledger, begun
+from rheo_runtime.ledger import Ledger, shown
 from rheo_runtime.records import (
     CLAIMED,
     SUCCEEDED,
@@ -213,7 +213,7 @@ def release(context: Any) -> None:
     ledger = settings.ledger(claim.app)
     listed = [partition for partition, _ in named((), run.conf)]  # of a batch, or of a run of the listener's
     for output in _outputs(ledger, claim.node, listed, getattr(run, "partition_key", None)):
-        active = begun(ledger.batch_run, output).active
+        active = shown(ledger.batch_run, output).active
         if active is not None and active.state == CLAIMED and active.run_id == run.run_id:
             execution = active.document["id"]
             where, now = (ledger, claim.node, output.partition, execution, run.run_id), time.time()

@@ -13,7 +13,7 @@ from rheo_runtime.derivation import Undetermined
 from rheo_runtime.engine import Storage
 from rheo_runtime.executions import every
 from rheo_runtime.join import firings_due
-from rheo_runtime.ledger import Ledger, begun
+from rheo_runtime.ledger import Ledger, shown
 from rheo_runtime.program import Program
 from rheo_runtime.records import (
     ANNOUNCED,
@@ -87,7 +87,7 @@ def audit(
     for node in program.nodes.values():
         found += _due(program, ledger, node, now - patience.due)
     batch_run = cache(ledger.batch_run)
-    outputs = [begun(batch_run, output) for output in ledger.outputs() if not is_telling(output.node)]
+    outputs = [shown(batch_run, output) for output in ledger.outputs() if not is_telling(output.node)]
     told = told_of(outputs)
     runs = cache(lambda node: under_way(program.table.app, node, told[node]) if under_way else NONE_UNDER_WAY)
     for output in outputs:

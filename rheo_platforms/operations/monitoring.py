@@ -19,7 +19,7 @@ from rheo_runtime.airflow_client import Refused, Unavailable, dag_id, is_telling
 from rheo_runtime.consumers import Node
 from rheo_runtime.engine import Engine
 from rheo_runtime.explain import late_input
-from rheo_runtime.ledger import begun
+from rheo_runtime.ledger import shown
 from rheo_runtime.program import Program
 from rheo_runtime.records import Document, Refusal
 from rheo_runtime.stale import stale
@@ -90,7 +90,7 @@ class Monitoring:
         ledger = self.deployment.ledger
         outputs = (o for o in ledger.outputs(route) if not is_telling(o.node))
         batch_run = cache(ledger.batch_run)
-        return [record for o in outputs for record in records_of(self.program, begun(batch_run, o))]
+        return [record for o in outputs for record in records_of(self.program, shown(batch_run, o))]
 
     def pending(self, route: str | None) -> Sequence[PendingNode]:
         """Return what waits for one route, or for any. Raises UnknownNameError."""

@@ -16,7 +16,7 @@ from rheo_platforms.operations.events import Processor, named
 from rheo_platforms.operations.planner import Key, Plan, Step
 from rheo_runtime import executions
 from rheo_runtime.executions import MERGED
-from rheo_runtime.ledger import begun
+from rheo_runtime.ledger import shown
 from rheo_runtime.records import (
     ANNOUNCED,
     FAILED,
@@ -185,7 +185,7 @@ class Runner:
         """Return the execution that makes a step, and whether it was ordered here and now."""
         while True:
             output, _ = self._ledger.output(step.node, step.partition, None)
-            if found := self._made_already(step, output and begun(self._ledger.batch_run, output)):
+            if found := self._made_already(step, output and shown(self._ledger.batch_run, output)):
                 return execution_id(step.node, step.partition, found.generation), False
             where = (self._ledger, output, step.node, step.partition)
             ordered = executions.order(*where, step.draft, self._now())

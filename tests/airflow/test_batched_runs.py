@@ -19,7 +19,7 @@ from rheo_runtime import executions
 from rheo_runtime.batches import run_of
 from rheo_runtime.engine import Engine
 from rheo_runtime.executions import KILLED
-from rheo_runtime.ledger import begun
+from rheo_runtime.ledger import shown
 from rheo_runtime.memory import MemoryLedger
 from rheo_runtime.records import CLAIMED, FAILED, READY, SUCCEEDED, Document, Execution
 from rheodsl import (
@@ -128,7 +128,7 @@ class Lab:
     def of(self, node: str, region: str) -> Execution:
         output, _ = self.ledger.output(node, region, None)
         assert output is not None
-        return begun(self.ledger.batch_run, output).active or output.ended[0]
+        return shown(self.ledger.batch_run, output).active or output.ended[0]
 
     def states(self, node: str) -> dict[str, str]:
         return {

@@ -160,6 +160,7 @@ def test_an_execution_that_waits_for_its_turn_in_airflow(world: World, run: str 
         executions.announced(*where)
     else:
         executions.given(*where, run)
+        world.ledger.start(run, frozenset())
     told = []
 
     def under_way(*asked: object) -> UnderWay:

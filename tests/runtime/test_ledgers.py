@@ -19,7 +19,7 @@ from rheo_runtime.dynamodb import (
     output_key,
     spilled_key,
 )
-from rheo_runtime.ledger import Ledger, begun
+from rheo_runtime.ledger import Ledger, shown
 from rheo_runtime.records import (
     ANNOUNCED,
     CLAIMED,
@@ -762,10 +762,12 @@ def test_what_was_given_to_a_run_is_shown_as_claimed_once_that_has_begun(ledger:
         after, _, _ = executions.fire(None, "node", partition, Stored({}).builder, {}, (), T)
         assert ledger.save(None, after)
         assert executions.given(ledger, "node", partition, f"node/{partition}#1", T, f"r{partition}")
+    assert {s.partition: s.state for s in ledger.statuses("node")} == {"1": READY, "2": READY}, "not started"
+    ledger.start("r2", frozenset())
     ledger.begin("r1", T + 5, ("glue each",))
     assert {s.partition: s.state for s in ledger.statuses("node")} == {"1": CLAIMED, "2": ANNOUNCED}
-    shown = [begun(ledger.batch_run, ledger.several("node", [p], now=False)[p]) for p in ("1", "2")]
-    assert [(o.active.state, o.active.claimed, o.active.jobs) for o in shown if o.active] == [
+    seen = [shown(ledger.batch_run, ledger.several("node", [p], now=False)[p]) for p in ("1", "2")]
+    assert [(o.active.state, o.active.claimed, o.active.jobs) for o in seen if o.active] == [
         (CLAIMED, T + 5, ("glue each",)),
         (ANNOUNCED, None, ()),
     ]
@@ -787,4 +789,4 @@ def test_a_run_that_cannot_be_read_hides_nothing(part: str) -> None:
     with pytest.raises(Unreadable, match=f"r1 {part} cannot be read"):
         ledger.batch_run("r1")
     output = ledger.several("node", ["1"])["1"]
-    assert begun(ledger.batch_run, output) == output
+    assert shown(ledger.batch_run, output) == output
