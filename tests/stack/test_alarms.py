@@ -41,7 +41,12 @@ class Lab:
 
     def states(self, node: str) -> Counter[tuple[str, str]]:
         """The runs of a reactor: the alarm's state, which its partition begins with, and the run's."""
-        return Counter((run["partition_key"].split("/")[0], run["state"]) for run in self.runs(node))
+        # A run that was announced before Airflow had the asset has no key, and says its partition itself.
+        named = (
+            (run["partition_key"] or run["conf"]["rheo"]["partition"], run["state"])
+            for run in self.runs(node)
+        )
+        return Counter((partition.split("/")[0], state) for partition, state in named)
 
     def log(self) -> list[dict[str, Any]]:
         """What the evaluator of all applications has said of this one's alarms."""
