@@ -27,7 +27,7 @@ from rheo_runtime import wire
 from rheo_runtime.dynamodb import ABANDONED, JOURNALS, DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.listener import Listener
-from rheo_runtime.records import Document
+from rheo_runtime.records import Document, Member, execution_id
 
 NOW = 1.7e9
 PAIRS = 2_500  # of a kind of graph: its events are as many times its inputs
@@ -117,11 +117,11 @@ class Airflow:
         ]
         self.make, self.ledger = ledger, ledger()
         self.queued: list[Document] = []
-        self.started: list[tuple[Sequence[Document], str]] = []
+        self.started: list[tuple[str, str, Sequence[Member], str]] = []
 
-    def start(self, documents: Sequence[Document], run: str) -> None:
+    def start(self, app: str, node: str, version: int, members: Iterable[Member], run: str) -> None:
         """Take a batch."""
-        self.started.append((list(documents), run))
+        self.started.append((app, node, list(members), run))
 
     def run_all(self) -> int:
         """Carry out what was announced; return how many executions there were."""
@@ -132,7 +132,7 @@ class Airflow:
                 self._run(document)
             for batch in self.started:
                 self._run_batch(*batch)
-            return len(self.queued) + sum(len(documents) for documents, _ in self.started)
+            return len(self.queued) + sum(len(members) for _, _, members, _ in self.started)
         finally:
             self.queued.clear()
             self.started.clear()
@@ -151,9 +151,10 @@ class Airflow:
         self.ledger = self.make()
         self.compat.execute(self.publish.PublishOperator(task_id="publish", **names), context)
 
-    def _run_batch(self, documents: Sequence[Document], run: str) -> None:
-        ti, (app, node) = _TaskInstance(), (documents[0]["app"], documents[0]["node"])
-        told = {"version": 1, "node": node, "batch": [[d["partition"], d["generation"]] for d in documents]}
+    def _run_batch(self, app: str, node: str, members: Sequence[Member], run: str) -> None:
+        ti = _TaskInstance()
+        batch = [list(member) for member in members]
+        told = {"version": 1, "node": node, "batch": batch}
         run_of = SimpleNamespace(run_id=run, conf={"rheo": told}, partition_key=None)
         context = {"ti": ti, "dag_run": run_of, "triggering_asset_events": {}, "params": {}, "dag": _Dag}
         names = {"app": app, "node": node}
@@ -163,7 +164,7 @@ class Airflow:
         work = self.batches.Work(context)
         for document in work.documents:  # by one job, which asks no ledger
             work.results.put(document["id"], None)
-        ti.computed = [(d["partition"], d["id"]) for d in documents]
+        ti.computed = [(partition, execution_id(node, partition, n)) for partition, n in members]
         self.ledger = self.make()
         self.compat.execute(self.batches.PublishBatchOperator(task_id="publish", **names), context)
 

@@ -15,11 +15,11 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from rheo_runtime.records import Document, Execution
+from rheo_runtime.records import Document, Execution, Member
 
 MWAA = 10.0  # calls a second that an environment takes
 LEAST = 1.0  # calls a second of one process, however many share; throttling does the rest
@@ -306,11 +306,9 @@ class Announcer:
                 raise Unavailable(f"Airflow has no DAG of {document['node']} yet: {fault}") from None
             self.announce(document)
 
-    def announce_batch(self, documents: Sequence[Document], run: str) -> None:
-        """Start the run of a batch, unless it is there: several executions of one node. Raises Unavailable, Refused."""
-        app, node = documents[0]["app"], documents[0]["node"]
-        batch = [[document["partition"], document["generation"]] for document in documents]
-        told = {"version": documents[0]["version"], "node": node, "batch": batch}
+    def announce_batch(self, app: str, node: str, version: int, members: Iterable[Member], run: str) -> None:
+        """Start the run of a batch, unless it is there: executions of one node. Raises Unavailable, Refused."""
+        told = {"version": version, "node": node, "batch": [list(member) for member in members]}
         body = {"dag_run_id": run, "logical_date": None, "conf": {"rheo": told}}
         try:
             self._call("POST", f"/dags/{dag_id(app, node)}/dagRuns", body, fine=409)

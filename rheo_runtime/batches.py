@@ -15,6 +15,8 @@ from rheo_runtime.records import READY, Document, Execution, Output, is_given
 
 T = TypeVar("T")
 
+LONGEST = 100_000  # bytes of the names in one batch: what it is started for is one item of the ledger
+
 # Node -> the most executions of a batch, and how many seconds the first of them may wait for others.
 Batches = Mapping[str, tuple[int, int]]
 
@@ -49,11 +51,11 @@ class _Filling:
     run: str
     since: float
     given: int = 0  # to executions of which it is not known yet whether they have fired
+    names: int = 0  # bytes
     documents: list[Document] = field(default_factory=list)
 
-    @property
-    def size(self) -> int:
-        return self.given + len(self.documents)
+    def is_full(self, size: int) -> bool:
+        return self.given + len(self.documents) >= size or self.names >= LONGEST
 
 
 class Filler:
@@ -79,12 +81,13 @@ class Filler:
         """Return the run that is to have an execution which is about to fire."""
         size, wait = self._batches[node]
         filling = self._open.get(node)
-        if filling is None or filling.size >= size or (wait and now - filling.since >= wait):
-            if filling is not None and filling.size >= size:
+        if filling is None or filling.is_full(size) or (wait and now - filling.since >= wait):
+            if filling is not None and filling.is_full(size):
                 self._full.append(filling)
             self._made += 1
             filling = self._open[node] = _Filling(run_of(self._name, self._made), now)
         filling.given += 1
+        filling.names += len(execution.encode())
         self._given[execution] = filling
         return filling.run
 
@@ -101,7 +104,7 @@ class Filler:
         """Return the batches that need not wait for others, and leave them; to be asked for when a call of the listener ends."""
         for node, filling in list(self._open.items()):
             size, wait = self._batches[node]
-            if filling.size >= size or not wait:
+            if filling.is_full(size) or not wait:
                 self._full.append(self._open.pop(node))
         full, self._full = self._full, []
         return [Batch(filling.documents, filling.run) for filling in full if filling.documents]
@@ -136,6 +139,13 @@ def given(outputs: Iterable[Output], batches: Batches, now: float, ready: float)
 
 
 def _ripe(waiting: list[Execution], size: int, wait: int, now: float) -> Iterator[Batch]:
-    for chosen in chunks(sorted(waiting, key=lambda execution: execution.moved), size):
-        if len(chosen) == size or now - chosen[0].moved >= wait:
-            yield Batch([execution.document for execution in chosen])
+    chosen: list[Execution] = []
+    names = 0
+    for execution in sorted(waiting, key=lambda execution: execution.moved):
+        chosen.append(execution)
+        names += len(execution.document["id"].encode())
+        if len(chosen) == size or names >= LONGEST:
+            yield Batch([each.document for each in chosen])
+            chosen, names = [], 0
+    if chosen and now - chosen[0].moved >= wait:
+        yield Batch([each.document for each in chosen])

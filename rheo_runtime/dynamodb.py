@@ -43,6 +43,7 @@ from rheo_runtime.records import (
     ConsumedMark,
     Execution,
     Key,
+    Member,
     Output,
     OutputId,
     Partial,
@@ -342,7 +343,7 @@ def batch_run_with(known: BatchRun, item: Item) -> BatchRun:
     """Return what is known of the run of a batch, with what one of its items says."""
     if item["sk"]["S"] == "members":
         members = _tuples(unpacked(item["members"]))
-        _hold(all(isinstance(name, str) for name in members))
+        _hold(all(isinstance(p, str) and isinstance(g, int) for p, g in members))
         return known._replace(members=frozenset(members))
     jobs = _tuples(from_item(item, "jobs"))
     _hold(all(isinstance(job, str) for job in jobs))
@@ -994,7 +995,7 @@ class DynamoLedger:
 
     # --- runs of batches -------------------------------------------------------------------------
 
-    def start(self, run: str, members: frozenset[str]) -> frozenset[str]:
+    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
         written = self._conditionally(
             Key=batch_key(run, "members"),
             UpdateExpression="SET members = :members, #ttl = :ttl",

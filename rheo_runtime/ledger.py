@@ -20,6 +20,7 @@ from rheo_runtime.records import (
     Came,
     ConsumedMark,
     Key,
+    Member,
     Output,
     OutputId,
     Partial,
@@ -148,8 +149,8 @@ class Ledger(Protocol):
         output as it was a moment ago: it comes again, and what it does is a step that looks itself.
         """
 
-    def start(self, run: str, members: frozenset[str]) -> frozenset[str]:
-        """Note for which executions the run of a batch is started (`records.member`), unless that is noted; return what is."""
+    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
+        """Note for which executions the run of a batch is started, unless that is noted; return what is noted."""
 
     def begin(self, run: str, now: float, jobs: tuple[str, ...]) -> None:
         """Note that the run of a batch has begun, and where it starts jobs; when it did first stays."""

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,7 +35,7 @@ from rheo_runtime.dynamodb import DynamoLedger
 from rheo_runtime.engine import Engine, Outcome
 from rheo_runtime.events import BadEvent, Event, Malformed, parse, send_signal
 from rheo_runtime.ledger import Ledger
-from rheo_runtime.records import Document, Execution, Refusal, Unreadable, member
+from rheo_runtime.records import Document, Execution, Member, Refusal, Unreadable
 from rheo_runtime.storage import AwsStorage
 from rheo_runtime.sweep import Ask, AskAll, Patience, Sweeper
 from rheo_runtime.wire import RouteTable, S3Address
@@ -54,7 +54,8 @@ WHILE, PUMPING = 5.0, 5.0
 _GATHERED = "rheo.gathered"
 
 Log = Callable[..., None]
-AnnounceBatch = Callable[[Sequence[Document], str], None]  # executions, run: `Announcer.announce_batch`
+# Application, node, version, executions, run: `Announcer.announce_batch`.
+AnnounceBatch = Callable[[str, str, int, Iterable[Member], str], None]
 Pump = Callable[[Sequence[Document]], bool]
 
 
@@ -379,11 +380,11 @@ class Listener:
         if run is None:
             now, run = self.engine.now(), run_of(self.name, *_ids(documents), self.engine.now())
             documents = [d for d in documents if executions.given(ledger, *_place(d), now, run)]
-        members = ledger.start(run, frozenset(member(d["id"]) for d in documents)) if documents else ()
-        documents = [d for d in documents if member(d["id"]) in members]
         if not documents:
             return
-        self.announce_batch(documents, run)
+        app, node, version = (documents[0][name] for name in ("app", "node", "version"))
+        members = ledger.start(run, frozenset((d["partition"], d["generation"]) for d in documents))
+        self.announce_batch(app, node, version, sorted(members), run)
         self._count("announced", len(documents))
         self.log("announced", executions=_ids(documents), run=run)
 

@@ -16,6 +16,7 @@ from rheo_runtime.records import (
     Came,
     ConsumedMark,
     Key,
+    Member,
     Named,
     Output,
     OutputId,
@@ -220,7 +221,7 @@ class MemoryLedger:
     def unsettled(self, *, tidy: bool = False) -> Iterable[Output]:
         return [output for output in self.outputs() if unsettled(output)]
 
-    def start(self, run: str, members: frozenset[str]) -> frozenset[str]:
+    def start(self, run: str, members: frozenset[Member]) -> frozenset[Member]:
         known = self.batch_run(run)
         noted = members if known.members is None else known.members
         self._batch_runs[run] = known._replace(members=noted)

@@ -43,6 +43,7 @@ def event_name(event_id: str) -> str:
 
 Key = tuple[Value, ...]
 OutputId = tuple[str, str]  # node and output partition
+Member = tuple[str, int]  # an execution of a node's batch: its partition and generation
 Binding = tuple[Partition, ...]  # one partition for each trigger input
 Partial = tuple[Partition | None, ...]  # the same, with gaps
 Document = dict[str, Any]
@@ -401,10 +402,11 @@ class Writer(NamedTuple):
 class BatchRun(NamedTuple):
     """What is known of the run of a batch: for which executions it was started, when it began, and where it starts jobs.
 
-    ``members`` are short names of these (`member`), None of a run that was not started yet; ``began`` is None before its first task.
+    ``members`` are partition and generation of each, None of a run that was not started yet; ``began`` is None before its
+    first task.
     """
 
-    members: frozenset[str] | None = None
+    members: frozenset[Member] | None = None
     began: float | None = None
     jobs: tuple[str, ...] = ()
 
@@ -513,15 +515,6 @@ def execution_id(node: str, partition: str, generation: int) -> str:
     ('daily/1/2020-03-18#2', 'total#1')
     """
     return f"{node}/{partition}#{generation}" if partition else f"{node}#{generation}"
-
-
-def member(execution: str) -> str:
-    """Return a short name of an execution among those of its batch, by its id: 48 bits of its hash.
-
-    >>> member("daily/1/2020-03-18#2")
-    'pdj_tw8r'
-    """
-    return digest(execution, 6)
 
 
 def execution_place(execution: str) -> str:

@@ -42,7 +42,6 @@ from rheo_runtime.records import (
     execution_id,
     has_run,
     is_given,
-    member,
     unsettled,
 )
 from rheo_runtime.waiting import in_turn
@@ -101,7 +100,7 @@ def reconcile(
     if is_given(active):
         known = (batch_run or ledger.batch_run)(run_id)
         # An earlier version has noted nothing of its runs.
-        mine = known.members is None or member(document["id"]) in known.members
+        mine = known.members is None or (output.partition, active.generation) in known.members
         if known.began is None and mine and run is None:
             return Finding(document, run_id, run, ANNOUNCED, None)  # it is to be started
         if known.began is None or not mine:

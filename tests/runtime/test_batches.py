@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from rheo_runtime.airflow_client import Announcer, Down, Refused, Unavailable
 from rheo_runtime.engine import Engine
 from rheo_runtime.listener import Listener
 from rheo_runtime.memory import MemoryLedger
-from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, READY, Document, Output, execution_id
+from rheo_runtime.records import ANNOUNCED, CLAIMED, FAILED, READY, Member, Output, execution_id
 from rheo_runtime.sweep import Patience
 
 from .tables import NUMBER, route, signal, table, view
@@ -47,10 +47,10 @@ class World:
             announce_batch=self._announce,
         )
 
-    def _announce(self, documents: Sequence[Document], run: str) -> None:
+    def _announce(self, app: str, node: str, version: int, members: Iterable[Member], run: str) -> None:
         if self.fault is not None:
             raise self.fault
-        self.announcer.announce_batch(documents, run)
+        self.announcer.announce_batch(app, node, version, members, run)
 
     def send(self, *numbers: int) -> dict[str, Any]:
         records = []
@@ -129,7 +129,7 @@ def test_the_run_is_known_when_its_executions_fire_and_told_in_one_call() -> Non
     assert run.told[0] == {
         "version": 1,
         "node": "node",
-        "batch": [[str(n), 1] for n in range(50)],
+        "batch": [[n, 1] for n in sorted(map(str, range(50)))],
     }
     assert len(world.begin(*range(50))) == 50
     assert world.output(7).version == 1, "and none for its claim"

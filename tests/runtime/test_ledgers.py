@@ -743,9 +743,9 @@ def test_an_output_is_changed_as_it_is_whatever_was_seen_before(
 
 def test_a_run_is_started_for_what_was_noted_first(ledger: Ledger) -> None:
     assert ledger.batch_run("r1") == BatchRun()
-    assert ledger.start("r1", frozenset(["a", "b"])) == {"a", "b"}
-    assert ledger.start("r1", frozenset(["b", "c"])) == {"a", "b"}
-    assert ledger.batch_run("r1") == BatchRun(frozenset(["a", "b"]))
+    assert ledger.start("r1", frozenset([("a", 1), ("b", 1)])) == {("a", 1), ("b", 1)}
+    assert ledger.start("r1", frozenset([("b", 1), ("c", 1)])) == {("a", 1), ("b", 1)}
+    assert ledger.batch_run("r1") == BatchRun(frozenset([("a", 1), ("b", 1)]))
     assert ledger.batch_run("r2") == BatchRun()
 
 
@@ -753,8 +753,8 @@ def test_when_a_run_began_first_stays(ledger: Ledger) -> None:
     ledger.begin("r1", T, ("glue each",))
     ledger.begin("r1", T + 1, ("glue all",))
     assert ledger.batch_run("r1") == BatchRun(None, T, ("glue all",))
-    ledger.start("r1", frozenset(["a"]))
-    assert ledger.batch_run("r1") == BatchRun(frozenset(["a"]), T, ("glue all",))
+    ledger.start("r1", frozenset([("a", 1)]))
+    assert ledger.batch_run("r1") == BatchRun(frozenset([("a", 1)]), T, ("glue all",))
 
 
 def test_what_was_given_to_a_run_is_shown_as_claimed_once_that_has_begun(ledger: Ledger) -> None:
@@ -783,7 +783,7 @@ def test_a_run_that_cannot_be_read_hides_nothing(part: str) -> None:
     ledger.unreadable = told.append
     after, execution, _ = executions.fire(None, "node", "1", Stored({}).builder, {}, (), T)
     assert ledger.save(None, executions.told(after, execution, "r1"))
-    ledger.start("r1", frozenset(["a"]))
+    ledger.start("r1", frozenset([("a", 1)]))
     ledger.begin("r1", T, ())
     db.tables["t"]["B|r1", part].pop("members" if part == "members" else "jobs")
     with pytest.raises(Unreadable, match=f"r1 {part} cannot be read"):

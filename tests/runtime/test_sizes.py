@@ -16,6 +16,7 @@ import pytest
 from benchmarks._dynamodb import LARGEST, DynamoDB, TooLarge
 from rheo_runtime import executions, wire
 from rheo_runtime.airflow_client import PUMPED, Announcer, RateLimiter
+from rheo_runtime.batches import Filler, ripe
 from rheo_runtime.dynamodb import DynamoLedger, create_table
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import SignalEvent, signal_entry
@@ -39,7 +40,6 @@ from rheo_runtime.records import (
     Waiter,
     checks_ended,
     execution_id,
-    member,
 )
 from rheodsl.extent import MOST_INPUTS, MOST_PARTITIONS
 
@@ -331,12 +331,26 @@ def test_a_batch_of_1_000_executions_is_one_call(at: Ledgers) -> None:
     """MWAA says of answers that they have 6 MB at most ("Using the Apache Airflow REST API"), of requests nothing."""
     door = Door()
     announcer = Announcer(door, "prod", RateLimiter(1000))
-    batch = documents(at, 1_000)
-    announcer.announce_batch(batch, "rheo~batch~1")
-    named = frozenset(member(document["id"]) for document in batch)
-    assert at.ledger.start("rheo~batch~1", named) == at.ledger.batch_run("rheo~batch~1").members == named
-    assert at.largest["B"] < 8_000, "whatever their names"
+    members = [(document["partition"], document["generation"]) for document in documents(at, 1_000)]
+    announcer.announce_batch("app", "node", 1, members, "rheo~batch~1")
     assert max(door.bodies) < 6_000_000 // 2
+
+
+def test_a_batch_is_full_when_its_names_are_long(at: Ledgers) -> None:
+    """What it is started for is one item, whatever the names are: by the listener that fills it, and by a sweep."""
+    batches = {"node": (1_000, 60)}
+    filler, batch = Filler(batches, "listener"), documents(at, 1_000)
+    node = batch[0]["node"]
+    for document in batch:
+        filler.give("node", document["id"], NOW)
+        filler.fired([document])
+    ready = [o._replace(node="node") for o in at.ledger.outputs(node)]
+    found = [*filler.full(), *ripe(ready, batches, NOW + 60)]
+    assert len(found) > 15 and sum(len(each.documents) for each in found) > 1_900
+    for number, each in enumerate(found):
+        members = frozenset((d["partition"], d["generation"]) for d in each.documents)
+        assert at.ledger.start(f"r{number}", members) == members
+    assert 60_000 < at.largest["B"] < 130_000
 
 
 # --- work within a message ends in time ---
