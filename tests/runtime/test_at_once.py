@@ -261,7 +261,7 @@ KINDS: dict[str, tuple[wire.Route, ...]] = {
 ROUTES = st.sampled_from(list(KINDS))
 
 
-@examples(300)
+@examples(100)
 @given(BATCHES, ROUTES, st.booleans(), st.sampled_from([0.0, 1.0, TTL / 4]), st.randoms())
 def test_both_ledgers_make_the_same_of_any_batches(
     batches: list[list[Sent]], kind: str, begins: bool, between: float, random: Any
@@ -283,7 +283,7 @@ def test_both_ledgers_make_the_same_of_any_batches(
         assert not audit(one.engine.program, one.ledger(), one.time + 1e6)
 
 
-@examples(150)
+@examples(60)
 @given(st.lists(SENT, min_size=2, max_size=14), ROUTES, st.randoms())
 def test_however_messages_are_split_and_come_again_the_law_holds(
     sent: list[Sent], kind: str, random: Any

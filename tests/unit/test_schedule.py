@@ -440,7 +440,7 @@ def naive_fires(text: str, zone: str, start: datetime, end: datetime) -> Iterato
             yield t
 
 
-@examples(120)
+@examples(40)
 @given(
     crons | few_rates, moments | CHANGES, ZONES, ZONES, st.sampled_from(["MINUTE", "HOUR", "DAY"]),
     st.integers(-2, 2),
