@@ -175,6 +175,15 @@ def run_ids(document: Document) -> Iterator[str]:
     yield from _retried(first)
 
 
+def batch_run_id(*names: object) -> str:
+    """Return the id of the run of a batch, from what makes it another one than all others.
+
+    >>> batch_run_id("listener", 1)
+    'rheo~batch~e384a5a7c5d0df7d'
+    """
+    return f"rheo~batch~{_digest(repr(names))}"
+
+
 def pump_run_ids(documents: Sequence[Document]) -> Iterator[str]:
     """Return run ids of a pump: the same for the same executions, in whatever order they come.
 

@@ -6,11 +6,11 @@ for its run. What a listener has left, and what became ready otherwise, the swee
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from rheo_runtime.airflow_client import batch_run_id
 from rheo_runtime.records import READY, Document, Execution, Output, is_given
 
 T = TypeVar("T")
@@ -37,13 +37,9 @@ def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def run_of(*names: object) -> str:
-    """Return the id of the run of a batch, from what makes it another one than all others.
-
-    >>> run_of("listener", 1)
-    'rheo~batch~e384a5a7c5d0df7d'
-    """
-    return f"rheo~batch~{hashlib.sha256(repr(names).encode()).hexdigest()[:16]}"
+def is_full(count: int, names: int, size: int) -> bool:
+    """Say whether a batch of so many executions, whose names are so many bytes, takes no more."""
+    return count >= size or names >= LONGEST
 
 
 @dataclass
@@ -55,7 +51,7 @@ class _Filling:
     documents: list[Document] = field(default_factory=list)
 
     def is_full(self, size: int) -> bool:
-        return self.given + len(self.documents) >= size or self.names >= LONGEST
+        return is_full(self.given + len(self.documents), self.names, size)
 
 
 class Filler:
@@ -85,7 +81,7 @@ class Filler:
             if filling is not None and filling.is_full(size):
                 self._full.append(filling)
             self._made += 1
-            filling = self._open[node] = _Filling(run_of(self._name, self._made), now)
+            filling = self._open[node] = _Filling(batch_run_id(self._name, self._made), now)
         filling.given += 1
         filling.names += len(execution.encode())
         self._given[execution] = filling
@@ -144,7 +140,7 @@ def _ripe(waiting: list[Execution], size: int, wait: int, now: float) -> Iterato
     for execution in sorted(waiting, key=lambda execution: execution.moved):
         chosen.append(execution)
         names += len(execution.document["id"].encode())
-        if len(chosen) == size or names >= LONGEST:
+        if is_full(len(chosen), names, size):
             yield Batch([each.document for each in chosen])
             chosen, names = [], 0
     if chosen and now - chosen[0].moved >= wait:

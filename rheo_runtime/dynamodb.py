@@ -471,7 +471,7 @@ JOURNALS = "J"  # what stands in the index of what there is to do for the output
 FEWEST = 2  # outputs that are worth one: it is written, closed and dropped
 LONGEST_JOURNAL = 100_000  # bytes of the names in one; outputs beyond go by the index
 ABANDONED = (
-    600  # seconds after which a journal that is still open is tidied: a call of a listener takes a minute
+    600  # seconds after which a journal that is still open is tidied: a listener has a minute for a call
 )
 
 

@@ -414,20 +414,8 @@ def succeed(
     nothing. Where something of the run may still write, ``writes_since`` says so: see `Writer`. Of the run of a batch
     ``began`` says when it began. Raises LostClaim when the run does not hold the execution.
     """
-    return _end_by_run(
-        ledger,
-        node,
-        partition,
-        execution,
-        run_id,
-        now,
-        SUCCEEDED,
-        "",
-        checks,
-        writes_since,
-        told=told,
-        began=began,
-    )
+    where = (ledger, node, partition, execution, run_id, now)
+    return _end_by_run(*where, SUCCEEDED, "", checks, writes_since, told=told, began=began)
 
 
 def fail(
@@ -445,20 +433,8 @@ def fail(
     began: float | None = None,
 ) -> Document | None:
     """End an execution badly; like `succeed`, but of its output nothing is emitted."""
-    return _end_by_run(
-        ledger,
-        node,
-        partition,
-        execution,
-        run_id,
-        now,
-        FAILED,
-        note,
-        checks,
-        writes_since,
-        told=told,
-        began=began,
-    )
+    where = (ledger, node, partition, execution, run_id, now)
+    return _end_by_run(*where, FAILED, note, checks, writes_since, told=told, began=began)
 
 
 def skip(

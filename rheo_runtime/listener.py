@@ -25,11 +25,12 @@ from rheo_runtime.airflow_client import (
     RateLimiter,
     Refused,
     Unavailable,
+    batch_run_id,
     pumpable,
     share,
 )
 from rheo_runtime.answers import Denied
-from rheo_runtime.batches import Batch, Filler, chunks, run_of
+from rheo_runtime.batches import Batch, Filler, chunks
 from rheo_runtime.comparison import EVERY
 from rheo_runtime.dynamodb import DynamoLedger
 from rheo_runtime.engine import Engine, Outcome
@@ -378,7 +379,8 @@ class Listener:
             raise Unavailable("nothing announces batches here")
         documents, run, ledger = batch.documents, batch.run, self.engine.ledger
         if run is None:
-            now, run = self.engine.now(), run_of(self.name, *_ids(documents), self.engine.now())
+            now = self.engine.now()
+            run = batch_run_id(self.name, *_ids(documents), now)
             documents = [d for d in documents if executions.given(ledger, *_place(d), now, run)]
         if not documents:
             return

@@ -109,6 +109,11 @@ def claimed_batch(context: Any) -> list[Document]:
     return [execution.document for execution in found if execution is not None]
 
 
+def lately(ledger: Ledger, node: str, partition: str) -> Output | None:
+    """Return an output as it was a moment ago, whatever this process has seen of it before."""
+    return ledger.several(node, [partition], now=False).get(partition)
+
+
 def held_by(output: Output | None, id: str, run: str) -> Execution | None:
     """Return an execution of an output, by its id; None when it is not this run's."""
     execution = executions.find(output, id)
@@ -293,9 +298,8 @@ class Work:
 
     def holds(self, document: Document) -> bool:
         """Say whether an execution is the run's still: somebody may have ended it since."""
-        partition = document["partition"]
-        known = self.ledger.several(self.node, [partition], now=False)
-        return executions.held(known.get(partition), document["id"], self.run) is not None
+        output = lately(self.ledger, self.node, document["partition"])
+        return executions.held(output, document["id"], self.run) is not None
 
 
 def told(context: Any) -> Callable[[str], str]:
@@ -578,9 +582,8 @@ class _Piece:
         """
         task, ledger, run = self._task, self._ledger, self._run
         id, where = document["id"], (ledger, task.node, document["partition"], document["id"], run)
-        partition = document["partition"]
-        output = ledger.several(task.node, [partition], now=False).get(partition)
-        execution = held_by(output or self._output(partition), id, run)
+        output = lately(ledger, task.node, document["partition"]) or self._output(document["partition"])
+        execution = held_by(output, id, run)
         if execution is None:
             return
         checks: Sequence[CheckResult] = execution.checks

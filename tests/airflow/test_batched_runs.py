@@ -16,7 +16,7 @@ from codegen.routes import route_table
 from rheo_airflow.tasks import batches, publish, settings
 from rheo_airflow.tasks.compat import AirflowException, AirflowFailException
 from rheo_runtime import executions
-from rheo_runtime.batches import run_of
+from rheo_runtime.airflow_client import batch_run_id
 from rheo_runtime.engine import Engine
 from rheo_runtime.executions import KILLED
 from rheo_runtime.ledger import shown
@@ -108,7 +108,7 @@ class Lab:
     def run(self, node: str, documents: list[Document], run_id: str = "", **stand_ins: Any) -> Run:
         """A run that was started for these, before its first task."""
         run = Run(self.dags[node], stand_ins, DagRun(node))
-        run.dag_run.run_id = run_id or run_of(*(d["id"] for d in documents))
+        run.dag_run.run_id = run_id or batch_run_id(*(d["id"] for d in documents))
         for d in documents:
             executions.given(self.ledger, node, d["partition"], d["id"], time.time(), run.dag_run.run_id)
         listed = [[d["partition"], d["generation"]] for d in documents]

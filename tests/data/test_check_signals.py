@@ -19,7 +19,7 @@ from rheo_airflow.tasks.batch import BatchComputeOperator
 from rheo_airflow.tasks.sagemaker import SageMakerTransformComputeOperator
 from rheo_platforms.local.athena import unload
 from rheo_runtime import executions
-from rheo_runtime.batches import run_of
+from rheo_runtime.airflow_client import batch_run_id
 from rheo_runtime.engine import Engine
 from rheo_runtime.events import send_signal
 from rheo_runtime.memory import MemoryLedger
@@ -121,7 +121,7 @@ class Lab:
         ]
         made_up = {"compute": lambda given: self.job(node)} if node in ("one", "many") else {}
         run = Run(self.dags[node], made_up, DagRun(node))
-        run.dag_run.run_id = run_of(*(d["id"] for d in fired))
+        run.dag_run.run_id = batch_run_id(*(d["id"] for d in fired))
         listed = [[d["partition"], d["generation"]] for d in fired]
         run.dag_run.conf = {"rheo": {"version": 1, "node": node, "batch": listed}}
         return run
